@@ -1,0 +1,165 @@
+"""Devices, number formats, threads, seeds and memory: the only module that names a device."""
+
+import contextlib
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+import torch
+
+from mitool.errors import RunError, UsageError
+
+DType = Literal["float32", "float64"]
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where and how tensors are computed.
+
+    Attributes:
+        name: ``cpu``, ``cuda:I`` or ``mps``.
+        dtype: the format of weights and activations.
+        threads: CPU threads of torch's operators.
+        deterministic: whether torch refuses operators that may differ from run to run.
+    """
+
+    name: str
+    dtype: DType = "float32"
+    threads: int = 1
+    deterministic: bool = False
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device(self.name)
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        return getattr(torch, self.dtype)  # type: ignore[no-any-return]
+
+    @property
+    def is_cpu(self) -> bool:
+        return self.torch_device.type == "cpu"
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.torch_device.type == "cuda"
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Set the thread count and deterministic mode, and restore them afterwards."""
+        threads = torch.get_num_threads()
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        torch.set_num_threads(self.threads)
+        torch.use_deterministic_algorithms(self.deterministic)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(deterministic)
+
+    def free_memory(self) -> int:
+        """Bytes that can still be allocated on the device."""
+        if self.is_cuda:
+            return torch.cuda.mem_get_info(self.torch_device)[0]
+        return psutil.virtual_memory().available
+
+    def describe(self) -> dict[str, object]:
+        """The device's settings as plain values, for configs and reports."""
+        return {"device": self.name, "dtype": self.dtype, "threads": self.threads}
+
+
+def resolve(
+    request: str = "auto",
+    dtype: DType = "float32",
+    threads: int | None = None,
+    deterministic: bool = False,
+) -> Device:
+    """Turn a request (``auto``, ``cpu``, ``cuda``, ``cuda:I``, ``mps``) into a device.
+
+    ``auto`` takes the first CUDA device if there is one and the CPU otherwise: models of this
+    size are slower on MPS than on the CPU, so MPS is used where it is asked for.
+
+    Raises:
+        UsageError: the request is no device's name, or ``threads`` is not in 1..cores.
+        RunError: the device is not there, or cannot compute in ``dtype``.
+    """
+    cores = available_cores()
+    if threads is not None and not 1 <= threads <= cores:
+        raise UsageError(f"threads: expected 1 to {cores} (this machine's cores), found {threads}")
+    name = _resolve_name(request)
+    if name == "mps" and dtype == "float64":
+        raise RunError("device mps has no float64; use --dtype float32 or --device cpu")
+    return Device(name, dtype, threads or cores, deterministic)
+
+
+def available() -> list[str]:
+    """The devices of this machine: the CPU always, then CUDA devices and MPS."""
+    names = ["cpu"] + [f"cuda:{index}" for index in range(_cuda_count())]
+    return names + ["mps"] * torch.backends.mps.is_available()
+
+
+def device_label(name: str) -> str:
+    """What a device is, in words: its product name and memory where they are known."""
+    device = torch.device(name)
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return f"{properties.name}, {properties.total_memory / GIB:.0f} GiB"
+    if device.type == "mps":
+        return "Apple GPU"
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()} ({capability}), {available_cores()} cores"
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use (its affinity, where the system has one)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def generator(seed: int, *purpose: str | int) -> torch.Generator:
+    """A CPU generator for one purpose (such as ``"batch", 17``) of a seeded run.
+
+    Each purpose has a stream of its own, found from the seed and the purpose alone: a run that
+    is resumed at step 17 draws what the uninterrupted run drew, with no state to save.
+    """
+    words = "/".join(str(part) for part in (seed, *purpose))
+    digest = hashlib.sha256(words.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def _resolve_name(request: str) -> str:
+    if request == "auto":
+        return "cuda:0" if _cuda_count() else "cpu"
+    kind, _, index = request.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdecimal())):
+        raise UsageError(f"device: expected auto, cpu, cuda, cuda:INDEX or mps, found {request!r}")
+    name = f"cuda:{int(index or 0)}" if kind == "cuda" else kind
+    if name not in available():
+        raise RunError(
+            f"device {request!r} is not there: this machine has {', '.join(available())}; "
+            "choose one of these, or --device auto"
+        )
+    return name
+
+
+def _cuda_count() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+@contextlib.contextmanager
+def out_of_memory_is_an_error(remedy: str) -> Iterator[None]:
+    """Turn running out of memory, on any device, into a ``RunError`` that ends in ``remedy``."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as failure:
+        raise RunError(f"out of memory; {remedy}") from failure
+    except RuntimeError as failure:
+        if "can't allocate memory" not in str(failure):
+            raise
+        raise RunError(f"out of memory; {remedy}") from failure

@@ -1,0 +1,50 @@
+"""The errors that mitool raises, each with the exit code that the command line gives it.
+
+A message says what was expected, what was found and what to do, in that order and in one
+paragraph: it is all that a user sees.
+"""
+
+from typing import ClassVar
+
+
+class MitoolError(Exception):
+    """Base of every error that is reported as one message rather than as a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class RunError(MitoolError):
+    """The run failed: it diverged, ran out of memory or disk, or lacks a device."""
+
+    exit_code = 1
+
+
+class UsageError(MitoolError):
+    """The request cannot be carried out as it is worded: a bad value, name or path."""
+
+    exit_code = 2
+
+
+class InputError(MitoolError):
+    """An input file cannot be used: it is missing, damaged or of another kind."""
+
+    exit_code = 3
+
+
+class CheckFailed(MitoolError):
+    """A ``--check`` on the claims of a result is not met."""
+
+    exit_code = 4
+
+
+class Interrupted(MitoolError):
+    """A signal ended the run after its state was saved.
+
+    Attributes:
+        signum: the signal's number; the process exits with 128 + ``signum``.
+    """
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.signum = signum
+        self.exit_code = 128 + signum  # type: ignore[misc]

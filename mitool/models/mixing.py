@@ -1,0 +1,90 @@
+"""Weighted sums of the rows of a table: a product with a sparse matrix of fixed pattern.
+
+``mix(weights, table, pattern)[n] = sum_k weights[n, k] table[pattern.index[n, k]]``, which is
+how attention reads a table of values. Where the table has few rows, a linear map of the sums is
+the sums of the mapped table, so the map costs as many products as the table has rows.
+"""
+
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class Pattern:
+    """Which rows of a table each sum reads; fixed, so its transpose is worked out once."""
+
+    def __init__(self, index: Int[Tensor, "sum term"], n_rows: int) -> None:
+        self.index = index
+        self.n_rows = n_rows
+
+    @cached_property
+    def order(self) -> Int[Tensor, " entry"]:
+        """The entries sorted by the row they read."""
+        return torch.argsort(self.index.flatten(), stable=True)
+
+    @cached_property
+    def readers(self) -> Int[Tensor, " entry"]:
+        """The sum that each entry of ``order`` belongs to."""
+        return self.order // self.index.shape[1]
+
+    @cached_property
+    def row_starts(self) -> Int[Tensor, " row_plus_1"]:
+        """Where the entries of each row begin in ``order``."""
+        counts = torch.bincount(self.index.flatten(), minlength=self.n_rows)
+        return F.pad(counts.cumsum(0), (1, 0))
+
+    @cached_property
+    def sum_starts(self) -> Int[Tensor, " sum_plus_1"]:
+        """Where the entries of each sum begin in the flattened ``index``."""
+        n_sums, n_terms = self.index.shape
+        return torch.arange(0, n_sums * n_terms + 1, n_terms, device=self.index.device)
+
+
+def mix(
+    weights: Float[Tensor, "sum term"],
+    table: Float[Tensor, "row width"],
+    pattern: Pattern,
+) -> Float[Tensor, "sum width"]:
+    """Sum rows of ``table`` as ``pattern`` says, differentiably in both arguments."""
+    return _Mix.apply(weights, table, pattern)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Mix(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, weights, table, pattern):  # type: ignore[no-untyped-def]
+        ctx.save_for_backward(weights, table)
+        ctx.pattern = pattern
+        return F.embedding_bag(pattern.index, table, per_sample_weights=weights, mode="sum")
+
+    @staticmethod
+    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+        weights, table = ctx.saved_tensors
+        pattern, grad = ctx.pattern, grad.contiguous()
+        grad_weights = _sampled_product(grad, table, pattern)
+        grad_table = F.embedding_bag(
+            pattern.readers,
+            grad,
+            pattern.row_starts,
+            per_sample_weights=weights.flatten()[pattern.order],
+            mode="sum",
+            include_last_offset=True,
+        )
+        return grad_weights, grad_table, None
+
+
+def _sampled_product(
+    grad: Float[Tensor, "sum width"], table: Float[Tensor, "row width"], pattern: Pattern
+) -> Float[Tensor, "sum term"]:
+    """``grad[n] . table[index[n, k]]``: the entries of a product that the pattern keeps."""
+    zeros = torch.sparse_csr_tensor(
+        pattern.sum_starts,
+        pattern.index.flatten(),
+        grad.new_zeros(pattern.index.numel()),
+        size=(len(grad), pattern.n_rows),
+        check_invariants=False,
+    )
+    product = torch.sparse.sampled_addmm(zeros, grad, table.T, beta=0.0)
+    return product.values().view_as(pattern.index)

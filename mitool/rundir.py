@@ -1,0 +1,174 @@
+"""The run directory: who may write into it, and how its files are written.
+
+Every file is written under a temporary name and renamed, so that a reader, or a run resumed
+after a crash, sees it whole or not at all. ``metrics.jsonl`` alone grows line by line.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mitool.errors import InputError, RunError, UsageError
+
+CHECKPOINT = "ckpt.safetensors"
+TRAJECTORY = "checkpoints"
+RESUME = "resume.safetensors"
+METRICS = "metrics.jsonl"
+CONFIG = "config.json"
+RESULT = "result.json"
+REPORT = "report.html"
+FIGURES = "figures"
+ARRAYS = "arrays.safetensors"
+LOCK = ".lock"
+
+OWN_FILES = (CONFIG, RESULT, REPORT, METRICS, CHECKPOINT, RESUME, ARRAYS)
+OWN_FOLDERS = {TRAJECTORY: "*.safetensors", FIGURES: "*.png"}
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write a file whole or not at all, leaving what was there on failure.
+
+    Raises:
+        RunError: the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as failure:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise RunError(_cannot_write(path, failure)) from None
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON document, atomically."""
+    atomic_write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON document that mitool wrote.
+
+    Raises:
+        InputError: it is missing, damaged or no object.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as failure:
+        raise InputError(f"{path}: expected a JSON document of mitool's: {failure}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def append_line(path: Path, value: Mapping[str, Any]) -> None:
+    """Add one line of JSON to a file.
+
+    Raises:
+        RunError: the disk is full or the file cannot be written.
+    """
+    try:
+        with path.open("a") as file:
+            file.write(json.dumps(value, allow_nan=False) + "\n")
+    except OSError as failure:
+        raise RunError(_cannot_write(path, failure)) from None
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file that ``append_line`` grew; a last line cut short is left out.
+
+    Raises:
+        InputError: any other line is no JSON object.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text(errors="replace").split("\n")[:-1]
+    try:
+        values = [json.loads(line) for line in lines]
+    except ValueError:
+        raise InputError(f"{path}: damaged: expected one JSON object a line") from None
+    if not all(isinstance(value, dict) for value in values):
+        raise InputError(f"{path}: damaged: expected one JSON object a line")
+    return values
+
+
+def write_lines(path: Path, values: Sequence[Mapping[str, Any]]) -> None:
+    """Write a file that ``append_line`` can go on with, atomically."""
+    atomic_write(path, "".join(json.dumps(value, allow_nan=False) + "\n" for value in values))
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether the folder holds any file that a run or an analysis would write."""
+    folders = any(any((folder / name).glob(kind)) for name, kind in OWN_FOLDERS.items())
+    return folders or any((folder / name).exists() for name in OWN_FILES)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, *, overwrite: bool = False, resume: bool = False) -> Iterator[Path]:
+    """Make and lock an output folder for the time of a run.
+
+    Args:
+        overwrite: remove the run that it holds, and nothing that mitool did not write.
+        resume: keep the run that it holds.
+
+    Raises:
+        UsageError: the path is a file, cannot be written, is in use, or holds a run and neither
+            ``overwrite`` nor ``resume`` says what to do with it.
+    """
+    _make(folder)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(
+            f"{folder}: another run of mitool is writing here; wait for it, or choose another --out"
+        ) from None
+    except OSError as failure:
+        raise UsageError(_cannot_write(folder, failure)) from None
+    try:
+        if holds_run(folder) and not resume:
+            if not overwrite:
+                raise UsageError(
+                    f"{folder}: already holds a run; go on with --resume, replace it with "
+                    "--overwrite, or choose another --out"
+                )
+            _remove_run(folder)
+        yield folder
+    finally:
+        lock.release()
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink()
+
+
+def _make(folder: Path) -> None:
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(f"{folder}: expected a folder to write to, found the file {existing}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise UsageError(_cannot_write(folder, failure)) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: the folder cannot be written; choose another --out")
+
+
+def _remove_run(folder: Path) -> None:
+    for name, kind in OWN_FOLDERS.items():
+        for path in (folder / name).glob(kind):
+            path.unlink()
+    for name in OWN_FILES:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, failure: OSError) -> str:
+    reason = failure.strerror or str(failure)
+    return f"{path}: cannot be written: {reason}; make room or choose another --out"

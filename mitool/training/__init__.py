@@ -1,0 +1,156 @@
+"""Training: a task, a model and settings in; a run directory and a result out."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from mitool import rundir
+from mitool.config import as_dict, non_defaults
+from mitool.device import out_of_memory_is_an_error
+from mitool.result import Claim, Result
+from mitool.training.metrics import Evaluation, grokked_at, memorised_at
+from mitool.training.run import Observer, Run, RunConfig
+
+__all__ = [
+    "Evaluation",
+    "Observer",
+    "RunConfig",
+    "SeedsResult",
+    "TrainResult",
+    "run_name",
+    "train",
+    "train_seeds",
+]
+
+
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """A finished run.
+
+    Attributes:
+        folder: its run directory.
+        history: its evaluations.
+    """
+
+    folder: Path
+    history: tuple[Evaluation, ...]
+
+
+@dataclass(frozen=True)
+class SeedsResult(Result):
+    """Finished runs that differ in their seed."""
+
+    folder: Path
+    runs: tuple[TrainResult, ...]
+
+
+def train(
+    config: RunConfig,
+    folder: Path,
+    *,
+    observers: Sequence[Observer] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+) -> TrainResult:
+    """Train a model from nothing, or go on with the run in ``folder``.
+
+    Args:
+        observers: told of each epoch and evaluation.
+        resume: go on with the run that the folder holds, if it holds one; the weights will be
+            those of the uninterrupted run, bit for bit.
+        overwrite: replace the run that the folder holds.
+
+    Raises:
+        UsageError: the settings do not fit together, or the folder cannot be used.
+        InputError: the run to resume is damaged.
+        RunError: the loss diverged, or memory or disk ran out.
+        Interrupted: SIGINT or SIGTERM arrived; the state is saved.
+    """
+    remedy = "take a smaller model or task, or fewer examples a step with --batch-size"
+    with config.device.active(), out_of_memory_is_an_error(remedy):
+        with rundir.claimed(folder, overwrite=overwrite, resume=resume):
+            run = Run(config, folder, observers)
+            if resume:
+                run.resume()
+            run.execute()
+    return _result(run)
+
+
+def train_seeds(
+    config: RunConfig,
+    seeds: Sequence[int],
+    folder: Path,
+    *,
+    observers: Sequence[Observer] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+) -> SeedsResult:
+    """Train one model for each seed, in ``folder/seedN``; see ``train``."""
+    runs = tuple(
+        train(
+            replace(config, seed=seed),
+            folder / f"seed{seed}",
+            observers=observers,
+            resume=resume,
+            overwrite=overwrite,
+        )
+        for seed in seeds
+    )
+    claims: dict[str, Claim] = {
+        f"seed{seed}.{name}": value
+        for seed, run in zip(seeds, runs, strict=True)
+        for name, value in run.claims.items()
+    }
+    warnings = tuple(dict.fromkeys(warning for run in runs for warning in run.warnings))
+    return SeedsResult(
+        {**runs[0].subject, "run": str(folder), "seeds": list(seeds)},
+        {**config.as_dict(), "seed": list(seeds)},
+        claims,
+        folder=folder,
+        runs=runs,
+        warnings=warnings,
+    )
+
+
+def run_name(config: RunConfig, seed: str) -> str:
+    """A folder name that says task, parameters that are not the defaults, and seed."""
+    task, cls = config.task, type(config.task)
+    first = next(iter(as_dict(task)), None)
+    shown = as_dict(task).items()
+    defaults = as_dict(cls())
+    parts = [f"{k}{v}" for k, v in shown if k == first or v != defaults[k]]
+    changed = non_defaults(config.model, cls.model) | non_defaults(config.training, cls.training)
+    parts += [f"{name}_{value}" for name, value in changed.items() if name != "epochs"]
+    name = "-".join([task.name, *parts, f"seed{seed}"])
+    return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)[:200]
+
+
+def _result(run: Run) -> TrainResult:
+    last = run.history[-1]
+    grokked = grokked_at(run.history)
+    claims: dict[str, Claim] = {
+        "epochs": run.epoch,
+        "train_loss": last.train_loss,
+        "test_loss": last.test_loss,
+        "train_accuracy": last.train_accuracy,
+        "test_accuracy": last.test_accuracy,
+        "memorised_at": memorised_at(run.history),
+        "grokked_at": grokked,
+        "seconds_training": run.seconds,
+        "steps_per_second": run.step / run.seconds if run.seconds else None,
+    }
+    if len(last.test_position_losses) > 1:
+        claims["train_sequence_accuracy"] = last.train_sequence_accuracy
+        claims["test_sequence_accuracy"] = last.test_sequence_accuracy
+    warnings = []
+    if grokked is None:
+        warnings.append(
+            "grokked_at is undefined: test accuracy was not 1 with test loss < 1e-4 "
+            "over 200 epochs"
+        )
+    config = run.config.as_dict()
+    subject = {"task": config["task"], "run": str(run.folder), "checkpoint": str(run.folder / rundir.CHECKPOINT)}
+    return TrainResult(
+        subject, config, claims, folder=run.folder, history=tuple(run.history),
+        warnings=tuple(warnings),
+    )

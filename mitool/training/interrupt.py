@@ -1,0 +1,40 @@
+"""Signals that end a run between two steps, never inside one."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class PendingSignal:
+    """The signal that has arrived, if any."""
+
+    signum: int | None = None
+
+
+@contextlib.contextmanager
+def deferred_signals() -> Iterator[PendingSignal]:
+    """Record SIGINT and SIGTERM instead of acting on them; a second one acts at once.
+
+    Outside the main thread, where handlers cannot be set, nothing is recorded.
+    """
+    pending = PendingSignal()
+    if threading.current_thread() is not threading.main_thread():
+        yield pending
+        return
+    previous = {signum: signal.getsignal(signum) for signum in SIGNALS}
+
+    def record(signum: int, _frame: FrameType | None) -> None:
+        pending.signum = signum
+        signal.signal(signum, previous[signal.Signals(signum)])
+
+    for signum in SIGNALS:
+        signal.signal(signum, record)
+    try:
+        yield pending
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)

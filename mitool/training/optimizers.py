@@ -1,0 +1,41 @@
+"""Optimisers and the warm-up of their learning rate."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from mitool.settings import TrainingSettings
+
+
+def make_optimizer(
+    parameters: Iterable[Tensor], settings: TrainingSettings, *, capturable: bool = False
+) -> torch.optim.Optimizer:
+    """The optimiser that the settings name, in its fused form.
+
+    Args:
+        capturable: whether its step will be captured in a CUDA graph.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(
+            trained,
+            lr=settings.lr,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+    cls = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return cls(
+        trained,
+        lr=settings.lr,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        fused=True,
+        capturable=capturable,
+    )
+
+
+def learning_rate(settings: TrainingSettings, step: int) -> float:
+    """The learning rate of step 0, 1, ..: rising linearly from 0 over ``warmup`` steps."""
+    return settings.lr * min(step / settings.warmup, 1.0) if settings.warmup else settings.lr
