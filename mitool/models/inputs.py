@@ -4,7 +4,7 @@ What happens before attention in the first block depends on the pair alone. A ba
 examples of modular addition has 11 490 tokens but only 227 distinct pairs.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Int
@@ -37,14 +37,16 @@ class Inputs:
         row_positions: its position.
         index: the row of each token of each example.
         answer_positions: the positions at which logits are asked for.
+        shared_row: the row of the last position, where all examples end in the same token.
     """
 
     row_tokens: Int[Tensor, " row"]
     row_positions: Int[Tensor, " row"]
     index: Int[Tensor, "example pos"]
     answer_positions: tuple[int, ...]
+    shared_row: int | None
     _queries: dict[tuple[int, ...], Queries] = field(default_factory=dict, repr=False)
-    _patterns: dict[tuple[int, ...], Pattern] = field(default_factory=dict, repr=False)
+    _patterns: dict[tuple[str | int, ...], Pattern] = field(default_factory=dict, repr=False)
 
     @property
     def n_examples(self) -> int:
@@ -64,9 +66,7 @@ class Inputs:
 
     def __getitem__(self, chosen: Int[Tensor, " chosen"]) -> "Inputs":
         """A batch of some of the examples, with the same table of rows."""
-        return Inputs(
-            self.row_tokens, self.row_positions, self.index[chosen], self.answer_positions
-        )
+        return replace(self, index=self.index[chosen], _queries={}, _patterns={})
 
     def queries(self, positions: tuple[int, ...]) -> Queries:
         """The rows that ask at ``positions``; worked out once."""
@@ -75,13 +75,29 @@ class Inputs:
             self._queries[positions] = Queries(positions, rows, index)
         return self._queries[positions]
 
-    def mixing_pattern(self, queries: Queries, n_heads: int) -> Pattern:
-        """What ``residual.Mixture`` reads for each query: its own row, then keys by head."""
-        key = (n_heads, *queries.positions)
+    def score_pattern(self, queries: Queries) -> Pattern:
+        """Where each query's scores are in a table [query row * key row], one key after the
+        other; worked out once."""
+        key = ("scores", *queries.positions)
         if key not in self._patterns:
+            pairs = queries.index[:, :, None] * self.n_rows + self.index[:, None, :]
+            n_pairs = len(queries.rows) * self.n_rows
+            self._patterns[key] = Pattern(pairs.reshape(-1, 1), n_pairs)
+        return self._patterns[key]
+
+    def mixing_pattern(self, queries: Queries, n_heads: int) -> Pattern:
+        """What ``residual.Mixture`` reads for each query: its own row, then keys by head;
+        worked out once.
+
+        The last position is left out where all examples share its row: attention sums to one,
+        so the row's share is what the others leave.
+        """
+        key = ("values", n_heads, *queries.positions)
+        if key not in self._patterns:
+            n_queries = len(queries.positions)
             heads = len(queries.rows) + self.n_rows * torch.arange(n_heads).to(self.index)
-            keys = self.index[:, None, :, None] + heads
-            keys = keys.expand(-1, len(queries.positions), -1, -1).flatten(2).flatten(end_dim=1)
+            read = self.index if self.shared_row is None else self.index[:, :-1]
+            keys = (read[:, :, None] + heads).flatten(1).repeat_interleave(n_queries, dim=0)
             index = torch.cat([queries.index.reshape(-1, 1), keys], dim=1)
             self._patterns[key] = Pattern(index, len(queries.rows) + self.n_rows * n_heads)
         return self._patterns[key]
@@ -99,4 +115,5 @@ def prepare(
     codes = tokens * n_ctx + torch.arange(n_ctx, device=tokens.device)
     distinct, index = torch.unique(codes, return_inverse=True)
     positions = tuple(range(n_ctx)) if answer_positions is None else answer_positions
-    return Inputs(distinct // n_ctx, distinct % n_ctx, index, positions)
+    shared = int(index[0, -1]) if (index[:, -1] == index[0, -1]).all() else None
+    return Inputs(distinct // n_ctx, distinct % n_ctx, index, positions, shared)

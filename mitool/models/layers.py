@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mitool.models.inputs import Inputs, Queries
+from mitool.models.mixing import look_up
 from mitool.models.residual import Dense, Mixture, Product, Stream
 from mitool.settings import Activation, Normalization
 
@@ -126,14 +127,20 @@ class Attention(nn.Module):
         inputs: Inputs,
         queries: Queries,
     ) -> Mixture:
-        scores = (q @ k.mT / math.sqrt(q.shape[-1])).flatten(1).T
-        pair = queries.index[:, :, None] * inputs.n_rows + inputs.index[:, None, :]
-        scores = F.embedding(pair, scores)
+        scores = (q @ k.mT / math.sqrt(q.shape[-1])).flatten(1).T.contiguous()
+        scores = look_up(scores, inputs.score_pattern(queries))
+        scores = scores.view(inputs.n_examples, len(queries.positions), inputs.n_ctx, len(v))
         if (mask := self._mask(queries.positions, inputs.n_ctx)) is not None:
             scores = scores.masked_fill(~mask[:, :, None], -math.inf)
-        pattern = scores.softmax(dim=-2).flatten(2).flatten(end_dim=1)
+        pattern = scores.softmax(dim=-2)
+        base = asking
+        if inputs.shared_row is not None:
+            shared = v[:, inputs.shared_row, None]
+            base = asking + (shared @ self.W_O).sum(dim=0)
+            v, pattern = v - shared, pattern[:, :, :-1]
+        pattern = pattern.flatten(2).flatten(end_dim=1)
         weights = torch.cat([pattern.new_ones(len(pattern), 1), pattern], dim=1)
-        return Mixture(weights, asking, v, self.W_O, inputs.mixing_pattern(queries, len(v)))
+        return Mixture(weights, base, v, self.W_O, inputs.mixing_pattern(queries, len(v)))
 
     def _attend(
         self,

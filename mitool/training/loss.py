@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+CHUNK = 4096
+"""Examples whose float64 copy is held at a time."""
+
 
 def cross_entropy(
     logits: Float[Tensor, "*example vocab"], targets: Int[Tensor, "*example"]
@@ -30,15 +33,21 @@ def token_losses(
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, logits, targets):  # type: ignore[no-untyped-def]
-        shifted = logits.double()
-        shifted = shifted - shifted.amax(dim=-1, keepdim=True)
-        target = shifted.gather(-1, targets[:, None])
-        exp = shifted.exp_()
-        total = exp.sum(dim=-1, keepdim=True)
-        grad = exp.div_(total * len(targets))
-        grad.scatter_add_(-1, targets[:, None], torch.full_like(target, -1 / len(targets)))
-        ctx.save_for_backward(grad.to(logits.dtype))
-        return (total.log() - target).mean()
+        grad = torch.empty_like(logits)
+        loss = torch.zeros((), dtype=torch.float64, device=logits.device)
+        chunks = (x.split(CHUNK) for x in (logits, targets[:, None], grad))
+        for chunk, target, chunk_grad in zip(*chunks, strict=True):
+            shifted = chunk.double()
+            shifted -= shifted.amax(dim=-1, keepdim=True)
+            right = shifted.gather(-1, target)
+            exp = shifted.exp_()
+            total = exp.sum(dim=-1, keepdim=True)
+            exp /= total * len(logits)
+            exp.scatter_add_(-1, target, torch.full_like(right, -1 / len(logits)))
+            chunk_grad.copy_(exp)
+            loss += (total.log() - right).sum()
+        ctx.save_for_backward(grad)
+        return loss / len(logits)
 
     @staticmethod
     def backward(ctx, grad_loss):  # type: ignore[no-untyped-def]
