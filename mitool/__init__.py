@@ -1,0 +1,68 @@
+"""Mechanistic interpretability of small models: train them, look inside, intervene.
+
+The public names load on first use, so that ``import mitool`` is instant.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mitool.version import __version__
+
+if TYPE_CHECKING:
+    from mitool.device import Device, resolve
+    from mitool.errors import MitoolError
+    from mitool.models.bridge import from_bridge, to_bridge
+    from mitool.models.transformer import ToyTransformer, TransformerConfig
+    from mitool.settings import ModelSettings, TrainingSettings
+    from mitool.subject import Subject, load
+    from mitool.tasks import Task
+    from mitool.training import RunConfig, TrainResult, train, train_seeds
+
+_HOMES = {
+    "Device": "mitool.device",
+    "MitoolError": "mitool.errors",
+    "ModelSettings": "mitool.settings",
+    "RunConfig": "mitool.training",
+    "Subject": "mitool.subject",
+    "Task": "mitool.tasks",
+    "ToyTransformer": "mitool.models.transformer",
+    "TrainResult": "mitool.training",
+    "TrainingSettings": "mitool.settings",
+    "TransformerConfig": "mitool.models.transformer",
+    "from_bridge": "mitool.models.bridge",
+    "load": "mitool.subject",
+    "resolve": "mitool.device",
+    "to_bridge": "mitool.models.bridge",
+    "train": "mitool.training",
+    "train_seeds": "mitool.training",
+}
+
+__all__ = [  # noqa: RUF022 -- by theme
+    "__version__",
+    "train",
+    "train_seeds",
+    "load",
+    "RunConfig",
+    "TrainResult",
+    "Task",
+    "ModelSettings",
+    "TrainingSettings",
+    "Device",
+    "resolve",
+    "Subject",
+    "ToyTransformer",
+    "TransformerConfig",
+    "to_bridge",
+    "from_bridge",
+    "MitoolError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'mitool' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -82,9 +82,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], Metadata]:
     path = find(path)
     tensors, record = read_tensors(path)
     try:
-        metadata = TypeAdapter(Metadata).validate_python(record)
+        metadata = TypeAdapter(Metadata).validate_json(json.dumps(record))
     except ValidationError as failure:
-        raise InputError(f"{path}: not a checkpoint of this mitool: {describe(failure)}") from None
+        problem = describe(failure, Metadata)
+        raise InputError(f"{path}: not a checkpoint of this mitool: {problem}") from None
     return tensors, metadata
 
 

@@ -6,10 +6,13 @@ at its field, and serve the command line, the Python API and the files alike.
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import Field as DataclassField
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from mitool.errors import MitoolError, UsageError
 
@@ -19,9 +22,7 @@ FROZEN = ConfigDict(extra="forbid", allow_inf_nan=False)
 """The pydantic configuration that all settings share."""
 
 
-def build(
-    cls: type[T], values: Mapping[str, object], error: type[MitoolError] = UsageError
-) -> T:
+def build(cls: type[T], values: Mapping[str, object], error: type[MitoolError] = UsageError) -> T:
     """Make a ``cls`` from ``values``, or raise ``error`` naming each bad field and its range.
 
     Raises:
@@ -30,21 +31,7 @@ def build(
     try:
         return TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as failure:
-        raise error(describe(failure)) from None
-
-
-def describe(failure: ValidationError) -> str:
-    """One line for all that pydantic found wrong, in the words of the command line."""
-    return "; ".join(_problem(dict(problem)) for problem in failure.errors(include_url=False))
-
-
-def _problem(problem: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "value"
-    found = repr(problem.get("input"))
-    message = str(problem["msg"])
-    if message.startswith("Value error, "):
-        return message.removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}, found {found[:80]}"
+        raise error(describe(failure, cls)) from None
 
 
 def as_dict(settings: object) -> dict[str, Any]:
@@ -62,9 +49,75 @@ def non_defaults(settings: object, reference: object) -> dict[str, Any]:
     }
 
 
+def help_text(field: DataclassField[Any], hint: object) -> str:
+    """What a field is, with its range."""
+    info = _field_info(hint)
+    bounds = valid_range("x", hint) if get_origin(_bare(hint)) is not Literal else ""
+    text = info.description if info and info.description else field.name
+    return f"{text} [{bounds}]" if bounds else text
+
+
+def valid_range(name: str, hint: object) -> str:
+    """The values that a field takes, such as ``0 < frac_train < 1`` or ``one of add, multiply``;
+    empty where any value of its type will do.
+    """
+    bare = _bare(hint)
+    if get_origin(bare) is Literal:
+        return "one of " + ", ".join(map(str, get_args(bare)))
+    info = _field_info(hint)
+    low = high = ""
+    for bound in info.metadata if info else ():
+        match bound:
+            case Ge(ge=value):
+                low = f"{value} <= "
+            case Gt(gt=value):
+                low = f"{value} < "
+            case Le(le=value):
+                high = f" <= {value}"
+            case Lt(lt=value):
+                high = f" < {value}"
+    if low and not high:
+        return f"{name} {'>=' if '=' in low else '>'} {low.split()[0]}"
+    return f"{low}{name}{high}" if low or high else ""
+
+
+def field_hints(cls: type) -> dict[str, object]:
+    """The annotation of each field of a settings dataclass."""
+    assert is_dataclass(cls)
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(cls)}
+
+
+def describe(failure: ValidationError, cls: type) -> str:
+    """One line for all that pydantic found wrong: expected and found, field by field."""
+    hints = field_hints(cls)
+    return "; ".join(_problem(dict(p), hints) for p in failure.errors(include_url=False))
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for an unknown name: the nearest known one, if any, and the list of all."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}known: {', '.join(known)}"
+
+
+def _problem(problem: dict[str, Any], hints: Mapping[str, object]) -> str:
+    message, where = str(problem["msg"]), [str(part) for part in problem["loc"]]
+    if not where:
+        return message.removeprefix("Value error, ")
+    name, found = where[0], repr(problem.get("input"))[:80]
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{name}: no such setting; {nearest(name, hints)}"
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"{name}: missing"
+    expected = valid_range(name, hints.get(name)) or message.removeprefix("Input should be ")
+    return f"{'.'.join(where)}: expected {expected}, found {found}"
+
+
+def _field_info(hint: object) -> FieldInfo | None:
+    return next((m for m in getattr(hint, "__metadata__", ()) if isinstance(m, FieldInfo)), None)
+
+
+def _bare(hint: object) -> object:
+    return get_args(hint)[0] if hasattr(hint, "__metadata__") else hint

@@ -24,10 +24,11 @@ RESULT = "result.json"
 REPORT = "report.html"
 FIGURES = "figures"
 ARRAYS = "arrays.safetensors"
+TENSORBOARD = "tensorboard"
 LOCK = ".lock"
 
 OWN_FILES = (CONFIG, RESULT, REPORT, METRICS, CHECKPOINT, RESUME, ARRAYS)
-OWN_FOLDERS = {TRAJECTORY: "*.safetensors", FIGURES: "*.png"}
+OWN_FOLDERS = {TRAJECTORY: "*.safetensors", FIGURES: "*.png", TENSORBOARD: "events.*"}
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -145,8 +146,6 @@ def claimed(folder: Path, *, overwrite: bool = False, resume: bool = False) -> I
         yield folder
     finally:
         lock.release()
-        with contextlib.suppress(OSError):
-            (folder / LOCK).unlink()
 
 
 def _make(folder: Path) -> None:

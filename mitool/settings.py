@@ -21,9 +21,7 @@ class ModelSettings:
 
     n_layers: Annotated[int, Field(ge=1, le=64, description="Number of blocks")] = 1
     n_heads: Annotated[int, Field(ge=1, le=1024, description="Attention heads per block")] = 4
-    d_model: Annotated[
-        int, Field(ge=1, le=65536, description="Width of the residual stream")
-    ] = 128
+    d_model: Annotated[int, Field(ge=1, le=65536, description="Width of the residual stream")] = 128
     d_head: Annotated[
         int | None,
         Field(ge=1, le=65536, description="Width of a head; left out: d_model / n_heads"),
@@ -73,9 +71,7 @@ class TrainingSettings:
     """
 
     epochs: Annotated[int, Field(ge=1, description="Passes over the training examples")] = 25_000
-    optimizer: Annotated[
-        Literal["adamw", "adam", "sgd"], Field(description="Optimiser")
-    ] = "adamw"
+    optimizer: Annotated[Literal["adamw", "adam", "sgd"], Field(description="Optimiser")] = "adamw"
     lr: Annotated[float, Field(gt=0, le=1000, description="Learning rate")] = 1e-3
     weight_decay: Annotated[float, Field(ge=0, le=1000, description="Weight decay")] = 1.0
     betas: Annotated[

@@ -46,7 +46,7 @@ class Inputs:
     answer_positions: tuple[int, ...]
     shared_row: int | None
     _queries: dict[tuple[int, ...], Queries] = field(default_factory=dict, repr=False)
-    _patterns: dict[tuple[str | int, ...], Pattern] = field(default_factory=dict, repr=False)
+    _patterns: dict[tuple[object, ...], Pattern] = field(default_factory=dict, repr=False)
 
     @property
     def n_examples(self) -> int:
@@ -77,7 +77,8 @@ class Inputs:
 
     def score_pattern(self, queries: Queries) -> Pattern:
         """Where each query's scores are in a table [query row * key row], one key after the
-        other; worked out once."""
+        other; worked out once.
+        """
         key = ("scores", *queries.positions)
         if key not in self._patterns:
             pairs = queries.index[:, :, None] * self.n_rows + self.index[:, None, :]

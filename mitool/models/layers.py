@@ -28,6 +28,31 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 }
 
 
+class Embed(nn.Module):
+    """The token embedding, ``W_E`` [d_vocab, d_model]."""
+
+    def __init__(self, d_vocab: int, d_model: int) -> None:
+        super().__init__()
+        self.W_E = nn.Parameter(torch.empty(d_vocab, d_model))
+
+
+class PosEmbed(nn.Module):
+    """The positional embedding, ``W_pos`` [n_ctx, d_model]."""
+
+    def __init__(self, n_ctx: int, d_model: int) -> None:
+        super().__init__()
+        self.W_pos = nn.Parameter(torch.zeros(n_ctx, d_model))
+
+
+class Unembed(nn.Module):
+    """The unembedding, ``W_U`` [d_model, d_vocab_out]."""
+
+    def __init__(self, d_model: int, d_vocab_out: int) -> None:
+        super().__init__()
+        self.W_U = nn.Parameter(torch.empty(d_model, d_vocab_out))
+        self.b_U = nn.Parameter(torch.zeros(d_vocab_out))
+
+
 class Norm(nn.Module):
     """Normalisation over the residual stream's width: TransformerLens's five kinds."""
 
@@ -69,9 +94,12 @@ class Attention(nn.Module):
         super().__init__()
         self.causal = causal
         self.has_biases = has_biases
-        for name in "QKV":
-            setattr(self, f"W_{name}", nn.Parameter(torch.empty(n_heads, d_model, d_head)))
-            setattr(self, f"b_{name}", nn.Parameter(torch.zeros(n_heads, d_head)))
+        self.W_Q = nn.Parameter(torch.empty(n_heads, d_model, d_head))
+        self.b_Q = nn.Parameter(torch.zeros(n_heads, d_head))
+        self.W_K = nn.Parameter(torch.empty(n_heads, d_model, d_head))
+        self.b_K = nn.Parameter(torch.zeros(n_heads, d_head))
+        self.W_V = nn.Parameter(torch.empty(n_heads, d_model, d_head))
+        self.b_V = nn.Parameter(torch.zeros(n_heads, d_head))
         self.W_O = nn.Parameter(torch.empty(n_heads, d_head, d_model))
         self.b_O = nn.Parameter(torch.zeros(d_model))
 
@@ -80,7 +108,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "query d_model"]:
         """Attention's output at ``positions`` of each example, one row for each."""
         asking = x if len(positions) == x.shape[1] else x[:, list(positions)]
-        q, k, v = self._heads("Q", asking), self._heads("K", x), self._heads("V", x)
+        q, k, v = self._queries(asking), self._keys(x), self._values(x)
         return self._attend(q, k, v, positions)
 
     def of_table(
@@ -97,8 +125,8 @@ class Attention(nn.Module):
             normalised: the same after normalisation, which attention reads.
         """
         queries = inputs.queries(positions)
-        q = self._heads("Q", F.embedding(queries.rows, normalised))
-        k, v = self._heads("K", normalised), self._heads("V", normalised)
+        q = self._queries(F.embedding(queries.rows, normalised))
+        k, v = self._keys(normalised), self._values(normalised)
         asking = F.embedding(queries.rows, rows)
         if self._mixing_pays(inputs, queries):
             stream = Stream((self._mixture(q, k, v, asking, inputs, queries),))
@@ -154,11 +182,24 @@ class Attention(nn.Module):
         out = z.transpose(-3, -2).flatten(-2).flatten(end_dim=-2) @ self.W_O.flatten(end_dim=1)
         return out + self.b_O if self.has_biases else out
 
-    def _heads(
-        self, name: str, x: Float[Tensor, "*example pos d_model"]
+    def _queries(
+        self, x: Float[Tensor, "*example pos d_model"]
     ) -> Float[Tensor, "*example head pos d_head"]:
-        heads = x.unsqueeze(-3) @ getattr(self, f"W_{name}")
-        return heads + getattr(self, f"b_{name}")[:, None] if self.has_biases else heads
+        return self._heads(x, self.W_Q, self.b_Q)
+
+    def _keys(
+        self, x: Float[Tensor, "*example pos d_model"]
+    ) -> Float[Tensor, "*example head pos d_head"]:
+        return self._heads(x, self.W_K, self.b_K)
+
+    def _values(
+        self, x: Float[Tensor, "*example pos d_model"]
+    ) -> Float[Tensor, "*example head pos d_head"]:
+        return self._heads(x, self.W_V, self.b_V)
+
+    def _heads(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        heads = x.unsqueeze(-3) @ weight
+        return heads + bias[:, None] if self.has_biases else heads
 
     def _mask(self, positions: tuple[int, ...], n_ctx: int) -> Bool[Tensor, "query pos"] | None:
         """True where a query may look; None where all may look everywhere."""

@@ -49,17 +49,15 @@ def mix(
     pattern: Pattern,
 ) -> Float[Tensor, "sum width"]:
     """Sum rows of ``table`` as ``pattern`` says, differentiably in both arguments."""
-    return _Mix.apply(weights, table, pattern)  # type: ignore[no-any-return, no-untyped-call]
+    return _Mix.apply(weights, table, pattern)  # type: ignore[no-untyped-call]
 
 
-def look_up(
-    table: Float[Tensor, "row width"], pattern: Pattern
-) -> Float[Tensor, "sum width"]:
+def look_up(table: Float[Tensor, "row width"], pattern: Pattern) -> Float[Tensor, "sum width"]:
     """Rows of ``table`` by the one term of each sum of ``pattern``, differentiably.
 
     The backward pass of ``F.embedding`` is four times slower where rows are narrow.
     """
-    return _LookUp.apply(table, pattern)  # type: ignore[no-any-return, no-untyped-call]
+    return _LookUp.apply(table, pattern)  # type: ignore[no-untyped-call]
 
 
 class _LookUp(torch.autograd.Function):

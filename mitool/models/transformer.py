@@ -3,7 +3,7 @@ of rounding (``mitool.models.bridge`` turns one into the other).
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mitool.config import FROZEN, as_dict, build
 from mitool.models.inputs import Inputs, prepare
-from mitool.models.layers import MLP, Attention, Norm
+from mitool.models.layers import MLP, Attention, Embed, Norm, PosEmbed, Unembed
 from mitool.models.residual import Dense, Stream
 from mitool.settings import ModelSettings
 from mitool.tasks import Task
@@ -62,11 +62,11 @@ class ToyTransformer(nn.Module):
     def __init__(self, cfg: TransformerConfig) -> None:
         super().__init__()
         self.cfg = cfg
-        self.embed = _Weights(W_E=(cfg.d_vocab, cfg.d_model))
-        self.pos_embed = _Weights(W_pos=(cfg.n_ctx, cfg.d_model))
+        self.embed = Embed(cfg.d_vocab, cfg.d_model)
+        self.pos_embed = PosEmbed(cfg.n_ctx, cfg.d_model)
         self.blocks = nn.ModuleList(Block(cfg) for _ in range(cfg.n_layers))
         self.ln_final = Norm(cfg.normalization_type, cfg.d_model)
-        self.unembed = _Weights(W_U=(cfg.d_model, cfg.d_vocab_out), b_U=(cfg.d_vocab_out,))
+        self.unembed = Unembed(cfg.d_model, cfg.d_vocab_out)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(not self.is_frozen(name))
 
@@ -102,7 +102,7 @@ class ToyTransformer(nn.Module):
         rows = F.embedding(inputs.row_tokens, self.embed.W_E)
         if self.cfg.positional == "learned":
             rows = rows + F.embedding(inputs.row_positions, self.pos_embed.W_pos)
-        first, *later = self.blocks
+        first, *later = cast("list[Block]", list(self.blocks))
         positions = inputs.all_positions if later else inputs.answer_positions
         stream = first.of_table(rows, inputs, positions)
         for depth, block in enumerate(later, start=1):
@@ -118,7 +118,7 @@ class ToyTransformer(nn.Module):
         self, tokens: Int[Tensor, "example pos"], positions: tuple[int, ...] | None = None
     ) -> Float[Tensor, "example answer d_vocab_out"]:
         """Logits of plain tokens, at ``positions`` or at every position."""
-        return self(prepare(tokens, positions))  # type: ignore[no-any-return]
+        return self(prepare(tokens, positions))
 
 
 class Block(nn.Module):
@@ -157,12 +157,3 @@ class Block(nn.Module):
         if self.mlp is None:
             return stream
         return Stream(stream.terms + self.mlp(self.ln2.of_stream(stream)).terms)
-
-
-class _Weights(nn.Module):
-    """Weights by name, for the layers that are no more than that."""
-
-    def __init__(self, **shapes: tuple[int, ...]) -> None:
-        super().__init__()
-        for name, shape in shapes.items():
-            setattr(self, name, nn.Parameter(torch.zeros(shape)))

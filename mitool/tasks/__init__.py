@@ -68,7 +68,11 @@ def _load(plugin: EntryPoint) -> type[Task]:
     try:
         found = plugin.load()
     except (ImportError, AttributeError) as failure:
-        raise UsageError(f"task {plugin.name!r} from {plugin.value} does not load: {failure}") from failure
+        raise UsageError(
+            f"task {plugin.name!r} from {plugin.value} does not load: {failure}"
+        ) from failure
     if not (isinstance(found, type) and issubclass(found, Task)):
-        raise UsageError(f"{plugin.value}: expected a subclass of mitool.tasks.Task, found {found!r}")
+        raise UsageError(
+            f"{plugin.value}: expected a subclass of mitool.tasks.Task, found {found!r}"
+        )
     return found

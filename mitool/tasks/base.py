@@ -59,9 +59,7 @@ class Split:
     frac_train: float
     seed: int
 
-    def indices(
-        self, n_examples: int
-    ) -> tuple[Int[Tensor, " train"], Int[Tensor, " test"]]:
+    def indices(self, n_examples: int) -> tuple[Int[Tensor, " train"], Int[Tensor, " test"]]:
         """Indices of the training and of the test examples.
 
         Raises:

@@ -1,7 +1,7 @@
 """Training: a task, a model and settings in; a run directory and a result out."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mitool import rundir
@@ -9,7 +9,7 @@ from mitool.config import as_dict, non_defaults
 from mitool.device import out_of_memory_is_an_error
 from mitool.result import Claim, Result
 from mitool.training.metrics import Evaluation, grokked_at, memorised_at
-from mitool.training.run import Observer, Run, RunConfig
+from mitool.training.run import FREE_TO_CHANGE, Observer, Run, RunConfig
 
 __all__ = [
     "Evaluation",
@@ -68,8 +68,8 @@ def train(
     """
     remedy = "take a smaller model or task, or fewer examples a step with --batch-size"
     with config.device.active(), out_of_memory_is_an_error(remedy):
+        run = Run(config, folder, observers)
         with rundir.claimed(folder, overwrite=overwrite, resume=resume):
-            run = Run(config, folder, observers)
             if resume:
                 run.resume()
             run.execute()
@@ -81,34 +81,43 @@ def train_seeds(
     seeds: Sequence[int],
     folder: Path,
     *,
-    observers: Sequence[Observer] = (),
+    observers: Callable[[RunConfig, Path], Sequence[Observer]] = lambda config, folder: (),
     resume: bool = False,
     overwrite: bool = False,
 ) -> SeedsResult:
-    """Train one model for each seed, in ``folder/seedN``; see ``train``."""
-    runs = tuple(
-        train(
-            replace(config, seed=seed),
-            folder / f"seed{seed}",
-            observers=observers,
-            resume=resume,
-            overwrite=overwrite,
+    """Train one model for each seed, in ``folder/seedN``; see ``train``.
+
+    Args:
+        observers: makes the observers of a run from its configuration and folder.
+    """
+    runs = []
+    for seed in seeds:
+        one, place = replace(config, seed=seed), folder / f"seed{seed}"
+        runs.append(
+            train(
+                one,
+                place,
+                observers=observers(one, place),
+                resume=resume,
+                overwrite=overwrite,
+            )
         )
-        for seed in seeds
-    )
     claims: dict[str, Claim] = {
         f"seed{seed}.{name}": value
         for seed, run in zip(seeds, runs, strict=True)
         for name, value in run.claims.items()
     }
-    warnings = tuple(dict.fromkeys(warning for run in runs for warning in run.warnings))
     return SeedsResult(
-        {**runs[0].subject, "run": str(folder), "seeds": list(seeds)},
+        {"task": runs[0].subject["task"], "run": str(folder), "seeds": list(seeds)},
         {**config.as_dict(), "seed": list(seeds)},
         claims,
         folder=folder,
-        runs=runs,
-        warnings=warnings,
+        runs=tuple(runs),
+        warnings=tuple(
+            f"seed {seed}: {warning}"
+            for seed, run in zip(seeds, runs, strict=True)
+            for warning in run.warnings
+        ),
     )
 
 
@@ -120,7 +129,7 @@ def run_name(config: RunConfig, seed: str) -> str:
     defaults = as_dict(cls())
     parts = [f"{k}{v}" for k, v in shown if k == first or v != defaults[k]]
     changed = non_defaults(config.model, cls.model) | non_defaults(config.training, cls.training)
-    parts += [f"{name}_{value}" for name, value in changed.items() if name != "epochs"]
+    parts += [f"{k}_{v}" for k, v in changed.items() if k not in FREE_TO_CHANGE]
     name = "-".join([task.name, *parts, f"seed{seed}"])
     return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)[:200]
 
@@ -145,12 +154,19 @@ def _result(run: Run) -> TrainResult:
     warnings = []
     if grokked is None:
         warnings.append(
-            "grokked_at is undefined: test accuracy was not 1 with test loss < 1e-4 "
-            "over 200 epochs"
+            "grokked_at is undefined: test accuracy was not 1 with test loss < 1e-4 over 200 epochs"
         )
     config = run.config.as_dict()
-    subject = {"task": config["task"], "run": str(run.folder), "checkpoint": str(run.folder / rundir.CHECKPOINT)}
+    subject = {
+        "task": config["task"],
+        "run": str(run.folder),
+        "checkpoint": str(run.folder / rundir.CHECKPOINT),
+    }
     return TrainResult(
-        subject, config, claims, folder=run.folder, history=tuple(run.history),
+        subject,
+        config,
+        claims,
+        folder=run.folder,
+        history=tuple(run.history),
         warnings=tuple(warnings),
     )

@@ -94,7 +94,8 @@ class TrainingData:
 
     def train_evaluation(self, epoch: int) -> list[Batch]:
         """What the training metrics of an epoch are measured on: the training examples, or,
-        for a stream, the batch that is about to be trained on."""
+        for a stream, the batch that is about to be trained on.
+        """
         return self._train_evaluation or [self._fresh(epoch)]
 
     def prepare(self, examples: Examples) -> Batch:

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from mitool import checkpoint, rundir
 from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import as_dict, build
@@ -157,14 +155,12 @@ class Run:
                         pending.signum,
                     )
                 finished = self._is_finished()
-                if finished or self.epoch in saved_epochs or self._save_is_overdue():
-                    self._save(trajectory=bool(saved_epochs) and self._is_on(saved_epochs, finished))
+                on_trajectory = self.epoch in saved_epochs or (finished and bool(saved_epochs))
+                if finished or on_trajectory or self._save_is_overdue():
+                    self._save(on_trajectory=on_trajectory)
                 if finished:
                     return
                 self._train_epoch(step)
-
-    def _is_on(self, saved_epochs: frozenset[int], finished: bool) -> bool:
-        return finished or self.epoch in saved_epochs
 
     def _make_step(self) -> TrainStep:
         training = self.config.training
@@ -228,13 +224,14 @@ class Run:
     def _save_is_overdue(self) -> bool:
         return time.monotonic() - self._saved_at > SECONDS_BETWEEN_SAVES
 
-    def _save(self, *, trajectory: bool = False) -> None:
+    def _save(self, *, on_trajectory: bool = False) -> None:
         """Save the weights, as a checkpoint of the trajectory too, and then the state to resume
-        from: a crash in between leaves an older state, and the same weights come again."""
+        from: a crash in between leaves an older state, and the same weights come again.
+        """
         if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
             self._fail_diverged()
         tensors, metadata = self.model.state_dict(), self._metadata()
-        if trajectory:
+        if on_trajectory:
             name = f"{self.step:08d}.safetensors"
             checkpoint.save(self.folder / rundir.TRAJECTORY / name, tensors, metadata)
         checkpoint.save(self.folder / rundir.CHECKPOINT, tensors, metadata)

@@ -43,7 +43,7 @@ class TrainStep:
     def _step(self, batch: Batch) -> Loss:
         self.optimizer.zero_grad()
         loss = cross_entropy(self.model(batch.inputs), batch.targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimizer.step()
         return loss.detach()
 
@@ -109,13 +109,10 @@ class CapturedStep(TrainStep):
 
         @torch.no_grad()
         def restore() -> None:
-            for parameter, value in weights:
-                parameter.copy_(value)
+            for weight, before in weights:
+                weight.copy_(before)
             for parameter, state in self.optimizer.state.items():
                 for name, value in state.items():
-                    if (before := known.get((parameter, name))) is None:
-                        value.zero_()
-                    else:
-                        value.copy_(before)
+                    value.copy_(known.get((parameter, name), torch.zeros_like(value)))
 
         return restore

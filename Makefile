@@ -1,0 +1,50 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+BROWSERS = chromium-headless-shell headless_shell chromium chromium-browser google-chrome google-chrome-stable
+
+.PHONY: help install browser demo test test-slow check bench clean
+
+help: ## Show what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.installed browser ## Set up .venv with the pinned packages, and a headless browser
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV) || { \
+	  $(PYTHON) -m pip install --quiet --target $(VENV)-tool virtualenv && \
+	  PYTHONPATH=$(VENV)-tool $(PYTHON) -m virtualenv --clear $(VENV); }
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+browser: ## Get a headless Chromium if the system has no Chrome or Chromium
+	@for name in $(BROWSERS); do \
+	  if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ -n "$$BROWSER_PATH" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq chromium-headless-shell >/dev/null && exit 0; \
+	fi; \
+	echo 'No Chrome or Chromium found: reports will have no PNG images.'; \
+	echo 'Get one (Debian: apt-get install chromium-headless-shell), or set BROWSER_PATH.'
+
+demo: install ## Train a transformer on addition mod 113 until it has grokked
+	$(BIN)/mitool train modadd --p 113 --stop-on-grok --resume
+
+test: install ## Run the tests
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: install ## Run the long trainings that the tests leave out
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.installed ## Run the linter, the formatter's check, the type checker and the layer test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## Time a training step beside TransformerLens and the bare matrix products
+	$(BIN)/python benchmarks/train_step.py
+
+clean: ## Remove what was built, but no run
+	rm -rf $(VENV) $(VENV)-tool build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

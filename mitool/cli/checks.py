@@ -1,0 +1,95 @@
+"""``--check 'NAME OP VALUE'``: claims as gates of a CI job."""
+
+import fnmatch
+import json
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mitool.config import nearest
+from mitool.errors import CheckFailed, UsageError
+from mitool.result import Claim
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+SYNTAX = re.compile(r"\s*([^\s<>=!]+)\s*(>=|<=|==|!=|>|<)\s*(\S.*?)\s*")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A condition on claims: on one, or on all that a wildcard name matches."""
+
+    name: str
+    operator: str
+    value: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.operator} {json.dumps(self.value)}"
+
+
+def parse_check(text: str) -> Check:
+    """Read ``NAME OP VALUE``; the value is JSON, or else a plain word.
+
+    Raises:
+        UsageError: the text is no such condition.
+    """
+    match = SYNTAX.fullmatch(text)
+    if match is None:
+        raise UsageError(
+            f"--check: expected 'NAME OP VALUE' with OP one of {' '.join(OPERATORS)}, "
+            f"such as 'test_accuracy >= 0.99', found {text!r}"
+        )
+    name, symbol, word = match.groups()
+    try:
+        value = json.loads(word)
+    except ValueError:
+        value = word
+    if symbol not in ("==", "!=") and not _is_number(value):
+        raise UsageError(f"--check: {symbol} expects a number, found {word!r} in {text!r}")
+    return Check(name, symbol, value)
+
+
+def require(checks: Sequence[Check], claims: Mapping[str, Claim]) -> None:
+    """Hold every check against the claims.
+
+    Raises:
+        CheckFailed: at least one is not met; all that are not are named.
+        UsageError: a check names no claim.
+    """
+    failures = [failure for check in checks for failure in _failures(check, claims)]
+    if failures:
+        raise CheckFailed("; ".join(failures))
+
+
+def _failures(check: Check, claims: Mapping[str, Claim]) -> list[str]:
+    names = fnmatch.filter(claims, check.name)
+    if not names:
+        raise UsageError(
+            f"--check: no claim is named {check.name!r}: {nearest(check.name, claims)}"
+        )
+    return [
+        f"check not met: {check} (it is {json.dumps(claims[name])}"
+        + (")" if name == check.name else f", {name})")
+        for name in names
+        if not _holds(check, claims[name])
+    ]
+
+
+def _holds(check: Check, found: Claim) -> bool:
+    compare = OPERATORS[check.operator]
+    if check.operator in ("==", "!="):
+        return compare(found, check.value)
+    values = found if isinstance(found, Sequence) and not isinstance(found, str) else [found]
+    return all(_is_number(value) and compare(value, check.value) for value in values)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

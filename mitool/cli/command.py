@@ -1,0 +1,103 @@
+"""What every command has: the shared options, the output and the error boundary."""
+
+import contextlib
+import functools
+import inspect
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from mitool.errors import Interrupted, MitoolError
+
+SHARED_PANEL = "Result"
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=SHARED_PANEL)
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=SHARED_PANEL),
+]
+CheckOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--check",
+        metavar="'NAME OP VALUE'",
+        help="Exit with 4 unless the claim meets this, such as 'test_accuracy >= 0.99'. "
+        "Repeatable; NAME may have wildcards.",
+        rich_help_panel=SHARED_PANEL,
+    ),
+]
+DebugOption = Annotated[
+    bool,
+    typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=SHARED_PANEL),
+]
+
+SHARED = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=option)
+    for name, default, option in (
+        ("as_json", False, JsonOption),
+        ("quiet", False, QuietOption),
+        ("check", None, CheckOption),
+        ("debug", False, DebugOption),
+    )
+]
+
+
+def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function whose first argument is an ``Output`` into a command of that name.
+
+    The command takes the function's other parameters and the shared options. A ``MitoolError``
+    becomes one message on stderr and its exit code; SIGTERM and SIGINT become 143 and 130.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(
+            *,
+            as_json: bool = False,
+            quiet: bool = False,
+            check: list[str] | None = None,
+            debug: bool = False,
+            **options: Any,
+        ) -> None:
+            from mitool.cli.checks import parse_check
+            from mitool.cli.output import Output
+
+            try:
+                with _signals_are_errors():
+                    checks = [parse_check(text) for text in check or ()]
+                    function(Output(name, as_json, quiet, checks), **options)
+            except MitoolError as error:
+                if debug:
+                    raise
+                Output(name).error(str(error))
+                raise typer.Exit(error.exit_code) from None
+
+        run.__signature__ = _signature(function)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _signature(function: Callable[..., None]) -> inspect.Signature:
+    _output, *own = inspect.signature(function).parameters.values()
+    keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    return inspect.Signature([*keyword, *SHARED])
+
+
+@contextlib.contextmanager
+def _signals_are_errors() -> Iterator[None]:
+    def interrupt(signum: int, _frame: FrameType | None) -> None:
+        raise Interrupted(f"interrupted by {signal.Signals(signum).name}", signum)
+
+    previous = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)

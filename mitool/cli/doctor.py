@@ -1,0 +1,61 @@
+"""``mitool doctor``: what of the machine works, and what to do about the rest."""
+
+from typing import TYPE_CHECKING
+
+from mitool.cli.command import command
+
+if TYPE_CHECKING:
+    from mitool.cli.output import Output
+    from mitool.result import Claim
+
+PACKAGES = (
+    "torch",
+    "transformer-lens",
+    "safetensors",
+    "plotly",
+    "kaleido",
+    "typer",
+    "rich",
+    "tensorboard",
+)
+
+
+@command("doctor")
+def doctor(output: "Output") -> None:
+    """Check versions, devices, threads and the browser that draws images."""
+    import platform
+    import tempfile
+    from importlib.metadata import PackageNotFoundError, version
+    from pathlib import Path
+
+    from mitool import device as devices
+    from mitool.errors import RunError
+    from mitool.report import draw_test_image, find_browser
+    from mitool.result import Result
+    from mitool.version import __version__
+
+    claims: dict[str, Claim] = {"mitool": __version__, "python": platform.python_version()}
+    warnings = []
+    for package in PACKAGES:
+        try:
+            claims[package] = version(package)
+        except PackageNotFoundError:
+            claims[package] = None
+            warnings.append(f"{package} is not installed: pip install 'mitool[{package}]'")
+    for name in devices.available():
+        claims[f"device.{name}"] = devices.device_label(name)
+    default = devices.resolve()
+    claims["default_device"] = default.name
+    claims["threads"] = default.threads
+    claims["free_memory_gib"] = default.free_memory() / devices.GIB
+    browser = find_browser()
+    claims["browser"] = str(browser) if browser else None
+    output.note("drawing an image")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            draw_test_image(Path(folder))
+        claims["images"] = True
+    except RunError as error:
+        claims["images"] = False
+        warnings.append(str(error))
+    output.finish(Result({"machine": platform.platform()}, {}, claims, warnings=tuple(warnings)))

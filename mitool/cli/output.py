@@ -1,0 +1,131 @@
+"""What a command prints: results to stdout, progress and notes to stderr, JSON on request."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mitool import rundir
+from mitool.cli.checks import Check, require
+from mitool.result import Claim, Result
+from mitool.version import __version__
+
+PIPE_WIDTH = 200
+"""Columns of what is printed to no terminal, so that its lines are not broken."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """The one way out of a command.
+
+    Attributes:
+        command: its name, as typed.
+        as_json: print one JSON document instead of a table.
+        quiet: leave out progress and notes.
+        checks: conditions on the claims.
+    """
+
+    command: str
+    as_json: bool = False
+    quiet: bool = False
+    checks: Sequence[Check] = ()
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def stdout(self) -> Console:
+        return _console(sys.stdout)
+
+    @property
+    def stderr(self) -> Console:
+        return _console(sys.stderr)
+
+    def note(self, message: str) -> None:
+        """Tell the user something in passing."""
+        if not self.quiet:
+            self.stderr.print(escape(message), soft_wrap=True, highlight=False)
+
+    def warn(self, message: str) -> None:
+        self.stderr.print(f"[yellow]Warning:[/] {escape(message)}", soft_wrap=True, highlight=False)
+
+    def error(self, message: str) -> None:
+        self.stderr.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True, highlight=False)
+
+    def finish(
+        self,
+        result: Result,
+        *,
+        folder: Path | None = None,
+        artifacts: Sequence[Path] = (),
+        warnings: Sequence[str] = (),
+        tables: Sequence[Table] = (),
+    ) -> None:
+        """Print a result, write it as ``result.json`` into ``folder``, and hold the checks.
+
+        Args:
+            artifacts: the files made, for the envelope.
+            warnings: those of the rendering, beside the result's own.
+            tables: printed for a reader instead of the claims.
+
+        Raises:
+            CheckFailed: a check is not met.
+        """
+        warnings = [*result.warnings, *warnings]
+        envelope = self.envelope(result, artifacts, warnings)
+        if folder is not None:
+            rundir.write_json(folder / rundir.RESULT, envelope)
+        if self.as_json:
+            sys.stdout.write(json.dumps(envelope, indent=2, allow_nan=False) + "\n")
+        else:
+            for table in tables or [claims_table(result.claims)]:
+                self.stdout.print(table)
+        for warning in warnings:
+            self.warn(warning)
+        require(self.checks, result.claims)
+
+    def envelope(
+        self, result: Result, artifacts: Sequence[Path], warnings: Sequence[str]
+    ) -> dict[str, Any]:
+        """The JSON document of a result."""
+        return {
+            "mitool": __version__,
+            "command": self.command,
+            "subject": dict(result.subject),
+            "config": dict(result.config),
+            "claims": dict(result.claims),
+            "artifacts": [str(path) for path in artifacts],
+            "seconds": time.monotonic() - self.started,
+            "warnings": list(warnings),
+        }
+
+
+def claims_table(claims: Mapping[str, Claim]) -> Table:
+    """Claims as two columns."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in claims.items():
+        table.add_row(escape(name), escape(readable(value)))
+    return table
+
+
+def readable(value: Claim) -> str:
+    """A claim for a reader: numbers to six digits."""
+    match value:
+        case None:
+            return "undefined"
+        case bool() | str() | int():
+            return str(value)
+        case float():
+            return f"{value:.6g}"
+    return ", ".join(readable(item) for item in value)
+
+
+def _console(file: Any) -> Console:
+    return Console(file=file, width=None if file.isatty() else PIPE_WIDTH)

@@ -1,0 +1,94 @@
+"""Live progress of training: a bar on a terminal, plain lines elsewhere."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from mitool.training import Evaluation
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "", style="magenta")
+
+
+class TrainingProgress:
+    """Shows a run on stderr; an ``Observer`` of training."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar: Progress | None = None
+        self._last_line = 0.0
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator["TrainingProgress"]:
+        """Show the bar for the time of one or more runs, and take it away afterwards."""
+        if not self.console.is_terminal:
+            yield self
+            return
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[metrics]}"),
+            console=self.console,
+            transient=True,
+        ) as bar:
+            self._bar = bar
+            yield self
+
+    def begin(self, label: str, epochs: int) -> "TrainingProgress":
+        """Start to show a run."""
+        self.label, self.epochs = label, epochs
+        self._latest: Evaluation | None = None
+        self._first: tuple[int, float] | None = None
+        if self._bar:
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            self._id = self._bar.add_task(label, total=epochs, metrics="")
+        return self
+
+    def epoch_done(self, epoch: int) -> None:
+        self._first = self._first or (epoch, time.monotonic())
+        if self._bar:
+            self._bar.update(self._id, completed=epoch)
+        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            self._print_line(epoch)
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self._latest = evaluation
+        if self._bar:
+            self._bar.update(self._id, metrics=_metrics(evaluation))
+
+    def _print_line(self, epoch: int) -> None:
+        assert self._first is not None
+        done, elapsed = epoch - self._first[0], time.monotonic() - self._first[1]
+        rate = f"{done / elapsed:.0f}/s" if elapsed > 0 and done else ""
+        left = f"{(self.epochs - epoch) * elapsed / done:.0f} s left" if done else ""
+        metrics = _metrics(self._latest) if self._latest else ""
+        line = f"{self.label}: epoch {epoch}/{self.epochs}  {metrics}  {rate}  {left}".rstrip()
+        self.console.print(line, highlight=False, markup=False)
+
+
+def _metrics(evaluation: Evaluation) -> str:
+    return (
+        f"train {evaluation.train_loss:.2e}  test {evaluation.test_loss:.2e}  "
+        f"accuracy {evaluation.test_accuracy:.1%}"
+    )

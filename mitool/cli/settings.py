@@ -1,0 +1,49 @@
+"""Options made from the fields of settings dataclasses: name, type, default, range and help."""
+
+import inspect
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from mitool.config import field_hints, help_text
+from mitool.errors import UsageError
+
+
+def options(cls: type, defaults: object, panel: str) -> list[inspect.Parameter]:
+    """A keyword parameter, annotated for Typer, for each field of ``cls``."""
+    hints, plain = field_hints(cls), get_type_hints(cls)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=getattr(defaults, field.name),
+            annotation=Annotated[
+                plain[field.name],
+                typer.Option(help=help_text(field, hints[field.name]), rich_help_panel=panel),
+            ],
+        )
+        for field in fields(cls)
+    ]
+
+
+def chosen(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of the fields of ``cls``."""
+    return {field.name: values[field.name] for field in fields(cls)}
+
+
+def require_distinct(parameters: Iterable[inspect.Parameter], owner: str) -> None:
+    """Check that no two options have one name.
+
+    Raises:
+        UsageError: two have.
+    """
+    seen: set[str] = set()
+    for parameter in parameters:
+        if parameter.name in seen:
+            raise UsageError(
+                f"{owner}: its parameter {parameter.name!r} has the name of another option; "
+                "rename it"
+            )
+        seen.add(parameter.name)

@@ -1,0 +1,43 @@
+"""``mitool tasks``: what can be trained."""
+
+from typing import TYPE_CHECKING
+
+from mitool.cli.command import command
+
+if TYPE_CHECKING:
+    from mitool.cli.output import Output
+
+
+@command("tasks")
+def tasks(output: "Output") -> None:
+    """List the tasks that can be trained, with their parameters and sources."""
+    from dataclasses import fields
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from mitool import tasks as registry
+    from mitool.config import as_dict, field_hints, help_text
+    from mitool.result import Result
+
+    table = Table("task", "what it is", "parameters", "sources", box=None, pad_edge=False)
+    subject = {}
+    for name in registry.names():
+        cls = registry.get(name)
+        defaults, hints = as_dict(cls()), field_hints(cls)
+        subject[name] = {
+            "summary": cls.summary,
+            "sources": list(cls.sources),
+            "parameters": {
+                field.name: {
+                    "default": defaults[field.name],
+                    "help": help_text(field, hints[field.name]),
+                }
+                for field in fields(cls)
+            },
+            "model": as_dict(cls.model),
+            "training": as_dict(cls.training),
+        }
+        options = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in defaults.items())
+        table.add_row(*map(escape, (name, cls.summary, options, "\n".join(cls.sources))))
+    output.finish(Result({"tasks": subject}, {}, {"tasks": list(subject)}), tables=[table])

@@ -1,0 +1,152 @@
+"""``mitool train TASK``: one subcommand for each task, with its parameters as options."""
+
+import inspect
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mitool.cli.command import command
+from mitool.cli.common import (
+    OUTPUT_PANEL,
+    DeterministicOption,
+    DeviceOption,
+    DtypeOption,
+    FormatOption,
+    OutOption,
+    OverwriteOption,
+    SeedOption,
+    ThreadsOption,
+    parse_formats,
+)
+from mitool.cli.settings import chosen, options, require_distinct
+from mitool.config import build
+from mitool.errors import UsageError
+from mitool.settings import ModelSettings, TrainingSettings
+from mitool.tasks import Task
+
+if TYPE_CHECKING:
+    from mitool.cli.output import Output
+
+SeedsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="0-4",
+        help="Train a model for each of these seeds: a range, or a list such as 0,3,7.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+SplitSeedOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Seed of the division into training and test; left out: the run's seed.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with the run that the folder holds, if it holds one.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+TensorBoardOption = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Log the metrics for TensorBoard too (needs mitool[tensorboard]).",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
+
+
+def train_command(task_cls: type[Task]) -> Callable[..., None]:
+    """The command that trains on a task: its parameters, the model's and the training's."""
+    made = [
+        *options(task_cls, task_cls(), "Task"),
+        *options(ModelSettings, task_cls.model, "Model"),
+        *options(TrainingSettings, task_cls.training, "Training"),
+    ]
+
+    def run(
+        output: "Output",
+        out: OutOption = None,
+        seed: SeedOption = 0,
+        seeds: SeedsOption = None,
+        split_seed: SplitSeedOption = None,
+        resume: ResumeOption = False,
+        overwrite: OverwriteOption = False,
+        tensorboard: TensorBoardOption = False,
+        format: FormatOption = None,  # noqa: A002 -- the option's name
+        device: DeviceOption = "auto",
+        dtype: DtypeOption = "float32",
+        threads: ThreadsOption = None,
+        deterministic: DeterministicOption = False,
+        **settings: Any,
+    ) -> None:
+        from mitool import device as devices
+        from mitool.cli.training import Request, train_and_report
+        from mitool.training import RunConfig
+
+        formats, explicit = parse_formats(format)
+        if dtype not in ("float32", "float64"):
+            raise UsageError(f"--dtype: expected float32 or float64, found {dtype!r}")
+        config = RunConfig(
+            task=build(task_cls, chosen(task_cls, settings)),
+            model=build(ModelSettings, chosen(ModelSettings, settings)),
+            training=build(TrainingSettings, chosen(TrainingSettings, settings)),
+            device=devices.resolve(device, dtype, threads, deterministic),  # type: ignore[arg-type]
+            seed=seed,
+            split_seed=split_seed,
+        )
+        request = Request(
+            config=config,
+            seeds=parse_seeds(seeds) if seeds is not None else None,
+            out=out,
+            resume=resume,
+            overwrite=overwrite,
+            tensorboard=tensorboard,
+            formats=formats,
+            formats_explicit=explicit,
+            command_line=shlex.join(["mitool", *sys.argv[1:]]),
+        )
+        train_and_report(output, request)
+
+    output, *own = inspect.signature(run).parameters.values()
+    own = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    parameters = [*made, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)]
+    require_distinct(parameters, f"task {task_cls.name}")
+    run.__signature__ = inspect.Signature([output, *parameters])  # type: ignore[attr-defined]
+    return command(f"train {task_cls.name}")(run)
+
+
+def train_help(task_cls: type[Task]) -> str:
+    first = next((field.name for field in fields(task_cls)), None)
+    example = f"mitool train {task_cls.name}"
+    if first:
+        example += f" --{first.replace('_', '-')} {getattr(task_cls(), first)}"
+    """The help text of a task's command."""
+    return f"{task_cls.summary}\n\nExample: {example}\n\nSources: {'; '.join(task_cls.sources)}"
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from a list of numbers and ranges, such as ``0-4,9``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UsageError(
+                f"--seeds: expected a range or list such as 0-4 or 0,3,7, found {text!r}"
+            )
+        seeds += range(int(first), int(last or first) + 1)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UsageError(f"--seeds: expected different seeds, in rising ranges, found {text!r}")
+    return seeds

@@ -1,0 +1,88 @@
+"""A model together with the task to study it on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mitool import checkpoint, tasks
+from mitool.checkpoint import Metadata
+from mitool.config import build
+from mitool.errors import InputError
+from mitool.models.transformer import ToyTransformer, TransformerConfig
+from mitool.tasks import Task
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model and what it was trained on.
+
+    Attributes:
+        path: the checkpoint file.
+        model: the model, with the checkpoint's weights.
+        task: the task it was trained on.
+        metadata: what the checkpoint says of itself.
+    """
+
+    path: Path
+    model: ToyTransformer
+    task: Task
+    metadata: Metadata
+
+    @cached_property
+    def bridge(self) -> "TransformerBridge":
+        """The model as TransformerLens sees it."""
+        from mitool.models.bridge import to_bridge
+
+        return to_bridge(self.model)
+
+
+def load(path: Path) -> Subject:
+    """Read a checkpoint, or the last checkpoint of a run directory.
+
+    Raises:
+        InputError: it is missing, damaged, of another kind, or contradicts itself.
+    """
+    path = checkpoint.find(path)
+    tensors, metadata = checkpoint.load(path)
+    if metadata.kind != "transformer":
+        raise InputError(f"{path}: expected a transformer, found a {metadata.kind}")
+    task_cls = tasks.get(metadata.task.name, InputError)
+    task = build(task_cls, metadata.task.parameters, InputError)
+    cfg = build(TransformerConfig, metadata.model, InputError)
+    if (cfg.d_vocab, cfg.d_vocab_out, cfg.n_ctx) != (task.d_vocab, task.d_vocab_out, task.n_ctx):
+        raise InputError(
+            f"{path}: its model (d_vocab {cfg.d_vocab}, d_vocab_out {cfg.d_vocab_out}, n_ctx "
+            f"{cfg.n_ctx}) does not fit its task ({task.d_vocab}, {task.d_vocab_out}, {task.n_ctx})"
+        )
+    return Subject(path, _with_weights(path, cfg, tensors), task, metadata)
+
+
+def _with_weights(path: Path, cfg: TransformerConfig, tensors: dict[str, Tensor]) -> ToyTransformer:
+    with torch.device("meta"):
+        model = ToyTransformer(cfg)
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise InputError(
+                f"{path}: weight {name}: expected shape {expected.get(name, 'none')}, "
+                f"found {found.get(name, 'none')}"
+            )
+    if {value.dtype for value in tensors.values()} not in ({torch.float32}, {torch.float64}):
+        raise InputError(f"{path}: expected all weights in float32, or all in float64")
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise InputError(f"{path}: weight {name} holds NaN or infinite values")
+        if model.is_frozen(name) and value.any():
+            raise InputError(
+                f"{path}: weight {name} is frozen at 0 by the model's settings, found other values"
+            )
+    model.load_state_dict(tensors, assign=True)
+    return model

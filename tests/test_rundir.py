@@ -1,0 +1,96 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from mitool import rundir
+from mitool.errors import InputError, RunError, UsageError
+from mitool.rundir import atomic_write, claimed, read_lines
+
+
+def test_a_write_that_fails_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    atomic_write(path, "before")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match="No space left on device; make room"):
+        atomic_write(path, "after")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "00000000.safetensors").write_text("x")
+    (tmp_path / "notes.txt").write_text("the user's own")
+    with pytest.raises(UsageError, match="already holds a run; go on with --resume"), claimed(
+        tmp_path
+    ):
+        pass
+    with claimed(tmp_path, resume=True):
+        assert (tmp_path / "config.json").exists()
+    with claimed(tmp_path, overwrite=True):
+        assert not rundir.holds_run(tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "the user's own"
+
+
+def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
+    with claimed(tmp_path):
+        with pytest.raises(UsageError, match="another run of mitool is writing here"), claimed(
+            tmp_path, overwrite=True
+        ):
+            pass
+    with claimed(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("below", ["", "run", "deep/run"])
+def test_an_output_path_through_a_file_is_refused(tmp_path: Path, below: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(UsageError, match=r"expected a folder to write to, found the file .*file"), (
+        claimed(file / below)
+    ):
+        pass
+    assert file.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    place = Path("/proc/mitool") if os.getuid() == 0 else tmp_path / "closed" / "run"
+    if os.getuid():
+        (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(UsageError, match="cannot be written"), claimed(place):
+        pass
+
+
+def test_lines_survive_a_crash_in_the_last_one(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    rundir.append_line(path, {"epoch": 0})
+    rundir.append_line(path, {"epoch": 1})
+    with path.open("a") as file:
+        file.write('{"epoch": 2, "tra')
+    assert read_lines(path) == [{"epoch": 0}, {"epoch": 1}]
+    assert read_lines(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("content", ["{\n", "3\n", '"x"\n', "\x00\x01\n"])
+def test_damaged_lines_are_an_unusable_input(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match="damaged"):
+        read_lines(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_damaged_json_is_an_unusable_input(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError):
+        rundir.read_json(path)
