@@ -30,7 +30,8 @@ def doctor(output: "Output") -> None:
 
     from mitool import device as devices
     from mitool.errors import RunError
-    from mitool.report import draw_test_image, find_browser
+    from mitool.report import Figure, find_browser, write_images
+    from mitool.report.figures import new_plot
     from mitool.result import Result
     from mitool.version import __version__
 
@@ -53,7 +54,7 @@ def doctor(output: "Output") -> None:
     output.note("drawing an image")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            draw_test_image(Path(folder))
+            write_images([Figure("test", "Test", "", new_plot("x", "y"))], Path(folder))
         claims["images"] = True
     except RunError as error:
         claims["images"] = False

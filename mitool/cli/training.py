@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mitool import rundir
 from mitool.cli.output import Output
 from mitool.cli.progress import TrainingProgress
-from mitool.report import write_training_report
+from mitool.report import Written, training_report, write_report
 from mitool.training import (
     Observer,
     RunConfig,
@@ -41,20 +42,22 @@ class Request:
 def train_and_report(output: Output, request: Request) -> None:
     """Train one model, or one for each seed, and write the reports."""
     result = _train(output, request)
-    runs = result.runs if isinstance(result, SeedsResult) else ()
-    artifacts, warnings = [], []
-    for one in (*runs, result):
-        output.note(f"writing the report of {one.folder}")
-        written = write_training_report(
-            one,
-            request.formats,
-            explicit=request.formats_explicit,
-            command=request.command_line,
-        )
-        artifacts += written.artifacts
-        warnings += written.warnings
+    written = _report(output, request, result)
+    if isinstance(result, SeedsResult):
+        for run in result.runs:
+            of_run = _report(output, request, run)
+            envelope = output.envelope(run, of_run.artifacts, [*run.warnings, *of_run.warnings])
+            rundir.write_json(run.folder / rundir.RESULT, envelope)
     output.finish(
-        result, folder=result.folder, artifacts=artifacts, warnings=list(dict.fromkeys(warnings))
+        result, folder=result.folder, artifacts=written.artifacts, warnings=written.warnings
+    )
+
+
+def _report(output: Output, request: Request, result: TrainResult | SeedsResult) -> Written:
+    output.note(f"writing {result.folder / rundir.REPORT}")
+    report = training_report(result, request.command_line)
+    return write_report(
+        result.folder, report, request.formats, explicit=request.formats_explicit
     )
 
 

@@ -4,32 +4,159 @@ Whatever looks inside a model goes through a ``TransformerBridge``, so that a to
 a pretrained model are studied by the same code.
 """
 
+import math
+from collections.abc import Iterable
+from typing import Literal, get_args
+
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources import build_bridge_from_module
+from transformer_lens.model_bridge.sources.native.model import NativeModel, NativeRMSNorm
+from transformer_lens.utilities.activation_functions import SOFTCAP_DISABLED
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
+from mitool.config import build
 from mitool.errors import InputError
 from mitool.models.layers import Norm
 from mitool.models.transformer import ToyTransformer, TransformerConfig
+from mitool.settings import Activation, Normalization
+
+ARCHITECTURE = "TransformerLensNative"
+"""Transformer-lens's name for the architecture that toy transformers belong to."""
+
+SAME_FIELDS = (
+    *("n_layers", "n_heads", "d_model", "d_head", "d_mlp", "d_vocab", "d_vocab_out", "n_ctx"),
+    *("act_fn", "attn_only", "attention_dir"),
+)
+"""The fields that have the same name and meaning in both configurations."""
+
+
+def to_bridge(model: ToyTransformer) -> TransformerBridge:
+    """A bridge that computes what ``model`` computes, with a copy of its weights.
+
+    It has the model's format and device, and asks for gradients of the same weights. It is one
+    of transformer-lens's native bridges but for two things: their RMS norms compute in float32
+    whatever the model's format, and their unembedding has no bias that could be trained.
+
+    With native bridges ``hook_attn_scores`` sees the attention pattern instead of the scores,
+    and there is no ``hook_result`` and no separate input of queries, keys and values.
+    """
+    cfg = bridge_config(model.cfg)
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        native = NativeModel(cfg)
+        if model.cfg.biases == "all":
+            native.head = nn.Linear(cfg.d_model, cfg.d_vocab_out)
+    _keep_format(native)
+    native.to(model.embed.W_E)
+    bridge = build_bridge_from_module(native, ARCHITECTURE, tl_config=cfg)
+    with torch.enable_grad():  # what is converted from a trained weight requires grad as it does
+        weights = convert_tl_checkpoint(dict(model.named_parameters()), cfg)
+    bridge.load_state_dict(weights)
+    for name, weight in bridge.state_dict(keep_vars=True).items():
+        weight.requires_grad_(weights[name].requires_grad)
+    return bridge
+
+
+def from_bridge(bridge: TransformerBridge) -> ToyTransformer:
+    """The toy transformer that computes what a native ``bridge`` computes, weights copied.
+
+    A bridge does not record what its model's settings froze: positions, MLP biases and the
+    other biases are each taken for frozen where all are 0 and none requires grad. Training goes
+    on from the toy transformer as those settings say, so an unembedding bias, which is fixed in
+    transformer-lens's own native models, is trained where the attention's biases are. An
+    attention-only model with ``biases="mlp"`` comes back with the equivalent ``"none"``.
+
+    Raises:
+        InputError: the bridge has a feature that toy transformers lack.
+    """
+    _check_features(bridge.cfg)
+    model = ToyTransformer(_toy_config(bridge)).to(bridge.embed.weight)
+    weights = bridge.tl_parameters()
+    model.load_state_dict({name: weights[name] for name in model.state_dict()})
+    return model
 
 
 def bridge_config(cfg: TransformerConfig) -> TransformerBridgeConfig:
     """The configuration of the ``TransformerBridge`` of the same shape."""
     return TransformerBridgeConfig(
-        n_layers=cfg.n_layers,
-        n_heads=cfg.n_heads,
-        d_model=cfg.d_model,
-        d_head=cfg.d_head,
-        d_mlp=cfg.d_mlp,
-        d_vocab=cfg.d_vocab,
-        d_vocab_out=cfg.d_vocab_out,
-        n_ctx=cfg.n_ctx,
-        act_fn=cfg.act_fn,
+        **{name: getattr(cfg, name) for name in SAME_FIELDS},
         normalization_type=None if cfg.normalization_type == "none" else cfg.normalization_type,
-        attn_only=cfg.attn_only,
-        attention_dir=cfg.attention_dir,
         eps=Norm.EPS,
         initializer_range=cfg.initial_std,
     )
+
+
+def _check_features(cfg: TransformerBridgeConfig) -> None:
+    """Raise InputError at the first field whose value no toy transformer can have."""
+    norms = [None, *(kind for kind in get_args(Normalization) if kind != "none")]
+    known: dict[str, Iterable[object]] = {
+        "architecture": [ARCHITECTURE],
+        "positional_embedding_type": ["standard"],
+        "gated_mlp": [False],
+        "n_key_value_heads": [None, cfg.n_heads],
+        "attn_scores_soft_cap": [SOFTCAP_DISABLED, 0],
+        "output_logits_soft_cap": [SOFTCAP_DISABLED, 0],
+        "attn_scale": [-1, math.sqrt(cfg.d_head)],
+        "act_fn": get_args(Activation),
+        "normalization_type": norms,
+        "final_rms": [False, cfg.normalization_type in ("RMS", "RMSPre")],
+        "eps": [Norm.EPS],
+    }
+    for field, values in known.items():
+        found = getattr(cfg, field)
+        if found not in values:
+            expected = " or ".join(dict.fromkeys(map(repr, values)))
+            raise InputError(
+                f"{field}: expected {expected}, which toy transformers have, found {found!r}; "
+                "study the bridge as it is"
+            )
+
+
+def _toy_config(bridge: TransformerBridge) -> TransformerConfig:
+    cfg = bridge.cfg
+    values = {name: getattr(cfg, name) for name in SAME_FIELDS} | {
+        "d_vocab_out": cfg.d_vocab_out if cfg.d_vocab_out > 0 else cfg.d_vocab,
+        "normalization_type": cfg.normalization_type or "none",
+        "biases": _biases(bridge.state_dict(keep_vars=True)),
+        "positional": "learned" if _any_trained([bridge.pos_embed.weight]) else "zero",
+        "init_scale": _init_scale(cfg),
+    }
+    return build(TransformerConfig, values, InputError)
+
+
+def _biases(weights: dict[str, Tensor]) -> Literal["none", "mlp", "all"]:
+    """Which biases are trained, by the names that a bridge gives its weights."""
+    biases = {name: weight for name, weight in weights.items() if name.endswith(".bias")}
+    if _any_trained(w for name, w in biases.items() if ".attn." in name or "unembed." in name):
+        return "all"
+    return "mlp" if _any_trained(w for name, w in biases.items() if ".mlp." in name) else "none"
+
+
+def _any_trained(weights: Iterable[Tensor]) -> bool:
+    return any(weight.requires_grad or bool(weight.any()) for weight in weights)
+
+
+def _init_scale(cfg: TransformerBridgeConfig) -> float:
+    """The shortest decimal that gives the bridge's initial deviation, free of its rounding."""
+    scale = cfg.initializer_range * math.sqrt(cfg.d_model)
+    decimals = (float(f"{scale:.{digits}g}") for digits in range(1, 18))
+    exact = (s for s in decimals if s / math.sqrt(cfg.d_model) == cfg.initializer_range)
+    return next(exact, scale)
+
+
+class _RMSNorm(NativeRMSNorm):
+    """RMSNorm in the format of its input, where the native one computes in float32."""
+
+    def forward(self, x: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_model"]:
+        return F.rms_norm(x, x.shape[-1:], self.weight, self.eps)
+
+
+def _keep_format(native: NativeModel) -> None:
+    for module in [native, *native.layers]:
+        for name, child in list(module.named_children()):
+            if isinstance(child, NativeRMSNorm):
+                setattr(module, name, _RMSNorm(native.cfg.d_model, native.cfg.eps))

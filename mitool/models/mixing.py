@@ -5,7 +5,8 @@ how attention reads a table of values. Where the table has few rows, a linear ma
 the sums of the mapped table, so the map costs as many products as the table has rows.
 """
 
-from functools import cached_property
+import warnings
+from functools import cache, cached_property
 
 import torch
 import torch.nn.functional as F
@@ -107,6 +108,7 @@ def _sampled_product(
     grad: Float[Tensor, "sum width"], table: Float[Tensor, "row width"], pattern: Pattern
 ) -> Float[Tensor, "sum term"]:
     """``grad[n] . table[index[n, k]]``: the entries of a product that the pattern keeps."""
+    _pass_beta_warning()
     zeros = torch.sparse_csr_tensor(
         pattern.sum_starts,
         pattern.index.flatten(),
@@ -116,3 +118,11 @@ def _sampled_product(
     )
     product = torch.sparse.sampled_addmm(zeros, grad, table.T, beta=0.0)
     return product.values().view_as(pattern.index)
+
+
+@cache
+def _pass_beta_warning() -> None:
+    """Have torch's one warning that its sparse tensors are in beta behind us, unseen."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        torch.sparse_csr_tensor([0, 0], [], [], size=(1, 1), check_invariants=False)

@@ -1,0 +1,25 @@
+"""Reports: figures of results, on one self-contained page and as images."""
+
+from mitool.report.browser import BrowserError, BrowserMissing, find_browser, require_browser
+from mitool.report.figures import Figure
+from mitool.report.images import write_images
+from mitool.report.page import Report, render_page
+from mitool.report.training import seeds_figures, training_figures, training_report
+from mitool.report.write import FORMATS, Written, write_report
+
+__all__ = [
+    "FORMATS",
+    "BrowserError",
+    "BrowserMissing",
+    "Figure",
+    "Report",
+    "Written",
+    "find_browser",
+    "render_page",
+    "require_browser",
+    "seeds_figures",
+    "training_figures",
+    "training_report",
+    "write_images",
+    "write_report",
+]

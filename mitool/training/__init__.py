@@ -90,18 +90,18 @@ def train_seeds(
     Args:
         observers: makes the observers of a run from its configuration and folder.
     """
-    runs = []
-    for seed in seeds:
-        one, place = replace(config, seed=seed), folder / f"seed{seed}"
-        runs.append(
+    with rundir.claimed(folder, overwrite=overwrite, resume=resume):
+        configs = [replace(config, seed=seed) for seed in seeds]
+        runs = [
             train(
                 one,
-                place,
-                observers=observers(one, place),
+                folder / f"seed{one.seed}",
+                observers=observers(one, folder / f"seed{one.seed}"),
                 resume=resume,
                 overwrite=overwrite,
             )
-        )
+            for one in configs
+        ]
     claims: dict[str, Claim] = {
         f"seed{seed}.{name}": value
         for seed, run in zip(seeds, runs, strict=True)

@@ -37,7 +37,7 @@ class _CrossEntropy(torch.autograd.Function):
         loss = torch.zeros((), dtype=torch.float64, device=logits.device)
         chunks = (x.split(CHUNK) for x in (logits, targets[:, None], grad))
         for chunk, target, chunk_grad in zip(*chunks, strict=True):
-            shifted = chunk.double()
+            shifted = chunk.to(torch.float64, copy=True)
             shifted -= shifted.amax(dim=-1, keepdim=True)
             right = shifted.gather(-1, target)
             exp = shifted.exp_()

@@ -1,0 +1,146 @@
+"""Figures as PNG files, all drawn in one session of a headless browser."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+
+from mitool.report.browser import VARIABLE, BrowserError, require_browser
+from mitool.report.figures import WIDTH, Figure, label
+from mitool.rundir import atomic_write
+
+SCALE = 2
+TIMEOUT = 120.0
+"""Seconds that the images of one report may take."""
+
+GRACE = 4.0
+"""Seconds that a browser has to close by itself, and kaleido to see that it is gone."""
+
+NOISY = ("kaleido", "choreographer", "browser_proc", "asyncio", "concurrent.futures")
+"""Loggers that report, while a browser fails, what is raised as one error anyway."""
+
+
+def write_images(
+    figures: Sequence[Figure], folder: Path, *, timeout: float = TIMEOUT
+) -> tuple[Path, ...]:
+    """Write ``NAME.png`` for every figure or, where the browser fails, for none.
+
+    Args:
+        timeout: seconds that the browser may take for all of them.
+
+    Raises:
+        BrowserMissing: there is no browser.
+        BrowserError: the browser ended early, hung, or could not draw a figure.
+        RunError: the folder cannot be written.
+    """
+    if not figures:
+        return ()
+    images = _draw(figures, require_browser(), timeout)
+    paths = tuple(folder / f"{figure.name}.png" for figure in figures)
+    for path, image in zip(paths, images, strict=True):
+        atomic_write(path, image)
+    return paths
+
+
+def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[bytes]:
+    # takes 0.2 s to load and sets the logger class of the whole process: only if it is needed
+    from kaleido import Kaleido
+    from kaleido.errors import KaleidoError
+
+    start = time.monotonic()
+    # the thread is for callers whose own runs an event loop already, as a notebook's does
+    with _quiet(), ThreadPoolExecutor(1) as pool:
+        session = Kaleido(path=str(browser), mathjax=False, timeout=None)
+        try:
+            drawing = _drawn(session, figures, timeout)
+            return pool.submit(asyncio.run, drawing).result()
+        except (RuntimeError, OSError, KaleidoError, asyncio.CancelledError) as failure:
+            late = time.monotonic() - start >= timeout
+            what = f"was not done within {timeout:g} s" if late else _what_failed(failure)
+            raise BrowserError(
+                f"{browser}: expected it to draw {len(figures)} PNG images, but it {what}; leave "
+                f"png out of --format, or set {VARIABLE} to another Chrome or Chromium"
+            ) from failure
+        finally:
+            _kill(session)
+
+
+async def _drawn(session: Any, figures: Sequence[Figure], timeout: float) -> list[bytes]:
+    """Draw the figures, and end the browser in any case.
+
+    Cancelling a call of kaleido's is no way to end it when the browser hangs: while it cleans up
+    it waits for an answer once more. Its calls return when the browser is gone, so that the
+    limit kills the browser. Only what outlasts that, having lost track of it, is cancelled.
+    """
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, _context: None)
+    limit = loop.call_later(timeout, _kill, session)
+    drawing = asyncio.create_task(_draw_each(session, figures))
+    try:
+        await asyncio.wait([drawing], timeout=timeout + GRACE)
+        while not drawing.done():
+            drawing.cancel()
+            await asyncio.wait([drawing], timeout=1)
+        return drawing.result()
+    finally:
+        limit.cancel()
+        with contextlib.suppress(RuntimeError, OSError, asyncio.CancelledError):
+            await asyncio.wait_for(session.close(), GRACE)
+
+
+async def _draw_each(session: Any, figures: Sequence[Figure]) -> list[bytes]:
+    await session.open()
+    return [await session.calc_fig(_titled(figure), _options(figure)) for figure in figures]
+
+
+def _titled(figure: Figure) -> go.Figure:
+    return go.Figure(figure.plot).update_layout(title_text=label(figure.title))
+
+
+def _options(figure: Figure) -> dict[str, Any]:
+    return {"format": "png", "width": WIDTH, "height": figure.height, "scale": SCALE}
+
+
+def _what_failed(failure: BaseException) -> str:
+    from kaleido.errors import JavascriptError, KaleidoError
+
+    if isinstance(failure, JavascriptError | KaleidoError):
+        return f"could not: {str(failure)[:200]}"
+    return "ended early"
+
+
+def _kill(session: Any) -> None:
+    """End the browser and all that it started, if it still runs."""
+    process = getattr(session, "subprocess", None)
+    if process is None or process.poll() is not None:
+        return
+    if os.name == "posix":
+        # choreographer starts it in a session of its own, so that its group is its descendants
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in NOISY]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,97 @@
+"""A report as one HTML page that needs nothing else: no server, no network, no other file."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from plotly.offline import get_plotlyjs
+
+from mitool.report.figures import Figure
+from mitool.report.tables import Table, claims_table, settings_tables
+from mitool.result import Result
+from mitool.version import __version__
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report says, as plain text and figures; whoever renders it escapes the text.
+
+    Attributes:
+        summary: the finding, in one line.
+        command: what to type to have the same result again, if a command gave it.
+        version: of mitool.
+    """
+
+    title: str
+    summary: str
+    result: Result
+    figures: Sequence[Figure]
+    command: str | None = None
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        names = [figure.name for figure in self.figures]
+        if len(set(names)) < len(names):
+            raise ValueError(f"figures: expected different names, found {', '.join(names)}")
+
+
+def render_page(report: Report) -> str:
+    """The report as an HTML page.
+
+    By its own security policy the page makes no request and runs no script but those it carries:
+    plotly, and the few lines that draw the figures with it.
+    """
+    scripts = [get_plotlyjs(), _source("page.js")] if report.figures else []
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html.j2").render(
+        report=report,
+        claims=claims_table(report.result.claims),
+        subject=_subject_tables(report.result),
+        settings=settings_tables(report.result.config),
+        plots={figure.name: _script_json(figure) for figure in report.figures},
+        style=_source("page.css"),
+        scripts=scripts,
+        policy=_policy(scripts),
+    )
+    # a file name that is no UTF-8 reaches here with surrogates, which cannot be written
+    return page.encode("utf-8", "replace").decode()
+
+
+def _subject_tables(result: Result) -> tuple[Table, ...]:
+    """What was studied, less what the settings repeat."""
+    own = {k: v for k, v in result.subject.items() if result.config.get(k) != v}
+    return settings_tables(own)
+
+
+def _script_json(figure: Figure) -> str:
+    """A plot as JSON in which no text can end the script element that holds it."""
+    text: str = figure.plot.to_json()
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return (
+        # plotly compiles the drawing of its WebGL traces, hence eval
+        f"default-src 'none'; script-src {allowed} 'unsafe-eval'; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _source(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")

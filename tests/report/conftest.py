@@ -1,0 +1,134 @@
+"""Finished runs made by hand: one that groks, one with several answers, and three seeds."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mitool.training import Evaluation, SeedsResult, TrainResult
+from mitool.training.metrics import grokked_at, memorised_at
+
+LAST = 25_000
+WEIGHTS = {
+    "embed.W_E": (10.0, 22.0, 13.0),
+    "pos_embed.W_pos": (1.4, 2.2, 0.7),
+    "blocks.0.attn.W_Q": (9.0, 10.5, 4.1),
+    "blocks.0.attn.W_K": (9.1, 10.2, 4.0),
+    "blocks.0.attn.W_V": (9.0, 11.8, 7.2),
+    "blocks.0.attn.W_O": (9.0, 12.4, 7.9),
+    "blocks.0.mlp.W_in": (18.0, 24.0, 16.2),
+    "blocks.0.mlp.W_out": (18.1, 25.5, 15.1),
+    "unembed.W_U": (9.6, 20.0, 14.4),
+}
+
+
+def evaluation(epoch: int, answers: int = 1, delay: float = 1.0) -> Evaluation:
+    """A point of a grokking run of modular addition, as published: the train loss is down by
+    epoch 200, the test loss rises to 20 and falls to 2e-7 about epoch 9,000."""
+    fitted = _rise(epoch, 100 * delay, 14)
+    grokked = _rise(epoch, 8000 * delay, 150)
+    forgetting = 1 - 0.6 * _rise(epoch, 7000 * delay, 900)
+    train = 4.73 * (1 - fitted) + 3e-5 * forgetting * (1 - grokked) + 2e-7
+    test = (4.73 + 16 * _rise(epoch, 400, 150) * forgetting) * (1 - grokked) ** 2 + 2e-7
+    tests = [test * 0.2**position for position in range(answers)]
+    return Evaluation(
+        epoch=epoch,
+        step=epoch,
+        train_loss=train,
+        test_loss=sum(tests) / answers,
+        train_accuracy=min(1.0, 1.001 * fitted),
+        test_accuracy=min(1.0, 0.009 + 0.992 * grokked),
+        train_sequence_accuracy=min(1.0, 1.001 * fitted),
+        test_sequence_accuracy=min(1.0, 0.009 + 0.992 * grokked),
+        train_position_losses=[train] * answers,
+        test_position_losses=tests,
+        weight_norms={
+            name: a + (b - a) * _rise(epoch, 300, 120) + (c - b) * _rise(epoch, 8800, 900)
+            for name, (a, b, c) in WEIGHTS.items()
+        },
+        seconds=epoch * 0.004,
+    )
+
+
+def make_run(
+    folder: Path, *, seed: int = 0, answers: int = 1, delay: float = 1.0, last: int = LAST
+) -> TrainResult:
+    history = tuple(evaluation(epoch, answers, delay) for epoch in range(0, last + 1, 25))
+    end = history[-1]
+    return TrainResult(
+        subject={
+            "task": {"name": "modadd", "parameters": {"p": 113}},
+            "run": str(folder),
+            "checkpoint": str(folder / "ckpt.safetensors"),
+        },
+        config=config(seed),
+        claims={
+            "epochs": last,
+            "train_loss": end.train_loss,
+            "test_loss": end.test_loss,
+            "train_accuracy": end.train_accuracy,
+            "test_accuracy": end.test_accuracy,
+            "memorised_at": memorised_at(history),
+            "grokked_at": grokked_at(history),
+            "seconds_training": 100.2345678,
+            "steps_per_second": 249.4,
+        },
+        warnings=() if grokked_at(history) else ("grokked_at is undefined",),
+        folder=folder,
+        history=history,
+    )
+
+
+def config(seed: int | list[int]) -> dict[str, Any]:
+    return {
+        "task": {"name": "modadd", "parameters": {"p": 113}},
+        "model": {
+            "n_layers": 1,
+            "n_heads": 4,
+            "d_model": 128,
+            "d_head": None,
+            "act_fn": "relu",
+            "normalization_type": "none",
+            "attn_only": False,
+        },
+        "training": {
+            "epochs": LAST,
+            "optimizer": "adamw",
+            "lr": 1e-3,
+            "weight_decay": 1.0,
+            "betas": [0.9, 0.98],
+            "stop_test_loss": None,
+        },
+        "device": {"name": "cpu", "precision": "float32", "threads": 2},
+        "seed": seed,
+        "split_seed": 598,
+    }
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> TrainResult:
+    return make_run(tmp_path / "modadd-p113-seed0")
+
+
+@pytest.fixture
+def seeds(tmp_path: Path) -> SeedsResult:
+    folder = tmp_path / "modadd-p113-seeds"
+    numbers = [0, 1, 2]
+    runs = tuple(make_run(folder / f"seed{s}", seed=s, delay=1 + 0.25 * s) for s in numbers)
+    return SeedsResult(
+        subject={**runs[0].subject, "run": str(folder), "seeds": numbers},
+        config=config(numbers),
+        claims={
+            f"seed{s}.{name}": value
+            for s, run in zip(numbers, runs, strict=True)
+            for name, value in run.claims.items()
+        },
+        folder=folder,
+        runs=runs,
+    )
+
+
+def _rise(epoch: float, middle: float, width: float) -> float:
+    """From 0 to 1 about ``middle``."""
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, (epoch - middle) / width))))
