@@ -102,13 +102,11 @@ def mitool_step(task: ModAdd, batch: Batch) -> Step:
 
 
 def bridge_step(task: ModAdd, batch: Batch) -> Step:
-    from transformer_lens.model_bridge import TransformerBridge
+    from transformer_lens.model_bridge.sources.native import boot
 
     from mitool.models.bridge import bridge_config
 
-    bridge = TransformerBridge.boot_native(
-        bridge_config(TransformerConfig.for_task(task.model, task))
-    )
+    bridge = boot(bridge_config(TransformerConfig.for_task(task.model, task)))
     for name, parameter in bridge.named_parameters():
         parameter.requires_grad_("bias" not in name)
     optimizer = make_optimizer(bridge.parameters(), task.training)

@@ -36,7 +36,7 @@ def build(cls: type[T], values: Mapping[str, object], error: type[MitoolError] =
 
 def as_dict(settings: object) -> dict[str, Any]:
     """The fields of a settings dataclass as plain JSON values."""
-    return TypeAdapter(type(settings)).dump_python(settings, mode="json")  # type: ignore[no-any-return]
+    return TypeAdapter(type(settings)).dump_python(settings, mode="json")
 
 
 def non_defaults(settings: object, reference: object) -> dict[str, Any]:

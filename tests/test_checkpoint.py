@@ -73,7 +73,11 @@ def test_tensors_are_named_and_shaped_as_in_transformer_lens(path: Path) -> None
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_tensors_come_back_bit_for_bit(tmp_path: Path, dtype: torch.dtype) -> None:
-    tensors = {"a": torch.randn(3, 2, dtype=dtype), "scalar": torch.tensor(1.5), "none": torch.ones(0)}
+    tensors = {
+        "a": torch.randn(3, 2, dtype=dtype),
+        "scalar": torch.tensor(1.5),
+        "none": torch.ones(0),
+    }
     write_tensors(tmp_path / "x", tensors, {"epoch": 3})
     found, record = read_tensors(tmp_path / "x")
     assert record == {"epoch": 3}
@@ -163,7 +167,9 @@ class _opened:
 
 def _flip(content: bytes, draw: random.Random) -> bytes:
     place = draw.randrange(len(content))
-    return content[:place] + bytes([content[place] ^ (1 << draw.randrange(8))]) + content[place + 1 :]
+    return (
+        content[:place] + bytes([content[place] ^ (1 << draw.randrange(8))]) + content[place + 1 :]
+    )
 
 
 def _resealed(tensors: dict[str, torch.Tensor], record: dict[str, object]) -> bytes:
@@ -173,7 +179,19 @@ def _resealed(tensors: dict[str, torch.Tensor], record: dict[str, object]) -> by
 
 
 def _changed(record: dict[str, object], draw: random.Random) -> dict[str, object]:
-    values = [None, -1, 0, 10**9, 1e300, "x", [], {}, True, "<script>", "../../etc/passwd"]
+    values: list[object] = [
+        None,
+        -1,
+        0,
+        10**9,
+        1e300,
+        "x",
+        [],
+        {},
+        True,
+        "<script>",
+        "../../etc/passwd",
+    ]
     changed = json.loads(json.dumps(record))
     part = draw.choice([changed, changed["model"], changed["task"], changed["task"]["parameters"]])
     if part is changed:

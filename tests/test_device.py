@@ -59,8 +59,9 @@ def test_generators_depend_on_seed_and_purpose_alone() -> None:
     "failure", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: ..")]
 )
 def test_running_out_of_memory_is_a_failed_run(failure: Exception) -> None:
-    with pytest.raises(RunError, match="out of memory; buy more"), out_of_memory_is_an_error(
-        "buy more"
+    with (
+        pytest.raises(RunError, match="out of memory; buy more"),
+        out_of_memory_is_an_error("buy more"),
     ):
         raise failure
 

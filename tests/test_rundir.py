@@ -30,8 +30,9 @@ def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> N
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "00000000.safetensors").write_text("x")
     (tmp_path / "notes.txt").write_text("the user's own")
-    with pytest.raises(UsageError, match="already holds a run; go on with --resume"), claimed(
-        tmp_path
+    with (
+        pytest.raises(UsageError, match="already holds a run; go on with --resume"),
+        claimed(tmp_path),
     ):
         pass
     with claimed(tmp_path, resume=True):
@@ -43,8 +44,9 @@ def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> N
 
 def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
     with claimed(tmp_path):
-        with pytest.raises(UsageError, match="another run of mitool is writing here"), claimed(
-            tmp_path, overwrite=True
+        with (
+            pytest.raises(UsageError, match="another run of mitool is writing here"),
+            claimed(tmp_path, overwrite=True),
         ):
             pass
     with claimed(tmp_path):
@@ -55,8 +57,9 @@ def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
 def test_an_output_path_through_a_file_is_refused(tmp_path: Path, below: str) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
-    with pytest.raises(UsageError, match=r"expected a folder to write to, found the file .*file"), (
-        claimed(file / below)
+    with (
+        pytest.raises(UsageError, match=r"expected a folder to write to, found the file .*file"),
+        claimed(file / below),
     ):
         pass
     assert file.read_text() == "mine"

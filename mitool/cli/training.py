@@ -56,9 +56,7 @@ def train_and_report(output: Output, request: Request) -> None:
 def _report(output: Output, request: Request, result: TrainResult | SeedsResult) -> Written:
     output.note(f"writing {result.folder / rundir.REPORT}")
     report = training_report(result, request.command_line)
-    return write_report(
-        result.folder, report, request.formats, explicit=request.formats_explicit
-    )
+    return write_report(result.folder, report, request.formats, explicit=request.formats_explicit)
 
 
 def _train(output: Output, request: Request) -> TrainResult | SeedsResult:

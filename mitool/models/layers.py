@@ -107,7 +107,7 @@ class Attention(nn.Module):
         self, x: Float[Tensor, "example pos d_model"], positions: tuple[int, ...]
     ) -> Float[Tensor, "query d_model"]:
         """Attention's output at ``positions`` of each example, one row for each."""
-        asking = x if len(positions) == x.shape[1] else x[:, list(positions)]
+        asking = at_positions(x, positions)
         q, k, v = self._queries(asking), self._keys(x), self._values(x)
         return self._attend(q, k, v, positions)
 
@@ -228,6 +228,13 @@ class MLP(nn.Module):
             pre = pre + Dense(self.b_in[None])
         out = Stream((Product(self.act(pre.dense()), self.W_out),))
         return out + Dense(self.b_out[None]) if self.has_biases else out
+
+
+def at_positions(
+    x: Float[Tensor, "example pos width"], positions: tuple[int, ...]
+) -> Float[Tensor, "example query width"]:
+    """``x`` at ``positions``: itself, uncopied, where they are all of them in their order."""
+    return x if positions == tuple(range(x.shape[1])) else x[:, list(positions)]
 
 
 def _pick(

@@ -108,6 +108,8 @@ def _sampled_product(
     grad: Float[Tensor, "sum width"], table: Float[Tensor, "row width"], pattern: Pattern
 ) -> Float[Tensor, "sum term"]:
     """``grad[n] . table[index[n, k]]``: the entries of a product that the pattern keeps."""
+    if pattern.index.shape[1] > pattern.n_rows:  # more entries than sampled_addmm has room for
+        return torch.einsum("sw,stw->st", grad, table[pattern.index])
     _pass_beta_warning()
     zeros = torch.sparse_csr_tensor(
         pattern.sum_starts,

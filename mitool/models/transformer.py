@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mitool.config import FROZEN, as_dict, build
 from mitool.models.inputs import Inputs, prepare
-from mitool.models.layers import MLP, Attention, Embed, Norm, PosEmbed, Unembed
+from mitool.models.layers import MLP, Attention, Embed, Norm, PosEmbed, Unembed, at_positions
 from mitool.models.residual import Dense, Stream
 from mitool.settings import ModelSettings
 from mitool.tasks import Task
@@ -149,7 +149,7 @@ class Block(nn.Module):
         self, x: Float[Tensor, "example pos d_model"], positions: tuple[int, ...]
     ) -> Stream:
         """The stream after this block, at ``positions`` of each example."""
-        before = x if len(positions) == x.shape[1] else x[:, list(positions)]
+        before = at_positions(x, positions)
         attended = self.attn(self.ln1(x), positions)
         return self._with_mlp(Stream((Dense(before.flatten(end_dim=1) + attended),)))
 

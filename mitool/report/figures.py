@@ -148,7 +148,8 @@ def fit_legend(plot: go.Figure) -> None:
     """Make the plot high enough for its legend, or leave out a legend of too many lines."""
     n_lines, margin = len(plot.data), TEMPLATE.layout.margin
     height = max(HEIGHT, margin.t + margin.b + LEGEND_LINE * (n_lines + 1))
-    plot.update_layout(**({"showlegend": False} if n_lines > MAX_LEGEND else {"height": height}))
+    fits = n_lines <= MAX_LEGEND
+    plot.update_layout(showlegend=fits, height=height if fits else HEIGHT)
 
 
 def drawable(value: float | None, least: float) -> float | None:

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
+import psutil
 
 from mitool.report.browser import VARIABLE, BrowserError, require_browser
 from mitool.report.figures import WIDTH, Figure, label
@@ -53,9 +52,11 @@ def write_images(
 
 def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[bytes]:
     # takes 0.2 s to load and sets the logger class of the whole process: only if it is needed
+    from choreographer.errors import DevtoolsProtocolError
     from kaleido import Kaleido
     from kaleido.errors import KaleidoError
 
+    failures = (RuntimeError, OSError, KaleidoError, DevtoolsProtocolError, asyncio.CancelledError)
     start = time.monotonic()
     # the thread is for callers whose own runs an event loop already, as a notebook's does
     with _quiet(), ThreadPoolExecutor(1) as pool:
@@ -63,7 +64,7 @@ def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[byte
         try:
             drawing = _drawn(session, figures, timeout)
             return pool.submit(asyncio.run, drawing).result()
-        except (RuntimeError, OSError, KaleidoError, asyncio.CancelledError) as failure:
+        except failures as failure:
             late = time.monotonic() - start >= timeout
             what = f"was not done within {timeout:g} s" if late else _what_failed(failure)
             raise BrowserError(
@@ -71,7 +72,8 @@ def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[byte
                 f"png out of --format, or set {VARIABLE} to another Chrome or Chromium"
             ) from failure
         finally:
-            _kill(session)
+            # after an interrupt it still runs
+            _kill(_processes(session))
 
 
 async def _drawn(session: Any, figures: Sequence[Figure], timeout: float) -> list[bytes]:
@@ -83,7 +85,7 @@ async def _drawn(session: Any, figures: Sequence[Figure], timeout: float) -> lis
     """
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, _context: None)
-    limit = loop.call_later(timeout, _kill, session)
+    limit = loop.call_later(timeout, lambda: _kill(_processes(session)))
     drawing = asyncio.create_task(_draw_each(session, figures))
     try:
         await asyncio.wait([drawing], timeout=timeout + GRACE)
@@ -93,8 +95,10 @@ async def _drawn(session: Any, figures: Sequence[Figure], timeout: float) -> lis
         return drawing.result()
     finally:
         limit.cancel()
+        processes = _processes(session)
         with contextlib.suppress(RuntimeError, OSError, asyncio.CancelledError):
             await asyncio.wait_for(session.close(), GRACE)
+        _kill(processes)
 
 
 async def _draw_each(session: Any, figures: Sequence[Figure]) -> list[bytes]:
@@ -118,17 +122,18 @@ def _what_failed(failure: BaseException) -> str:
     return "ended early"
 
 
-def _kill(session: Any) -> None:
-    """End the browser and all that it started, if it still runs."""
-    process = getattr(session, "subprocess", None)
-    if process is None or process.poll() is not None:
-        return
-    if os.name == "posix":
-        # choreographer starts it in a session of its own, so that its group is its descendants
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
+def _processes(session: Any) -> list[psutil.Process]:
+    """The browser and all that it started, of what still runs."""
+    with contextlib.suppress(AttributeError, psutil.Error):
+        browser = psutil.Process(session.subprocess.pid)
+        return [browser, *browser.children(recursive=True)]
+    return []
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
 
 
 @contextlib.contextmanager

@@ -51,11 +51,11 @@ def phases_of(result: Result) -> tuple[Phase, ...]:
 
 def with_phases(figure: Figure, phases: Sequence[Phase], last_epoch: int) -> Figure:
     """The figure with a line and a shade where each phase begins, explained in its caption."""
+    if not phases:
+        return figure
     ends = [phase.epoch for phase in phases[1:]] + [last_epoch]
     for line, (phase, end) in enumerate(zip(phases, ends, strict=True)):
         _mark(figure, phase, end, last_epoch, line)
-    if not phases:
-        return figure
     room = 22 * len(phases)
     figure.plot.update_layout(height=figure.height + room, margin_t=TEMPLATE.layout.margin.t + room)
     meanings = "; ".join(f"from epoch {p.epoch:,} on {p.meaning} ({p.name})" for p in phases)

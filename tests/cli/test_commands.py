@@ -59,7 +59,9 @@ def test_seeds_have_folders_reports_and_claims(invoke: Invoke) -> None:
     assert Path("run/report.html").exists()
     again = invoke("train", "modadd", *QUICK, "--seeds", "2-3", "-o", "run")
     assert again.exit_code == 2
-    assert invoke("train", "modadd", *QUICK, "--seeds", "0-2", "-o", "run", "--resume").exit_code == 0
+    assert (
+        invoke("train", "modadd", *QUICK, "--seeds", "0-2", "-o", "run", "--resume").exit_code == 0
+    )
 
 
 def test_inspect_reads_runs_and_their_checkpoints(invoke: Invoke) -> None:

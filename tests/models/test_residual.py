@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from mitool.models.mixing import Pattern
-from mitool.models.residual import Dense, Mixture, Product, Stream
+from mitool.models.residual import Dense, Mixture, Product, Stream, Term
 
 
 def random(*shape: int) -> Tensor:
@@ -19,9 +19,7 @@ def mixture(width: int) -> tuple[Mixture, Tensor]:
     values, weight = random(2, 3, 5), random(2, 5, width)
     index = torch.tensor([[0, 2, 5, 7], [1, 3, 3, 5], [1, 4, 2, 6], [0, 4, 4, 4]])
     table = torch.cat([base, values[0] @ weight[0], values[1] @ weight[1]])
-    total = torch.stack(
-        [sum(w * table[i] for w, i in zip(*row, strict=True)) for row in zip(weights, index)]
-    )
+    total = torch.stack([w @ table[rows] for w, rows in zip(weights, index, strict=True)])
     return Mixture(weights, base, values, weight, Pattern(index, 8)), total
 
 
@@ -59,7 +57,7 @@ def test_a_stream_is_the_plain_sum_of_its_terms(order: list[int]) -> None:
     """A matrix, a row that stands for all, a product and a mixture, in any order."""
     term, mixed = mixture(width=6)
     matrix, row, left, right = random(4, 6), random(1, 6), random(4, 2), random(2, 6)
-    terms = [Dense(matrix), Dense(row), Product(left, right), term]
+    terms: list[Term] = [Dense(matrix), Dense(row), Product(left, right), term]
     stream = Stream((terms[order[0]],))
     for place in order[1:]:
         stream = stream + terms[place]

@@ -25,9 +25,7 @@ SMALL_TASKS = [
 def test_modadd_lists_every_pair_once_with_its_answer(p: int, op: str) -> None:
     examples = ModAdd(p=p, op=op).examples()
     rows = zip(examples.tokens.tolist(), examples.targets[:, 0].tolist(), strict=True)
-    assert list(rows) == [
-        ([a, b, p], OPERATIONS[op](a, b) % p) for a in range(p) for b in range(p)
-    ]
+    assert list(rows) == [([a, b, p], OPERATIONS[op](a, b) % p) for a in range(p) for b in range(p)]
 
 
 @pytest.mark.parametrize(("op", "best"), [("min", min), ("max", max)])
@@ -44,9 +42,9 @@ def test_examples_fit_the_sizes_that_the_task_gives(task: Task) -> None:
     examples = task.examples()
     assert examples.tokens.shape == (task.n_examples, task.n_ctx)
     assert examples.targets.shape == (task.n_examples, len(task.answer_positions))
-    assert 0 <= examples.tokens.min()
+    assert examples.tokens.min() >= 0
     assert examples.tokens.max() < task.d_vocab
-    assert 0 <= examples.targets.min()
+    assert examples.targets.min() >= 0
     assert examples.targets.max() < task.d_vocab_out
 
 
@@ -54,7 +52,9 @@ def test_examples_fit_the_sizes_that_the_task_gives(task: Task) -> None:
 def test_samples_are_examples_and_follow_the_generator(task: Task) -> None:
     listed = {
         tuple(row): answer.tolist()
-        for row, answer in zip(task.examples().tokens.tolist(), task.examples().targets, strict=True)
+        for row, answer in zip(
+            task.examples().tokens.tolist(), task.examples().targets, strict=True
+        )
     }
     first = task.sample(50, torch.Generator().manual_seed(1))
     again = task.sample(50, torch.Generator().manual_seed(1))

@@ -6,6 +6,7 @@ import pytest
 
 from mitool import tasks
 from mitool.errors import InputError, UsageError
+from mitool.subject import load
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "custom_task"
 
@@ -63,8 +64,6 @@ def test_an_installed_plugin_is_a_task_like_any_other(with_plugin: Path, tmp_pat
     assert "Parity(n_bits=3" in inspected.stdout
     # without the plugin, its checkpoint is an input that cannot be used
     with pytest.raises(InputError, match="no task named 'parity'"):
-        from mitool.subject import load
-
         load(run)
 
 
@@ -84,7 +83,9 @@ def test_a_plugin_that_takes_a_builtin_name_is_refused(tmp_path: Path) -> None:
 )
 def test_a_broken_plugin_is_one_message(tmp_path: Path, value: str, message: str) -> None:
     _dist(tmp_path, "broken", f"broken = {value}")
-    code = "import sys; sys.argv=['mitool', 'train', 'broken']; from mitool.cli.main import main; main()"
+    code = (
+        "import sys; from mitool.cli.main import main; sys.argv[1:] = ['train', 'broken']; main()"
+    )
     done = _python(tmp_path, code)
     assert done.returncode == 2
     assert message in done.stderr

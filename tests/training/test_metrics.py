@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from mitool.device import resolve
+from mitool.models.inputs import Inputs
 from mitool.settings import TrainingSettings
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
@@ -56,21 +57,21 @@ def test_memorised_is_the_first_epoch_with_all_training_examples_right() -> None
 class _Parrot(torch.nn.Module):
     """Answers 0 with a logit of 2 against 0, at every position."""
 
-    def forward(self, inputs: object) -> torch.Tensor:
-        logits = torch.zeros(self.n, 1, 3)
+    def forward(self, inputs: Inputs) -> torch.Tensor:
+        logits = torch.zeros(inputs.n_examples, 1, 3)
         logits[:, :, 0] = 2.0
         return logits
 
 
 def test_scores_worked_out_by_hand() -> None:
-    data = TrainingData(Min(k=2, max_value=2, frac_train=0.5), TrainingSettings(), 0, 0, resolve("cpu"))
+    data = TrainingData(
+        Min(k=2, max_value=2, frac_train=0.5), TrainingSettings(), 0, 0, resolve("cpu")
+    )
     assert data.train is not None
-    model = _Parrot()
-    model.n = len(data.train)
     right = (data.train.targets == 0).float().mean().item()
     # log(e^2 + 2) - 2 where the answer is 0, log(e^2 + 2) elsewhere
     log_total = torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64).logsumexp(0).item()
-    found = score(model, [data.train])
+    found = score(_Parrot(), [data.train])
     assert found.accuracy == pytest.approx(right)
     assert found.loss == pytest.approx(log_total - 2 * right)
     assert found.position_losses == [pytest.approx(found.loss)]

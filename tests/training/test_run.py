@@ -34,14 +34,17 @@ def config(epochs: int = 40, device: Device | None = None, **training: Any) -> R
         task=ModAdd(p=7, frac_train=0.5),
         model=SMALL,
         training=replace(
-            ModAdd.training, **{"epochs": epochs, "eval_every": 5, "checkpoint_every": 10, **training}
+            ModAdd.training,
+            **{"epochs": epochs, "eval_every": 5, "checkpoint_every": 10, **training},
         ),
         device=device or resolve("cpu", threads=1),
     )
 
 
 STREAM = replace(
-    config(batch_size=16, eval_size=64), task=Min(k=9, max_value=9), model=replace(SMALL, n_layers=2)
+    config(batch_size=16, eval_size=64),
+    task=Min(k=9, max_value=9),
+    model=replace(SMALL, n_layers=2),
 )
 MINIBATCH = config(batch_size=10, warmup=20)
 RUNS = {
