@@ -25,8 +25,12 @@ PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY)
 DASHES = ("solid", "dash", "dot", "dashdot")
 MAX_LEGEND = 20
 """More lines than this are named when pointed at, and not in a legend."""
+
 LEGEND_LINE = 21
 """Pixels."""
+
+MAX_LABEL, MAX_TITLE = 60, 90
+"""Letters that leave room for the plot."""
 
 FEW_POINTS = 30
 """Up to so many points of a line are marked: one between two gaps would not be seen."""
@@ -87,10 +91,12 @@ class Figure:
         return int(self.plot.layout.height or HEIGHT)
 
 
-def label(text: object) -> str:
-    """Outside text in a form that plotly draws letter by letter."""
+def label(text: object, limit: int = MAX_LABEL) -> str:
+    """Outside text in a form that plotly draws letter by letter, cut to ``limit`` letters."""
+    # a file name that is no UTF-8 has surrogates, which no browser takes
     whole = str(text).encode("utf-8", "replace").decode()
-    return html.escape(whole, quote=False)
+    short = whole if len(whole) <= limit else f"{whole[: limit - 1]}…"
+    return html.escape(short, quote=False)
 
 
 def new_plot(x_title: str, y_title: str, *, log_y: bool = False) -> go.Figure:

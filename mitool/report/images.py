@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 import psutil
 
 from mitool.report.browser import VARIABLE, BrowserError, require_browser
-from mitool.report.figures import WIDTH, Figure, label
+from mitool.report.figures import MAX_TITLE, WIDTH, Figure, label
 from mitool.rundir import atomic_write
 
 SCALE = 2
@@ -107,7 +107,7 @@ async def _draw_each(session: Any, figures: Sequence[Figure]) -> list[bytes]:
 
 
 def _titled(figure: Figure) -> go.Figure:
-    return go.Figure(figure.plot).update_layout(title_text=label(figure.title))
+    return go.Figure(figure.plot).update_layout(title_text=label(figure.title, MAX_TITLE))
 
 
 def _options(figure: Figure) -> dict[str, Any]:

@@ -14,13 +14,17 @@ def make_optimizer(
     """The optimiser that the settings name, in its fused form.
 
     Args:
-        capturable: whether its step will be captured in a CUDA graph.
+        capturable: whether its step will be captured in a CUDA graph; its learning rate is then
+            a tensor. SGD cannot be.
     """
     trained = [parameter for parameter in parameters if parameter.requires_grad]
+    lr: float | Tensor = settings.lr
+    if capturable:
+        lr = torch.tensor(settings.lr, device=trained[0].device)  # a graph would fix a float
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
             trained,
-            lr=settings.lr,
+            lr=lr,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
             fused=True,
@@ -28,7 +32,7 @@ def make_optimizer(
     cls = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return cls(
         trained,
-        lr=settings.lr,
+        lr=lr,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
         fused=True,

@@ -43,10 +43,8 @@ def _block(model: ToyTransformer, layer: int, x: Tensor, seen: dict[str, Tensor]
     pattern = scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
     z = torch.einsum("ehqk,ekhd->eqhd", pattern, v)
     x = x + torch.einsum("eqhd,hdm->eqm", z, weights[at + "attn.W_O"]) + weights[at + "attn.b_O"]
-    seen |= {
-        f"{at}attn.hook_{name}": value for name, value in zip("qkvz", (q, k, v, z), strict=True)
-    }
-    seen[at + "attn.hook_pattern"] = pattern
+    attention = {"q": q, "k": k, "v": v, "pattern": pattern, "z": z}
+    seen |= {f"{at}attn.hook_{name}": value for name, value in attention.items()}
     if not model.cfg.attn_only:
         seen[at + "hook_resid_mid"] = x
         pre = _normalised(model, at + "ln2", x) @ weights[at + "mlp.W_in"]

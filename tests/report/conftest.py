@@ -1,11 +1,16 @@
-"""Finished runs made by hand: one that groks, one with several answers, and three seeds."""
+"""Finished runs made by hand, hostile texts, and a reader of pages."""
 
 import math
+from collections.abc import Mapping
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mitool.report import Figure, find_browser
+from mitool.report.figures import add_line, new_plot
+from mitool.result import Claim, Result
 from mitool.training import Evaluation, SeedsResult, TrainResult
 from mitool.training.metrics import grokked_at, memorised_at
 
@@ -104,6 +109,56 @@ def config(seed: int | list[int]) -> dict[str, Any]:
         "seed": seed,
         "split_seed": 598,
     }
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    '"\' onmouseover="alert(3)',
+    "<img src=x onerror=alert(4)>",
+    "<!-- <b>bold</b> & &lt;i&gt; %{x} {{ 7 * 7 }}",
+)
+"""Texts that would become tags, attributes or code where they are not escaped."""
+
+
+class Tags(HTMLParser):
+    """What a browser reads in a page: its elements with attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "br", "input"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.texts.setdefault(self._open[-1], []).append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def a_figure(name: str = "curve", title: str = "A curve", caption: str = "It rises.") -> Figure:
+    plot = new_plot("epoch", "loss (nats)")
+    add_line(plot, "train", [0, 1, 2], [1.0, 2.0, 3.0])
+    return Figure(name, title, caption, plot)
+
+
+def a_result(claims: Mapping[str, Claim] | None = None, **other: Any) -> Result:
+    return Result({}, other.pop("config", {}), claims or {}, **other)
+
+
+needs_browser = pytest.mark.skipif(find_browser() is None, reason="no Chrome or Chromium")
 
 
 @pytest.fixture

@@ -1,0 +1,131 @@
+import asyncio
+import logging
+import struct
+import time
+from pathlib import Path
+
+import kaleido
+import psutil
+import pytest
+
+from mitool.errors import RunError
+from mitool.report import BrowserError, training_figures, write_images
+from mitool.report.figures import HEIGHT
+from mitool.training import TrainResult
+
+from .conftest import HOSTILE, a_figure, needs_browser
+
+
+def size(image: Path) -> tuple[int, int]:
+    """The width and height that the header of a PNG file states."""
+    head = image.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    assert head[12:16] == b"IHDR"
+    width, height = struct.unpack(">II", head[16:24])
+    return width, height
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+@pytest.fixture
+def fake_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "browser"
+    path.touch(mode=0o755)
+    monkeypatch.setenv("BROWSER_PATH", str(path))
+    return path
+
+
+@pytest.fixture
+def sessions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The browser sessions that are started, as they are."""
+    started: list[object] = []
+
+    class Counted(kaleido.Kaleido):  # type: ignore[misc]
+        def __init__(self, **options: object) -> None:
+            started.append(self)
+            super().__init__(**options)
+
+    monkeypatch.setattr(kaleido, "Kaleido", Counted)
+    return started
+
+
+@needs_browser
+def test_all_images_are_drawn_in_one_session(
+    run: TrainResult, tmp_path: Path, sessions: list[object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    figures = [*training_figures(run), a_figure(title=HOSTILE[0])]
+    levels = [logging.getLogger(name).level for name in ("kaleido", "asyncio")]
+    paths = write_images(figures, tmp_path / "figures")
+    assert len(sessions) == 1
+    assert [path.name for path in paths] == [
+        "loss.png",
+        "accuracy.png",
+        "weight_norms.png",
+        "curve.png",
+    ]
+    assert sorted((tmp_path / "figures").iterdir()) == sorted(paths)
+    for figure, path in zip(figures, paths, strict=True):
+        assert size(path) == (1800, 2 * figure.height)
+    assert figures[0].height == HEIGHT + 44
+    assert capfd.readouterr() == ("", "")
+    assert not children()
+    assert levels == [logging.getLogger(name).level for name in ("kaleido", "asyncio")]
+
+
+@needs_browser
+def test_images_are_drawn_inside_an_event_loop(tmp_path: Path) -> None:
+    async def notebook() -> tuple[Path, ...]:
+        return write_images([a_figure()], tmp_path)
+
+    assert size(*asyncio.run(notebook())) == (1800, 960)
+
+
+def test_no_figures_need_no_browser(tmp_path: Path, fake_browser: Path) -> None:
+    assert write_images([], tmp_path / "figures") == ()
+    assert not (tmp_path / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "what"),
+    [("echo no >&2; exit 3", "ended early"), ("exec sleep 60", "was not done within 0.5 s")],
+    ids=["exits", "hangs"],
+)
+def test_a_browser_that_fails_is_an_error_and_leaves_nothing(
+    script: str,
+    what: str,
+    tmp_path: Path,
+    fake_browser: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    fake_browser.write_text(f"#!/bin/sh\n{script}\n")
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "curve.png").write_bytes(b"as it was")
+    start = time.monotonic()
+    with pytest.raises(BrowserError, match=f"{fake_browser}: expected it to draw 2 PNG") as caught:
+        write_images([a_figure(), a_figure("other")], folder, timeout=0.5)
+    assert time.monotonic() - start < 6
+    assert what in str(caught.value)
+    assert "BROWSER_PATH" in str(caught.value)
+    assert [path.name for path in folder.iterdir()] == ["curve.png"]
+    assert (folder / "curve.png").read_bytes() == b"as it was"
+    assert capfd.readouterr() == ("", "")
+    assert not children()
+
+
+@needs_browser
+def test_a_figure_that_cannot_be_drawn_is_an_error_and_leaves_no_other(tmp_path: Path) -> None:
+    broken = a_figure("broken")
+    broken.plot.update_layout(height=-3)
+    with pytest.raises(BrowserError, match="could not"):
+        write_images([a_figure(), broken], tmp_path / "figures")
+    assert not (tmp_path / "figures").exists()
+
+
+@needs_browser
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be written"):
+        write_images([a_figure()], tmp_path / "file" / "figures")
