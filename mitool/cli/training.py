@@ -8,7 +8,7 @@ from pathlib import Path
 from mitool import rundir
 from mitool.cli.output import Output
 from mitool.cli.progress import TrainingProgress
-from mitool.report import Written, training_report, write_report
+from mitool.report import Written, require_browser, training_report, write_report
 from mitool.training import (
     Observer,
     RunConfig,
@@ -41,6 +41,8 @@ class Request:
 
 def train_and_report(output: Output, request: Request) -> None:
     """Train one model, or one for each seed, and write the reports."""
+    if request.formats_explicit and "png" in request.formats:
+        require_browser()  # rather than fail after the training
     result = _train(output, request)
     written = _report(output, request, result)
     if isinstance(result, SeedsResult):

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +56,6 @@ def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[byte
     from kaleido.errors import KaleidoError
 
     failures = (RuntimeError, OSError, KaleidoError, DevtoolsProtocolError, asyncio.CancelledError)
-    start = time.monotonic()
     # the thread is for callers whose own runs an event loop already, as a notebook's does
     with _quiet(), ThreadPoolExecutor(1) as pool:
         session = Kaleido(path=str(browser), mathjax=False, timeout=None)
@@ -65,11 +63,10 @@ def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[byte
             drawing = _drawn(session, figures, timeout)
             return pool.submit(asyncio.run, drawing).result()
         except failures as failure:
-            late = time.monotonic() - start >= timeout
-            what = f"was not done within {timeout:g} s" if late else _what_failed(failure)
             raise BrowserError(
-                f"{browser}: expected it to draw {len(figures)} PNG images, but it {what}; leave "
-                f"png out of --format, or set {VARIABLE} to another Chrome or Chromium"
+                f"{browser}: expected it to draw {len(figures)} PNG images within {timeout:g} s, "
+                f"but it {_what_failed(failure)}; leave png out of --format, or set {VARIABLE} to "
+                "another Chrome or Chromium"
             ) from failure
         finally:
             # after an interrupt it still runs
@@ -83,15 +80,23 @@ async def _drawn(session: Any, figures: Sequence[Figure], timeout: float) -> lis
     it waits for an answer once more. Its calls return when the browser is gone, so that the
     limit kills the browser. Only what outlasts that, having lost track of it, is cancelled.
     """
-    loop = asyncio.get_running_loop()
+    loop, late = asyncio.get_running_loop(), asyncio.Event()
+
+    def give_up() -> None:
+        if processes := _processes(session):
+            late.set()
+            _kill(processes)
+
     loop.set_exception_handler(lambda _loop, _context: None)
-    limit = loop.call_later(timeout, lambda: _kill(_processes(session)))
+    limit = loop.call_later(timeout, give_up)
     drawing = asyncio.create_task(_draw_each(session, figures))
     try:
         await asyncio.wait([drawing], timeout=timeout + GRACE)
         while not drawing.done():
             drawing.cancel()
             await asyncio.wait([drawing], timeout=1)
+        if late.is_set():
+            raise TimeoutError
         return drawing.result()
     finally:
         limit.cancel()
@@ -117,6 +122,8 @@ def _options(figure: Figure) -> dict[str, Any]:
 def _what_failed(failure: BaseException) -> str:
     from kaleido.errors import JavascriptError, KaleidoError
 
+    if isinstance(failure, TimeoutError):
+        return "was not done by then"
     if isinstance(failure, JavascriptError | KaleidoError):
         return f"could not: {str(failure)[:200]}"
     return "ended early"

@@ -77,6 +77,7 @@ def _subject_tables(result: Result) -> tuple[Table, ...]:
 def _script_json(figure: Figure) -> str:
     """A plot as JSON in which no text can end the script element that holds it."""
     text: str = figure.plot.to_json()
+    # plotly does the same today, but promises it nowhere
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

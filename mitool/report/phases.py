@@ -85,6 +85,7 @@ def _mark(figure: Figure, phase: Phase, end: int, last_epoch: int, line: int) ->
         yanchor="top",
         # a label grows towards the middle, so that it does not leave a narrow picture
         xanchor="left" if in_left_half else "right",
+        xshift=3 if in_left_half else -3,
         text=label(f"{phase.name} from epoch {phase.epoch:,}"),
         showarrow=False,
         font={"size": 13, "color": BLACK},

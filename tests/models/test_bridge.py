@@ -69,7 +69,9 @@ def test_gradients_agree(cfg: TransformerConfig, dtype: torch.dtype, tolerance: 
 @every_model
 def test_round_trip_keeps_every_bit(cfg: TransformerConfig) -> None:
     model = random_model(cfg, torch.float32)
-    again = from_bridge(to_bridge(model))
+    bridge = to_bridge(model)
+    assert _n_trained(bridge) == _n_trained(model)
+    again = from_bridge(bridge)
     assert again.cfg == (replace(cfg, biases="none") if _mlp_biases_of_no_mlp(cfg) else cfg)
     assert _same_weights(again, model)
     for weight, before in zip(again.parameters(), model.parameters(), strict=True):
@@ -121,9 +123,10 @@ def test_an_intervention_is_computed_with() -> None:
 @pytest.mark.parametrize("kind", ["none", "LN", "LNPre", "RMS", "RMSPre"])
 def test_a_bridge_can_be_initialised_anew(kind: Any) -> None:
     bridge = to_bridge(random_model(replace(ALL_BIASES, normalization_type=kind)))
+    before = bridge.W_U.clone()
     bridge.init_weights()
-    assert not bridge.unembed.b_U.any()
-    assert not torch.equal(bridge.W_U, random_model(ALL_BIASES).get_parameter("unembed.W_U"))
+    assert not torch.equal(bridge.W_U, before)
+    assert not bridge.b_U.any()
 
 
 def test_a_bridge_of_transformer_lens_s_own_comes_over() -> None:
@@ -175,6 +178,12 @@ def test_a_conversion_leaves_everything_else_alone(biases: Any) -> None:
         for weight in (*bridge.parameters(), *again.parameters()):
             weight.add_(1)
     assert all(torch.equal(weight, weights[name]) for name, weight in model.state_dict().items())
+
+
+def test_a_bridge_is_on_the_device_of_its_model() -> None:
+    bridge = to_bridge(ToyTransformer(ALL_BIASES).to("meta"))
+    assert {weight.device.type for weight in bridge.parameters()} == {"meta"}
+    assert bridge.cfg.device == "meta"
 
 
 @pytest.fixture
@@ -232,6 +241,10 @@ def test_another_architecture_is_named() -> None:
 
 def _gradients(weights: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
     return {name: weight.grad for name, weight in weights if weight.grad is not None}
+
+
+def _n_trained(model: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 
 def _same_weights(one: ToyTransformer, other: ToyTransformer) -> bool:

@@ -1,11 +1,12 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from mitool.errors import UsageError
-from mitool.report import BrowserMissing, Report, Written, write_images, write_report
+from mitool.errors import RunError, UsageError
+from mitool.report import BrowserError, BrowserMissing, Figure, Report, Written, write_report
 
-from .conftest import a_figure, a_result, needs_browser
+from .conftest import a_figure, a_result
 
 REPORT = Report("t", "s", a_result(), [a_figure("a"), a_figure("b")])
 
@@ -19,7 +20,21 @@ def files(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
-@needs_browser
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images that no browser draws."""
+
+    def write(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
+        folder.mkdir()
+        paths = tuple(folder / f"{figure.name}.png" for figure in figures)
+        for path in paths:
+            path.touch()
+        return paths
+
+    monkeypatch.setattr("mitool.report.write.write_images", write)
+
+
+@pytest.mark.usefixtures("pretended")
 def test_a_report_is_a_page_and_images(tmp_path: Path) -> None:
     written = write_report(tmp_path, REPORT)
     assert files(tmp_path) == ["figures/a.png", "figures/b.png", "report.html"]
@@ -54,13 +69,34 @@ def test_a_page_alone_needs_no_browser(tmp_path: Path) -> None:
     )
 
 
-def test_images_alone_leave_out_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr("mitool.report.write.write_images", lambda *what: asked.append(what) or ())
+@pytest.mark.usefixtures("pretended")
+def test_images_alone_leave_out_the_page(tmp_path: Path) -> None:
     write_report(tmp_path, REPORT, ["png"], explicit=True)
-    assert asked == [(REPORT.figures, tmp_path / "figures")]
-    assert files(tmp_path) == []
-    assert write_images is not asked
+    assert files(tmp_path) == ["figures/a.png", "figures/b.png"]
+
+
+def test_a_browser_that_fails_costs_the_default_its_images_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
+        raise BrowserError("chrome: it ended early")
+
+    monkeypatch.setattr("mitool.report.write.write_images", fail)
+    written = write_report(tmp_path, REPORT)
+    assert written.warnings == ("no PNG images: chrome: it ended early",)
+    with pytest.raises(BrowserError):
+        write_report(tmp_path, REPORT, explicit=True)
+
+
+def test_a_full_disk_is_never_a_mere_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
+        raise RunError("cannot be written")
+
+    monkeypatch.setattr("mitool.report.write.write_images", fail)
+    with pytest.raises(RunError, match="cannot be written"):
+        write_report(tmp_path, REPORT)
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
