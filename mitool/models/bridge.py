@@ -46,7 +46,7 @@ def to_bridge(model: ToyTransformer) -> TransformerBridge:
     and there is no ``hook_result`` and no separate input of queries, keys and values.
     """
     cfg = bridge_config(model.cfg)
-    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):
         native = NativeModel(cfg)
         if model.cfg.biases == "all":
             native.head = nn.Linear(cfg.d_model, cfg.d_vocab_out)
