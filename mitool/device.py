@@ -6,14 +6,13 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import psutil
 import torch
 
 from mitool.errors import RunError, UsageError
 
-DType = Literal["float32", "float64"]
+DTYPES = ("float32", "float64")
 GIB = 2**30
 
 
@@ -23,13 +22,13 @@ class Device:
 
     Attributes:
         name: ``cpu``, ``cuda:I`` or ``mps``.
-        dtype: the format of weights and activations.
+        dtype: the format of weights and activations, ``float32`` or ``float64``.
         threads: CPU threads of torch's operators.
         deterministic: whether torch refuses operators that may differ from run to run.
     """
 
     name: str
-    dtype: DType = "float32"
+    dtype: str = "float32"
     threads: int = 1
     deterministic: bool = False
 
@@ -76,7 +75,7 @@ class Device:
 
 def resolve(
     request: str = "auto",
-    dtype: DType = "float32",
+    dtype: str = "float32",
     threads: int | None = None,
     deterministic: bool = False,
 ) -> Device:
@@ -86,9 +85,12 @@ def resolve(
     size are slower on MPS than on the CPU, so MPS is used where it is asked for.
 
     Raises:
-        UsageError: the request is no device's name, or ``threads`` is not in 1..cores.
+        UsageError: the request is no device's name, ``dtype`` is neither float32 nor float64, or
+            ``threads`` is not in 1..cores.
         RunError: the device is not there, or cannot compute in ``dtype``.
     """
+    if dtype not in DTYPES:
+        raise UsageError(f"dtype: expected {' or '.join(DTYPES)}, found {dtype!r}")
     cores = available_cores()
     if threads is not None and not 1 <= threads <= cores:
         raise UsageError(f"threads: expected 1 to {cores} (this machine's cores), found {threads}")

@@ -4,13 +4,11 @@ A message says what was expected, what was found and what to do, in that order a
 paragraph: it is all that a user sees.
 """
 
-from typing import ClassVar
-
 
 class MitoolError(Exception):
     """Base of every error that is reported as one message rather than as a traceback."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class RunError(MitoolError):
@@ -47,4 +45,4 @@ class Interrupted(MitoolError):
     def __init__(self, message: str, signum: int) -> None:
         super().__init__(message)
         self.signum = signum
-        self.exit_code = 128 + signum  # type: ignore[misc]
+        self.exit_code = 128 + signum

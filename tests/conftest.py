@@ -2,11 +2,4 @@
 
 from jaxtyping import install_import_hook
 
-SHAPED = [
-    "mitool.models",
-    "mitool.training.data",
-    "mitool.training.loss",
-    "mitool.training.step",
-]
-
-install_import_hook(SHAPED, "beartype.beartype")
+install_import_hook(["mitool.models", "mitool.training"], "beartype.beartype")

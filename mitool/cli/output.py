@@ -85,6 +85,8 @@ class Output:
         else:
             for table in tables or [claims_table(result.claims)]:
                 self.stdout.print(table)
+            for page in (path for path in artifacts if path.name == rundir.REPORT):
+                self.stdout.print(f"report  {escape(str(page))}", soft_wrap=True, highlight=False)
         for warning in warnings:
             self.warn(warning)
         require(self.checks, result.claims)

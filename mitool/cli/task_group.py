@@ -1,15 +1,21 @@
 """The subcommands of ``mitool train``, each made when it is asked for.
 
-Apart from its options, so that ``mitool --help`` loads no task.
+Apart from their options, so that ``mitool --help`` loads no task.
 """
 
-from typing import Any
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from mitool.cli.command import command
 from mitool.errors import MitoolError
+
+if TYPE_CHECKING:
+    from mitool.cli.output import Output
 
 
 class TaskGroup(TyperGroup):
@@ -18,22 +24,48 @@ class TaskGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         from mitool import tasks
 
-        return tasks.names()
+        with _reported():
+            return tasks.names()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         from mitool import tasks
-        from mitool.cli.train import train_command, train_help
 
-        if ctx.resilient_parsing and cmd_name not in tasks.names():
+        known = cmd_name in self.list_commands(ctx)
+        if not known and ctx.resilient_parsing:
             return None
-        try:
-            task = tasks.get(cmd_name)
-            function = train_command(task)
-        except MitoolError as error:
-            from mitool.cli.output import Output
-
-            Output("train").error(str(error))
-            raise typer.Exit(error.exit_code) from None
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        app.command(cmd_name, help=train_help(task))(function)
+        with _reported():
+            try:
+                task = tasks.get(cmd_name)
+            except MitoolError as error:
+                if not known:
+                    raise
+                _add_broken(app, cmd_name, error)
+            else:
+                from mitool.cli.train import train_command, train_help
+
+                app.command(cmd_name, help=train_help(task))(train_command(task))
         return get_command(app)
+
+
+def _add_broken(app: typer.Typer, name: str, error: MitoolError) -> None:
+    """A command for a plugin that does not load: it is listed, and says why when it is used."""
+
+    @command(f"train {name}")
+    def fail(output: "Output") -> None:
+        raise error
+
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(name, help=str(error), context_settings=settings)(fail)
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """End with an error's message and exit code where no command is there yet to do so."""
+    try:
+        yield
+    except MitoolError as error:
+        from mitool.cli.output import Output
+
+        Output("train").error(str(error))
+        raise typer.Exit(error.exit_code) from None

@@ -18,12 +18,18 @@ def tasks(output: "Output") -> None:
 
     from mitool import tasks as registry
     from mitool.config import as_dict, field_hints, help_text
+    from mitool.errors import MitoolError
     from mitool.result import Result
 
     table = Table("task", "what it is", "parameters", "sources", box=None, pad_edge=False)
     subject = {}
+    warnings = []
     for name in registry.names():
-        cls = registry.get(name)
+        try:
+            cls = registry.get(name)
+        except MitoolError as error:
+            warnings.append(str(error))
+            continue
         defaults, hints = as_dict(cls()), field_hints(cls)
         subject[name] = {
             "summary": cls.summary,
@@ -40,4 +46,5 @@ def tasks(output: "Output") -> None:
         }
         options = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in defaults.items())
         table.add_row(*map(escape, (name, cls.summary, options, "\n".join(cls.sources))))
-    output.finish(Result({"tasks": subject}, {}, {"tasks": list(subject)}), tables=[table])
+    result = Result({"tasks": subject}, {}, {"tasks": list(subject)}, warnings=tuple(warnings))
+    output.finish(result, tables=[table])

@@ -81,7 +81,7 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
         resume: ResumeOption = False,
         overwrite: OverwriteOption = False,
         tensorboard: TensorBoardOption = False,
-        format: FormatOption = None,  # noqa: A002 -- the option's name
+        report_format: FormatOption = None,
         device: DeviceOption = "auto",
         dtype: DtypeOption = "float32",
         threads: ThreadsOption = None,
@@ -92,14 +92,12 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
         from mitool.cli.training import Request, train_and_report
         from mitool.training import RunConfig
 
-        formats, explicit = parse_formats(format)
-        if dtype not in ("float32", "float64"):
-            raise UsageError(f"--dtype: expected float32 or float64, found {dtype!r}")
+        formats, explicit = parse_formats(report_format)
         config = RunConfig(
             task=build(task_cls, chosen(task_cls, settings)),
             model=build(ModelSettings, chosen(ModelSettings, settings)),
             training=build(TrainingSettings, chosen(TrainingSettings, settings)),
-            device=devices.resolve(device, dtype, threads, deterministic),  # type: ignore[arg-type]
+            device=devices.resolve(device, dtype, threads, deterministic),
             seed=seed,
             split_seed=split_seed,
         )

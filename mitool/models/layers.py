@@ -67,7 +67,7 @@ class Norm(nn.Module):
             self.b = nn.Parameter(torch.zeros(d_model))
 
     def forward(self, x: Float[Tensor, "*rows d_model"]) -> Float[Tensor, "*rows d_model"]:
-        if self.kind == "none":
+        if self.is_identity:
             return x
         weight = self.w if self.kind in ("LN", "RMS") else None
         if self.kind in ("LN", "LNPre"):
@@ -75,9 +75,13 @@ class Norm(nn.Module):
             return F.layer_norm(x, x.shape[-1:], weight, bias, self.EPS)
         return F.rms_norm(x, x.shape[-1:], weight, self.EPS)
 
+    @property
+    def is_identity(self) -> bool:
+        return self.kind == "none"
+
     def of_stream(self, stream: Stream) -> Stream:
         """The normalised stream; without normalisation its products stay as they are."""
-        if self.kind == "none":
+        if self.is_identity:
             return stream
         return Stream((Dense(self(stream.dense())),))
 

@@ -86,8 +86,12 @@ class Stream:
     def project(self, weight: Float[Tensor, "width out"]) -> "Stream":
         return Stream(tuple(term.project(weight) for term in self.terms))
 
+    def multiplied_out(self) -> "Stream":
+        """The same sum as one matrix, for a stream that is read more than once."""
+        return Stream((Dense(self.dense()),))
+
     def dense(self) -> Float[Tensor, "row width"]:
-        total, *rest = (term for term in self.terms)
+        total, *rest = self.terms
         matrix = total.dense()
         for term in rest:
             if isinstance(term, Product):

@@ -156,4 +156,6 @@ class Block(nn.Module):
     def _with_mlp(self, stream: Stream) -> Stream:
         if self.mlp is None:
             return stream
+        if not self.ln2.is_identity:
+            stream = stream.multiplied_out()  # read twice: by the normalisation and by the sum
         return Stream(stream.terms + self.mlp(self.ln2.of_stream(stream)).terms)

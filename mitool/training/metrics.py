@@ -24,12 +24,14 @@ class Score:
         accuracy: share of answer tokens whose largest logit is the target's.
         sequence_accuracy: share of examples whose answer tokens are all right.
         position_losses: mean cross-entropy at each answer position.
+        position_accuracies: share of right tokens at each answer position.
     """
 
     loss: float
     accuracy: float
     sequence_accuracy: float
     position_losses: list[float]
+    position_accuracies: list[float]
 
 
 @checked_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -52,6 +54,8 @@ class Evaluation:
     test_sequence_accuracy: float
     train_position_losses: list[float]
     test_position_losses: list[float]
+    train_position_accuracies: list[float]
+    test_position_accuracies: list[float]
     weight_norms: dict[str, float]
     seconds: float
 
@@ -75,6 +79,7 @@ def score(model: nn.Module, batches: Iterable[Batch]) -> Score:
         accuracy=correct.double().mean().item(),
         sequence_accuracy=correct.all(dim=-1).double().mean().item(),
         position_losses=by_position.tolist(),
+        position_accuracies=correct.double().mean(dim=0).tolist(),
     )
 
 

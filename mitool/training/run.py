@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mitool import checkpoint, rundir
 from mitool.checkpoint import Metadata, TaskRecord
@@ -32,6 +32,7 @@ FREE_TO_CHANGE = frozenset(
 """Training settings that a resumed run may change: they leave the weights of an epoch alone."""
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Follows a run while it goes on; its methods are called between steps."""
 
@@ -206,6 +207,8 @@ class Run:
             test_sequence_accuracy=test.sequence_accuracy,
             train_position_losses=train.position_losses,
             test_position_losses=test.position_losses,
+            train_position_accuracies=train.position_accuracies,
+            test_position_accuracies=test.position_accuracies,
             weight_norms=weight_norms(self.model),
             seconds=self.seconds,
         )

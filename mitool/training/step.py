@@ -9,7 +9,7 @@ from torch import Tensor
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import TrainingSettings
 from mitool.training.data import Batch
-from mitool.training.loss import cross_entropy
+from mitool.training.loss import loss_and_gradient
 from mitool.training.optimizers import learning_rate
 
 Loss = Float[Tensor, ""]
@@ -42,10 +42,11 @@ class TrainStep:
 
     def _step(self, batch: Batch) -> Loss:
         self.optimizer.zero_grad()
-        loss = cross_entropy(self.model(batch.inputs), batch.targets)
-        loss.backward()
+        logits = self.model(batch.inputs)
+        loss, gradient = loss_and_gradient(logits, batch.targets)
+        logits.backward(gradient)
         self.optimizer.step()
-        return loss.detach()
+        return loss
 
     def _set_learning_rate(self) -> None:
         if self.taken <= self.settings.warmup:

@@ -48,6 +48,8 @@ def evaluation(epoch: int, answers: int = 1, delay: float = 1.0) -> Evaluation:
         test_sequence_accuracy=min(1.0, 0.009 + 0.992 * grokked),
         train_position_losses=[train] * answers,
         test_position_losses=tests,
+        train_position_accuracies=[min(1.0, 1.001 * fitted)] * answers,
+        test_position_accuracies=[min(1.0, 0.009 + 0.992 * grokked)] * answers,
         weight_norms={
             name: a + (b - a) * _rise(epoch, 300, 120) + (c - b) * _rise(epoch, 8800, 900)
             for name, (a, b, c) in WEIGHTS.items()

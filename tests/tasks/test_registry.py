@@ -69,8 +69,10 @@ def test_an_installed_plugin_is_a_task_like_any_other(with_plugin: Path, tmp_pat
 
 def test_a_plugin_that_takes_a_builtin_name_is_refused(tmp_path: Path) -> None:
     _dist(tmp_path, "rival", "modadd = rival:Task")
-    done = _python(tmp_path, "import mitool.tasks as t; t.names()")
+    done = _mitool(tmp_path, "train", "modadd")
+    assert done.returncode == 2
     assert "two tasks are named 'modadd'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -81,15 +83,24 @@ def test_a_plugin_that_takes_a_builtin_name_is_refused(tmp_path: Path) -> None:
         ("json:loads", "expected a subclass of mitool.tasks.Task"),
     ],
 )
-def test_a_broken_plugin_is_one_message(tmp_path: Path, value: str, message: str) -> None:
+def test_a_broken_plugin_is_one_message_and_the_rest_works(
+    tmp_path: Path, value: str, message: str
+) -> None:
     _dist(tmp_path, "broken", f"broken = {value}")
-    code = (
-        "import sys; from mitool.cli.main import main; sys.argv[1:] = ['train', 'broken']; main()"
-    )
-    done = _python(tmp_path, code)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    used = _mitool(tmp_path, "train", "broken", "--n", "3")
+    assert used.returncode == 2
+    assert message in used.stderr
+    assert "Traceback" not in used.stderr
+    for command in (["tasks"], ["train", "--help"]):
+        listed = _mitool(tmp_path, *command)
+        assert listed.returncode == 0
+        assert "modadd" in listed.stdout
+        assert "broken" in listed.stdout + listed.stderr
+
+
+def _mitool(site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from mitool.cli.main import main; sys.argv[1:] = {}; main()"
+    return _python(site, code.format(list(arguments)))
 
 
 def _dist(folder: Path, name: str, entry_point: str) -> None:

@@ -24,6 +24,8 @@ def evaluation(epoch: int, test_loss: float, test: float = 1.0, train: float = 1
         test_sequence_accuracy=test,
         train_position_losses=[0.1],
         test_position_losses=[test_loss],
+        train_position_accuracies=[train],
+        test_position_accuracies=[test],
         weight_norms={},
         seconds=0.0,
     )
@@ -75,6 +77,7 @@ def test_scores_worked_out_by_hand() -> None:
     assert found.accuracy == pytest.approx(right)
     assert found.loss == pytest.approx(log_total - 2 * right)
     assert found.position_losses == [pytest.approx(found.loss)]
+    assert found.position_accuracies == [pytest.approx(right)]
 
 
 def test_weight_norms_are_of_trained_weights() -> None:

@@ -1,0 +1,78 @@
+"""Everything that the README tells its reader to type, typed."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mitool.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+FENCES = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """The command lines of mitool, in their order: table cells and fenced blocks."""
+    found = re.findall(r"^mitool .*$|`mitool [^`]*`", README, flags=re.MULTILINE)
+    words = [shlex.split(line.strip("`"), comments=True)[1:] for line in found]
+    return [line for line in words if not {"TASK", "PATH", "--help"} & set(line)]
+
+
+def test_every_command_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(commands()) >= 8
+    for words in commands():
+        # trainings are cut short, unless a check says how they must end
+        short = words[0] == "train" and "--check" not in words
+        again = ["--overwrite", "--format", "html"] if words[0] == "train" else []
+        arguments = [*words, *again, *(["--epochs", "2"] if short else [])]
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, (words, done.stderr)
+
+
+def test_every_python_snippet_of_the_readme_runs(tmp_path: Path) -> None:
+    snippets = [code for language, code in FENCES if language == "python"]
+    assert snippets
+    for code in snippets:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == ["1.0", "torch.Size([49, 4, 3, 3])"]
+
+
+def test_every_make_target_of_the_readme_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"make ([a-z-]+)", README))
+    assert {"demo", "test", "check"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_every_file_that_the_readme_points_to_is_there() -> None:
+    targets = [link for link in re.findall(r"\]\(([^)]*)\)", README) if "://" not in link]
+    assert len(targets) >= 4
+    for link in targets:
+        assert (ROOT / link).exists(), link
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
+    from mitool import errors
+
+    codes = {
+        errors.RunError: "1 the run failed",
+        errors.UsageError: "2 wrong usage",
+        errors.InputError: "3 an input that cannot be used",
+        errors.CheckFailed: "4 a check not met",
+    }
+    text = " ".join(README.split())
+    for error, words in codes.items():
+        assert words in text
+        assert words.startswith(f"{error.exit_code} ")
