@@ -1,7 +1,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-BROWSERS = chromium-headless-shell headless_shell chromium chromium-browser google-chrome google-chrome-stable
+BROWSERS = chromium-headless-shell headless_shell chromium chromium-browser google-chrome \
+  google-chrome-stable chrome msedge
 
 .PHONY: help install browser demo test test-slow check bench clean
 
@@ -23,7 +24,7 @@ browser: ## Get a headless Chromium if the system has no Chrome or Chromium
 	done; \
 	if [ -n "$$BROWSER_PATH" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  apt-get update -qq && apt-get install -y -qq chromium-headless-shell >/dev/null && exit 0; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium-headless-shell >/dev/null && exit 0; \
 	fi; \
 	echo 'No Chrome or Chromium found: reports will have no PNG images.'; \
 	echo 'Get one (Debian: apt-get install chromium-headless-shell), or set BROWSER_PATH.'

@@ -95,15 +95,18 @@ def find(path: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    if path.is_dir():
-        if not (path / CHECKPOINT).is_file():
-            raise InputError(
-                f"{path}: expected a checkpoint or a run directory, found a folder without "
-                f"{CHECKPOINT}; a run that several seeds share has one folder a seed"
-            )
-        return path / CHECKPOINT
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected a .safetensors checkpoint or a run")
+    try:
+        if path.is_dir():
+            if not (path / CHECKPOINT).is_file():
+                raise InputError(
+                    f"{path}: expected a checkpoint or a run directory, found a folder without "
+                    f"{CHECKPOINT}; a run that several seeds share has one folder a seed"
+                )
+            return path / CHECKPOINT
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected a .safetensors checkpoint or a run")
+    except OSError as failure:
+        raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
     return path
 
 

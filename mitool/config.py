@@ -54,7 +54,7 @@ def help_text(field: DataclassField[Any], hint: object) -> str:
     info = _field_info(hint)
     bounds = valid_range("x", hint) if get_origin(_bare(hint)) is not Literal else ""
     text = info.description if info and info.description else field.name
-    return f"{text} [{bounds}]" if bounds else text
+    return f"{text} ({bounds})" if bounds else text
 
 
 def valid_range(name: str, hint: object) -> str:

@@ -4,11 +4,13 @@ import contextlib
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import torch
+from torch import Tensor
 
 from mitool.errors import RunError, UsageError
 
@@ -41,10 +43,6 @@ class Device:
         return getattr(torch, self.dtype)
 
     @property
-    def is_cpu(self) -> bool:
-        return self.torch_device.type == "cpu"
-
-    @property
     def is_cuda(self) -> bool:
         return self.torch_device.type == "cuda"
 
@@ -53,11 +51,13 @@ class Device:
         """Set the thread count and deterministic mode, and restore them afterwards."""
         threads = torch.get_num_threads()
         deterministic = torch.are_deterministic_algorithms_enabled()
+        current = torch.cuda.device(self.torch_device) if self.is_cuda else contextlib.nullcontext()
         torch.set_num_threads(self.threads)
         _keep_freed_memory()
         torch.use_deterministic_algorithms(self.deterministic)
         try:
-            yield
+            with current:
+                yield
         finally:
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(deterministic)
@@ -68,9 +68,19 @@ class Device:
             return torch.cuda.mem_get_info(self.torch_device)[0]
         return psutil.virtual_memory().available
 
+    def synchronise(self) -> None:
+        """Wait until what was started on the device is done, so that a clock can be read."""
+        if self.is_cuda:
+            torch.cuda.synchronize(self.torch_device)
+
     def describe(self) -> dict[str, object]:
         """The device's settings as plain values, for configs and reports."""
-        return {"device": self.name, "dtype": self.dtype, "threads": self.threads}
+        return {
+            "device": self.name,
+            "dtype": self.dtype,
+            "threads": self.threads,
+            "deterministic": self.deterministic,
+        }
 
 
 def resolve(
@@ -97,6 +107,9 @@ def resolve(
     name = _resolve_name(request)
     if name == "mps" and dtype == "float64":
         raise RunError("device mps has no float64; use --dtype float32 or --device cpu")
+    if deterministic:
+        # without it cuBLAS refuses to be deterministic; read when CUDA starts
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return Device(name, dtype, threads or cores, deterministic)
 
 
@@ -119,10 +132,12 @@ def device_label(name: str) -> str:
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use (its affinity, where the system has one)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """CPU cores that this process may use, by its affinity and its container's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(cores or 1, int(quota) // int(period)))
+    return cores or 1
 
 
 def generator(seed: int, *purpose: str | int) -> torch.Generator:
@@ -134,6 +149,34 @@ def generator(seed: int, *purpose: str | int) -> torch.Generator:
     words = "/".join(str(part) for part in (seed, *purpose))
     digest = hashlib.sha256(words.encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def to_float64(x: Tensor) -> Tensor:
+    """A copy in float64: on the device, or on the CPU where the device has no such format."""
+    return x.to("cpu" if x.is_mps else x.device, torch.float64, copy=True)
+
+
+def capture(
+    step: Callable[[], Tensor], warm_up: Callable[[], object]
+) -> tuple[Callable[[], None], Tensor]:
+    """Capture ``step`` in a CUDA graph of the current device.
+
+    Args:
+        warm_up: run first, on a stream of its own, as capturing asks for; it is to run the same
+            operators, and to undo what they change.
+
+    Returns:
+        What replays the step, and the tensor that each replay fills with its result.
+    """
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        warm_up()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = step()
+    return graph.replay, result
 
 
 def _resolve_name(request: str) -> str:

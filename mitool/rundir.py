@@ -28,7 +28,7 @@ TENSORBOARD = "tensorboard"
 LOCK = ".lock"
 
 OWN_FILES = (CONFIG, RESULT, REPORT, METRICS, CHECKPOINT, RESUME, ARRAYS)
-OWN_FOLDERS = {TRAJECTORY: "*.safetensors", FIGURES: "*.png", TENSORBOARD: "events.*"}
+OWN_FOLDERS = {TRAJECTORY: "[0-9]*.safetensors", FIGURES: "*.png", TENSORBOARD: "events.*"}
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -46,9 +46,10 @@ def atomic_write(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as failure:
+        raise RunError(_cannot_write(path, failure)) from None
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise RunError(_cannot_write(path, failure)) from None
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -122,9 +123,12 @@ def claimed(folder: Path, *, overwrite: bool = False, resume: bool = False) -> I
         resume: keep the run that it holds.
 
     Raises:
-        UsageError: the path is a file, cannot be written, is in use, or holds a run and neither
-            ``overwrite`` nor ``resume`` says what to do with it.
+        UsageError: the path is a file, cannot be written, is in use, holds a run and neither
+            ``overwrite`` nor ``resume`` says what to do with it, or holds files of the same
+            names that mitool did not write.
     """
+    if overwrite and resume:
+        raise UsageError("--overwrite and --resume exclude each other: give one of them")
     _make(folder)
     lock = FileLock(folder / LOCK)
     try:
@@ -136,23 +140,26 @@ def claimed(folder: Path, *, overwrite: bool = False, resume: bool = False) -> I
     except OSError as failure:
         raise UsageError(_cannot_write(folder, failure)) from None
     try:
-        if holds_run(folder) and not resume:
-            if not overwrite:
+        if holds_run(folder):
+            _require_own(folder)
+            if not (overwrite or resume):
                 raise UsageError(
                     f"{folder}: already holds a run; go on with --resume, replace it with "
                     "--overwrite, or choose another --out"
                 )
-            _remove_run(folder)
+            if overwrite:
+                _remove_run(folder)
+        _remove_leftovers(folder)
         yield folder
     finally:
         lock.release()
 
 
 def _make(folder: Path) -> None:
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise UsageError(f"{folder}: expected a folder to write to, found the file {existing}")
     try:
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not existing.is_dir():
+            raise UsageError(f"{folder}: expected a folder to write to, found the file {existing}")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise UsageError(_cannot_write(folder, failure)) from None
@@ -160,12 +167,35 @@ def _make(folder: Path) -> None:
         raise UsageError(f"{folder}: the folder cannot be written; choose another --out")
 
 
+def _require_own(folder: Path) -> None:
+    """Check that the run's or result's record is there, and mitool's."""
+    for name, keys in ((CONFIG, {"task", "model", "training"}), (RESULT, {"mitool", "claims"})):
+        with contextlib.suppress(InputError):
+            if keys <= read_json(folder / name).keys():
+                return
+    raise UsageError(
+        f"{folder}: holds files with the names of a run's that are no run of mitool's; "
+        "choose another --out"
+    )
+
+
 def _remove_run(folder: Path) -> None:
-    for name, kind in OWN_FOLDERS.items():
-        for path in (folder / name).glob(kind):
-            path.unlink()
-    for name in OWN_FILES:
-        (folder / name).unlink(missing_ok=True)
+    own = [path for name, kind in OWN_FOLDERS.items() for path in (folder / name).glob(kind)]
+    try:
+        for path in (*own, *(folder / name for name in OWN_FILES)):
+            path.unlink(missing_ok=True)
+    except OSError as failure:
+        raise UsageError(_cannot_write(path, failure)) from None
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of runs that were killed."""
+    for name in (*OWN_FILES, *(f"{name}/" for name in OWN_FOLDERS)):
+        path = folder / name
+        pattern = ".*.tmp" if path.is_dir() else f".{path.name}.*.tmp"
+        for leftover in (path if path.is_dir() else folder).glob(pattern):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
 
 
 def _cannot_write(path: Path, failure: OSError) -> str:

@@ -38,7 +38,7 @@ class ModelSettings:
     attn_only: Annotated[bool, Field(description="Leave out the MLPs")] = False
     biases: Annotated[
         Literal["none", "mlp", "all"],
-        Field(description="Which biases are trained; the others are frozen at 0"),
+        Field(description="Biases that are trained: none, the MLPs' or all; the others stay 0"),
     ] = "none"
     positional: Annotated[
         Literal["learned", "zero"],

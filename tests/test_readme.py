@@ -23,9 +23,7 @@ def commands() -> list[list[str]]:
     return [line for line in words if not {"TASK", "PATH", "--help"} & set(line)]
 
 
-def test_every_command_of_the_readme_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(commands()) >= 8
     for words in commands():
@@ -48,9 +46,13 @@ def test_every_python_snippet_of_the_readme_runs(tmp_path: Path) -> None:
         assert done.stdout.splitlines() == ["1.0", "torch.Size([49, 4, 3, 3])"]
 
 
+def test_no_figure_of_the_readme_is_left_open() -> None:
+    assert not re.findall(r"@[A-Z]+@", README)
+
+
 def test_every_make_target_of_the_readme_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"make ([a-z-]+)", README))
+    targets = set(re.findall(r"(?:^|`)make ([a-z-]+)", README, flags=re.MULTILINE))
     assert {"demo", "test", "check"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target

@@ -26,7 +26,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 
 
 def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{"task": {}, "model": {}, "training": {}}')
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "00000000.safetensors").write_text("x")
     (tmp_path / "notes.txt").write_text("the user's own")
@@ -40,6 +40,45 @@ def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> N
     with claimed(tmp_path, overwrite=True):
         assert not rundir.holds_run(tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "the user's own"
+
+
+@pytest.mark.parametrize("name", ["config.json", "result.json", "figures/x.png", "report.html"])
+def test_files_of_a_run_s_names_that_mitool_did_not_write_are_left_alone(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('{"architectures": ["GPT2"]}')
+    for overwrite in (False, True):
+        with (
+            pytest.raises(UsageError, match="no run of mitool's"),
+            claimed(tmp_path, overwrite=overwrite),
+        ):
+            pass
+    assert (tmp_path / name).read_text() == '{"architectures": ["GPT2"]}'
+
+
+def test_leftovers_of_killed_runs_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    leftovers = [tmp_path / ".ckpt.safetensors.7.tmp", tmp_path / "checkpoints" / ".1.x.7.tmp"]
+    other = tmp_path / ".mine.tmp"
+    for path in (*leftovers, other):
+        path.write_text("x")
+    with claimed(tmp_path):
+        assert not any(path.exists() for path in leftovers)
+    assert other.exists()
+
+
+def test_overwrite_and_resume_exclude_each_other(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match="exclude each other"),
+        claimed(tmp_path, overwrite=True, resume=True),
+    ):
+        pass
+
+
+def test_a_path_that_the_system_refuses_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="File name too long"), claimed(tmp_path / ("x" * 300)):
+        pass
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:

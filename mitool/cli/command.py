@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Annotated, Any
@@ -73,7 +74,7 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                     function(Output(name, as_json, quiet, checks), **options)
             except MitoolError as error:
                 if debug:
-                    raise
+                    traceback.print_exc()
                 Output(name).error(str(error))
                 raise typer.Exit(error.exit_code) from None
 

@@ -8,7 +8,8 @@ import typer
 from mitool.errors import UsageError
 
 OUTPUT_PANEL = "Output and device"
-FORMATS = ("html", "png")
+MOST_SEED = 2**63 - 1
+"""The largest that torch takes."""
 
 OutOption = Annotated[
     Path | None,
@@ -41,7 +42,10 @@ DeterministicOption = Annotated[
     ),
 ]
 SeedOption = Annotated[
-    int, typer.Option(help="Seed of all that is random.", rich_help_panel=OUTPUT_PANEL)
+    int,
+    typer.Option(
+        min=0, max=MOST_SEED, help="Seed of all that is random.", rich_help_panel=OUTPUT_PANEL
+    ),
 ]
 OverwriteOption = Annotated[
     bool,
@@ -59,6 +63,8 @@ def parse_formats(text: str | None) -> tuple[frozenset[str], bool]:
     Raises:
         UsageError: one of them is unknown.
     """
+    from mitool.report import FORMATS
+
     if text is None:
         return frozenset(FORMATS), False
     names = frozenset(name.strip() for name in text.split(","))

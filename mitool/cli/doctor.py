@@ -42,7 +42,7 @@ def doctor(output: "Output") -> None:
             claims[package] = version(package)
         except PackageNotFoundError:
             claims[package] = None
-            warnings.append(f"{package} is not installed: pip install 'mitool[{package}]'")
+            warnings.append(f"{package} is not installed: pip install {package}")
     for name in devices.available():
         claims[f"device.{name}"] = devices.device_label(name)
     default = devices.resolve()

@@ -1,11 +1,14 @@
 """``mitool inspect PATH``: what a checkpoint or a run holds."""
 
+import contextlib
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mitool.cli.command import command
+from mitool.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,9 +57,11 @@ def _metrics(subject: "Subject") -> dict[str, float]:
     folder = subject.path.parent
     folder = folder.parent if folder.name == rundir.TRAJECTORY else folder
     names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
-    for line in rundir.read_lines(folder / rundir.METRICS):
-        if line.get("epoch") == subject.metadata.epoch:
-            return {name: line[name] for name in names if name in line}
+    with contextlib.suppress(InputError):  # the checkpoint is sound without them
+        for line in rundir.read_lines(folder / rundir.METRICS):
+            if line.get("epoch") == subject.metadata.epoch:
+                found = {name: line.get(name) for name in names}
+                return {k: v for k, v in found.items() if isinstance(v, float) and isfinite(v)}
     return {}
 
 

@@ -1,12 +1,13 @@
 """What a command prints: results to stdout, progress and notes to stderr, JSON on request."""
 
+import io
 import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from mitool import rundir
 from mitool.cli.checks import Check, require
+from mitool.errors import RunError
 from mitool.result import Claim, Result
 from mitool.version import __version__
 
@@ -80,16 +82,25 @@ class Output:
         envelope = self.envelope(result, artifacts, warnings)
         if folder is not None:
             rundir.write_json(folder / rundir.RESULT, envelope)
-        if self.as_json:
-            sys.stdout.write(json.dumps(envelope, indent=2, allow_nan=False) + "\n")
-        else:
-            for table in tables or [claims_table(result.claims)]:
-                self.stdout.print(table)
-            for page in (path for path in artifacts if path.name == rundir.REPORT):
-                self.stdout.print(f"report  {escape(str(page))}", soft_wrap=True, highlight=False)
+        try:
+            self._print(envelope, tables or [claims_table(result.claims)], artifacts)
+        except OSError as failure:
+            raise RunError(f"the result cannot be written to stdout: {failure.strerror}") from None
         for warning in warnings:
             self.warn(warning)
         require(self.checks, result.claims)
+
+    def _print(
+        self, envelope: Mapping[str, Any], tables: Sequence[Table], artifacts: Sequence[Path]
+    ) -> None:
+        if self.as_json:
+            text = json.dumps(envelope, indent=2, allow_nan=False)
+            self.stdout.print(text, markup=False, highlight=False, soft_wrap=True)
+            return
+        for table in tables:
+            self.stdout.print(table)
+        for page in (path for path in artifacts if path.name == rundir.REPORT):
+            self.stdout.print(f"report  {escape(str(page))}", soft_wrap=True, highlight=False)
 
     def envelope(
         self, result: Result, artifacts: Sequence[Path], warnings: Sequence[str]
@@ -129,5 +140,14 @@ def readable(value: Claim) -> str:
     return ", ".join(readable(item) for item in value)
 
 
-def _console(file: Any) -> Console:
-    return Console(file=file, width=None if file.isatty() else PIPE_WIDTH)
+class _Stream(Console):
+    """A console on a stream that may be closed, before or while it is written to."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+def _console(file: TextIO | None) -> Console:
+    if file is None:  # closed by whoever started the process
+        return Console(file=io.StringIO())
+    return _Stream(file=file, width=None if file.isatty() else PIPE_WIDTH)

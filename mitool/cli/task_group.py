@@ -36,15 +36,14 @@ class TaskGroup(TyperGroup):
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
         with _reported():
             try:
+                from mitool.cli.train import train_command, train_help
+
                 task = tasks.get(cmd_name)
+                app.command(cmd_name, help=train_help(task))(train_command(task))
             except MitoolError as error:
                 if not known:
                     raise
                 _add_broken(app, cmd_name, error)
-            else:
-                from mitool.cli.train import train_command, train_help
-
-                app.command(cmd_name, help=train_help(task))(train_command(task))
         return get_command(app)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from mitool.cli.command import command
 from mitool.cli.common import (
+    MOST_SEED,
     OUTPUT_PANEL,
     DeterministicOption,
     DeviceOption,
@@ -31,6 +32,8 @@ from mitool.tasks import Task
 if TYPE_CHECKING:
     from mitool.cli.output import Output
 
+MOST_SEEDS = 10_000
+
 SeedsOption = Annotated[
     str | None,
     typer.Option(
@@ -42,6 +45,8 @@ SeedsOption = Annotated[
 SplitSeedOption = Annotated[
     int | None,
     typer.Option(
+        min=0,
+        max=MOST_SEED,
         help="Seed of the division into training and test; left out: the run's seed.",
         rich_help_panel=OUTPUT_PANEL,
     ),
@@ -123,11 +128,10 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
 
 
 def train_help(task_cls: type[Task]) -> str:
-    first = next((field.name for field in fields(task_cls)), None)
-    example = f"mitool train {task_cls.name}"
-    if first:
-        example += f" --{first.replace('_', '-')} {getattr(task_cls(), first)}"
     """The help text of a task's command."""
+    example = f"mitool train {task_cls.name}"
+    if first := next((field.name for field in fields(task_cls)), None):
+        example += f" --{first.replace('_', '-')} {getattr(task_cls(), first)}"
     return f"{task_cls.summary}\n\nExample: {example}\n\nSources: {'; '.join(task_cls.sources)}"
 
 
@@ -144,6 +148,8 @@ def parse_seeds(text: str) -> list[int]:
             raise UsageError(
                 f"--seeds: expected a range or list such as 0-4 or 0,3,7, found {text!r}"
             )
+        if int(last or first) > MOST_SEED or int(last or first) - int(first) >= MOST_SEEDS:
+            raise UsageError(f"--seeds: expected at most {MOST_SEEDS} seeds, found {text!r}")
         seeds += range(int(first), int(last or first) + 1)
     if not seeds or len(set(seeds)) < len(seeds):
         raise UsageError(f"--seeds: expected different seeds, in rising ranges, found {text!r}")

@@ -45,13 +45,12 @@ def train_and_report(output: Output, request: Request) -> None:
         require_browser()  # rather than fail after the training
     result = _train(output, request)
     written = _report(output, request, result)
-    if isinstance(result, SeedsResult):
-        for run in result.runs:
-            of_run = _report(output, request, run)
-            envelope = output.envelope(run, of_run.artifacts, [*run.warnings, *of_run.warnings])
-            rundir.write_json(run.folder / rundir.RESULT, envelope)
+    checkpoints = [result.folder / rundir.CHECKPOINT] if isinstance(result, TrainResult) else []
     output.finish(
-        result, folder=result.folder, artifacts=written.artifacts, warnings=written.warnings
+        result,
+        folder=result.folder,
+        artifacts=[*checkpoints, *written.artifacts],
+        warnings=written.warnings,
     )
 
 
@@ -59,6 +58,14 @@ def _report(output: Output, request: Request, result: TrainResult | SeedsResult)
     output.note(f"writing {result.folder / rundir.REPORT}")
     report = training_report(result, request.command_line)
     return write_report(result.folder, report, request.formats, explicit=request.formats_explicit)
+
+
+def _report_seed(output: Output, request: Request, run: TrainResult) -> None:
+    """Write what a run of its own would leave, while the other seeds are still to come."""
+    written = _report(output, request, run)
+    artifacts = [run.folder / rundir.CHECKPOINT, *written.artifacts]
+    envelope = output.envelope(run, artifacts, [*run.warnings, *written.warnings])
+    rundir.write_json(run.folder / rundir.RESULT, envelope)
 
 
 def _train(output: Output, request: Request) -> TrainResult | SeedsResult:
@@ -72,13 +79,16 @@ def _train(output: Output, request: Request) -> TrainResult | SeedsResult:
                 resume=request.resume,
                 overwrite=request.overwrite,
             )
-        label = f"{request.seeds[0]}to{request.seeds[-1]}"
+        first, last = request.seeds[0], request.seeds[-1]
+        in_order = list(request.seeds) == list(range(first, last + 1))
+        label = f"{first}to{last}" if in_order else "_".join(map(str, request.seeds))
         folder = request.out or RUNS / run_name(request.config, label)
         return train_seeds(
             request.config,
             request.seeds,
             folder,
             observers=observers,
+            finished=lambda run: _report_seed(output, request, run),
             resume=request.resume,
             overwrite=request.overwrite,
         )

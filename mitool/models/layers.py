@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mitool.models.inputs import Inputs, Queries
@@ -209,7 +210,7 @@ class Attention(nn.Module):
         """True where a query may look; None where all may look everywhere."""
         if not self.causal or min(positions) == n_ctx - 1:
             return None
-        asking = torch.tensor(positions, device=self.W_Q.device)
+        asking = on_device(positions, self.W_Q.device)
         return torch.arange(n_ctx, device=asking.device) <= asking[:, None]
 
 
@@ -238,7 +239,15 @@ def at_positions(
     x: Float[Tensor, "example pos width"], positions: tuple[int, ...]
 ) -> Float[Tensor, "example query width"]:
     """``x`` at ``positions``: itself, uncopied, where they are all of them in their order."""
-    return x if positions == tuple(range(x.shape[1])) else x[:, list(positions)]
+    if positions == tuple(range(x.shape[1])):
+        return x
+    return x.index_select(1, on_device(positions, x.device))
+
+
+@cache
+def on_device(positions: tuple[int, ...], device: torch.device) -> Int[Tensor, " position"]:
+    """Positions as a tensor; made once, as nothing can be copied while a graph is captured."""
+    return torch.tensor(positions, device=device)
 
 
 def _pick(

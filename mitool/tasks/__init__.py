@@ -6,6 +6,7 @@ come from installed packages through the entry-point group ``mitool.tasks``.
 
 import importlib
 import pkgutil
+from dataclasses import MISSING, fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -16,6 +17,8 @@ from mitool.tasks.base import Examples, Pairs, Split, Task
 __all__ = ["ENTRY_POINTS", "Examples", "Pairs", "Split", "Task", "get", "names"]
 
 ENTRY_POINTS = "mitool.tasks"
+REQUIRED = ("name", "summary", "sources", "model", "training")
+"""What a task says of itself, beside its abstract members."""
 
 
 def names() -> list[str]:
@@ -65,14 +68,20 @@ def _task_in(module: object, name: str) -> type[Task]:
 
 
 def _load(plugin: EntryPoint) -> type[Task]:
+    where = f"task {plugin.name!r} from {plugin.value}"
     try:
         found = plugin.load()
-    except (ImportError, AttributeError) as failure:
-        raise UsageError(
-            f"task {plugin.name!r} from {plugin.value} does not load: {failure}"
-        ) from failure
+    except Exception as failure:  # whatever another's module raises as it loads
+        reason = f"{type(failure).__name__}: {failure}"
+        raise UsageError(f"{where} does not load: {reason}") from failure
     if not (isinstance(found, type) and issubclass(found, Task)):
-        raise UsageError(
-            f"{plugin.value}: expected a subclass of mitool.tasks.Task, found {found!r}"
-        )
+        raise UsageError(f"{where}: expected a subclass of mitool.tasks.Task, found {found!r}")
+    missing = [name for name in REQUIRED if not hasattr(found, name)]
+    if missing or getattr(found, "__abstractmethods__", None):
+        missing += sorted(getattr(found, "__abstractmethods__", ()))
+        raise UsageError(f"{where}: expected a whole task, found none of {', '.join(missing)}")
+    if found.name != plugin.name:
+        raise UsageError(f"{where}: expected a task of that name, found {found.name!r}")
+    if required := [f.name for f in fields(found) if f.default is MISSING]:
+        raise UsageError(f"{where}: expected a default for every field, found none for {required}")
     return found

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mitool import rundir
 from mitool.config import as_dict, non_defaults
 from mitool.device import out_of_memory_is_an_error
 from mitool.result import Claim, Result
+from mitool.training.config import FREE_TO_CHANGE, RunConfig, require_same
 from mitool.training.metrics import Evaluation, grokked_at, memorised_at
-from mitool.training.run import FREE_TO_CHANGE, Observer, Run, RunConfig
+from mitool.training.run import Observer, Run
 
 __all__ = [
     "Evaluation",
@@ -82,6 +84,7 @@ def train_seeds(
     folder: Path,
     *,
     observers: Callable[[RunConfig, Path], Sequence[Observer]] = lambda config, folder: (),
+    finished: Callable[[TrainResult], object] = lambda run: None,
     resume: bool = False,
     overwrite: bool = False,
 ) -> SeedsResult:
@@ -89,19 +92,26 @@ def train_seeds(
 
     Args:
         observers: makes the observers of a run from its configuration and folder.
+        finished: told of each run when it has finished, before the next one starts.
+
+    A folder can be resumed with more seeds than it has.
     """
+    configs = [replace(config, seed=seed) for seed in seeds]
+    record = config.as_dict() | {
+        "seed": list(seeds),
+        "split_seed": [one.data_seed for one in configs],
+    }
+    runs = []
     with rundir.claimed(folder, overwrite=overwrite, resume=resume):
-        configs = [replace(config, seed=seed) for seed in seeds]
-        runs = [
-            train(
-                one,
-                folder / f"seed{one.seed}",
-                observers=observers(one, folder / f"seed{one.seed}"),
-                resume=resume,
-                overwrite=overwrite,
-            )
-            for one in configs
-        ]
+        if resume and rundir.holds_run(folder):
+            _require_same_seeds(rundir.read_json(folder / rundir.CONFIG), record)
+        rundir.write_json(folder / rundir.CONFIG, record)
+        for one in configs:
+            place = folder / f"seed{one.seed}"
+            followers = observers(one, place)
+            run = train(one, place, observers=followers, resume=resume, overwrite=overwrite)
+            finished(run)
+            runs.append(run)
     claims: dict[str, Claim] = {
         f"seed{seed}.{name}": value
         for seed, run in zip(seeds, runs, strict=True)
@@ -109,7 +119,7 @@ def train_seeds(
     }
     return SeedsResult(
         {"task": runs[0].subject["task"], "run": str(folder), "seeds": list(seeds)},
-        {**config.as_dict(), "seed": list(seeds)},
+        record,
         claims,
         folder=folder,
         runs=tuple(runs),
@@ -130,8 +140,18 @@ def run_name(config: RunConfig, seed: str) -> str:
     parts = [f"{k}{v}" for k, v in shown if k == first or v != defaults[k]]
     changed = non_defaults(config.model, cls.model) | non_defaults(config.training, cls.training)
     parts += [f"{k}_{v}" for k, v in changed.items() if k not in FREE_TO_CHANGE]
+    parts += [config.device.dtype] if config.device.dtype != "float32" else []
+    parts += [f"split{config.split_seed}"] if config.split_seed is not None else []
     name = "-".join([task.name, *parts, f"seed{seed}"])
-    return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)[:200]
+    return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)
+
+
+def _require_same_seeds(saved: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Check that a folder of seeds is resumed with its settings, and with all of its seeds."""
+    seeds = saved.get("seed")
+    if isinstance(seeds, list) and set(seeds) <= set(asked["seed"]):
+        saved = saved | {name: asked[name] for name in ("seed", "split_seed")}
+    require_same(saved, asked)
 
 
 def _result(run: Run) -> TrainResult:

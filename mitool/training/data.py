@@ -14,7 +14,8 @@ from mitool.settings import TrainingSettings
 from mitool.tasks import Examples, Split, Task
 
 EVALUATION_BATCH = 2**14
-"""Examples that are evaluated at a time, which bounds the memory it takes."""
+EVALUATION_LOGITS = 2**24
+"""Examples, and logits, that are evaluated at a time, which bounds the memory it takes."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,18 @@ class TrainingData:
             train, test = self.split.indices(len(examples))
             self.train = self.prepare(examples[train])
             held_out = examples[test]
+            self._train_evaluation = (
+                self._evaluation_batches(examples[train])
+                if len(train) > self.evaluation_batch
+                else [self.train]
+            )
         self.test = self._evaluation_batches(held_out)
-        self._train_evaluation = (
-            self._evaluation_batches(examples[train]) if self.train is not None else None
-        )
+
+    @property
+    def evaluation_batch(self) -> int:
+        """Examples that are evaluated at a time."""
+        logits = self.task.d_vocab_out * len(self.task.answer_positions)
+        return min(EVALUATION_BATCH, max(1, EVALUATION_LOGITS // logits))
 
     @property
     def full_batch(self) -> Batch | None:
@@ -96,7 +105,7 @@ class TrainingData:
         """What the training metrics of an epoch are measured on: the training examples, or,
         for a stream, the batch that is about to be trained on.
         """
-        return self._train_evaluation or [self._fresh(epoch)]
+        return self._train_evaluation if self.train is not None else [self._fresh(epoch)]
 
     def prepare(self, examples: Examples) -> Batch:
         """Move examples to the device and prepare them for the model."""
@@ -109,5 +118,5 @@ class TrainingData:
         return self.prepare(self.task.sample(self.batch_size, generator(self.seed, "batch", epoch)))
 
     def _evaluation_batches(self, examples: Examples) -> list[Batch]:
-        chunks = torch.arange(len(examples)).split(EVALUATION_BATCH)
+        chunks = torch.arange(len(examples)).split(self.evaluation_batch)
         return [self.prepare(examples[chunk]) for chunk in chunks]

@@ -38,3 +38,5 @@ def deferred_signals() -> Iterator[PendingSignal]:
     finally:
         for signum, handler in previous.items():
             signal.signal(signum, handler)
+    if pending.signum is not None:  # it came when there was nothing left to interrupt
+        signal.raise_signal(pending.signum)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mitool.device import to_float64
+
 CHUNK = 4096
 """Examples whose float64 copy is held at a time."""
 
@@ -22,11 +24,12 @@ def loss_and_gradient(
     ``logits.backward(gradient)`` takes it on to the weights.
     """
     gradient = torch.empty_like(logits)
-    loss = torch.zeros((), dtype=torch.float64, device=logits.device)
+    losses = []
     n_tokens = targets.numel()
     rows = logits.flatten(end_dim=1), targets.flatten()[:, None], gradient.flatten(end_dim=1)
     for chunk, target, chunk_gradient in zip(*(x.split(CHUNK) for x in rows), strict=True):
-        shifted = chunk.to(torch.float64, copy=True)
+        shifted = to_float64(chunk)
+        target = target.to(shifted.device)
         shifted -= shifted.amax(dim=-1, keepdim=True)
         right = shifted.gather(-1, target)
         exp = shifted.exp_()
@@ -34,13 +37,13 @@ def loss_and_gradient(
         exp /= total * n_tokens
         exp.scatter_add_(-1, target, torch.full_like(right, -1 / n_tokens))
         chunk_gradient.copy_(exp)
-        loss += (total.log() - right).sum()
-    return loss / n_tokens, gradient
+        losses.append((total.log() - right).sum())
+    return torch.stack(losses).sum() / n_tokens, gradient
 
 
 def token_losses(
     logits: Float[Tensor, "*example vocab"], targets: Int[Tensor, "*example"]
 ) -> Float[Tensor, "*example"]:
     """Cross-entropy of each target in nats, in float64."""
-    logprobs = logits.double().log_softmax(dim=-1)
-    return -logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    logprobs = to_float64(logits).log_softmax(dim=-1)
+    return -logprobs.gather(-1, targets.unsqueeze(-1).to(logprobs.device)).squeeze(-1)

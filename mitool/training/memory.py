@@ -1,8 +1,10 @@
 """How much memory a run will take, so that one that cannot fit fails before it starts."""
 
+import torch
+
 from mitool.device import GIB, Device
 from mitool.errors import RunError
-from mitool.models.transformer import TransformerConfig
+from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.settings import TrainingSettings
 from mitool.tasks import Task
 
@@ -10,12 +12,12 @@ from mitool.tasks import Task
 def require_memory(
     task: Task, cfg: TransformerConfig, settings: TrainingSettings, device: Device
 ) -> None:
-    """Check that the examples and a step's activations fit into free memory.
+    """Check that examples, weights, optimiser and a step's activations fit into free memory.
 
     Raises:
         RunError: they do not.
     """
-    needed = data_bytes(task) + step_bytes(task, cfg, settings)
+    needed = data_bytes(task) + weight_bytes(cfg) + step_bytes(task, cfg, settings)
     needed *= 2 if device.dtype == "float64" else 1
     free = device.free_memory()
     if needed > free:
@@ -28,6 +30,13 @@ def require_memory(
 def data_bytes(task: Task) -> int:
     """Bytes of all examples: tokens, targets and rows in int64, and copies while splitting."""
     return 8 * 4 * (task.n_examples or 0) * (task.n_ctx + len(task.answer_positions))
+
+
+def weight_bytes(cfg: TransformerConfig) -> int:
+    """Bytes of the weights, their gradients and the optimiser's two averages in float32."""
+    with torch.device("meta"):
+        model = ToyTransformer(cfg)
+    return 4 * 4 * sum(parameter.numel() for parameter in model.parameters())
 
 
 def step_bytes(task: Task, cfg: TransformerConfig, settings: TrainingSettings) -> int:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import nn
 
+from mitool.device import to_float64
 from mitool.training.data import Batch
 from mitool.training.loss import token_losses
 
@@ -71,15 +72,15 @@ def score(model: nn.Module, batches: Iterable[Batch]) -> Score:
     for batch in batches:
         logits = model(batch.inputs)
         losses.append(token_losses(logits, batch.targets).sum(dim=0))
-        right.append(logits.argmax(dim=-1) == batch.targets)
+        right.append(to_float64(logits.argmax(dim=-1) == batch.targets))
     correct = torch.cat(right)
     by_position = torch.stack(losses).sum(dim=0) / len(correct)
     return Score(
         loss=by_position.mean().item(),
-        accuracy=correct.double().mean().item(),
-        sequence_accuracy=correct.all(dim=-1).double().mean().item(),
+        accuracy=correct.mean().item(),
+        sequence_accuracy=correct.amin(dim=-1).mean().item(),
         position_losses=by_position.tolist(),
-        position_accuracies=correct.double().mean(dim=0).tolist(),
+        position_accuracies=correct.mean(dim=0).tolist(),
     )
 
 
@@ -87,7 +88,7 @@ def score(model: nn.Module, batches: Iterable[Batch]) -> Score:
 def weight_norms(model: nn.Module) -> dict[str, float]:
     """The Frobenius norm of each trained weight."""
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    norms = torch.stack([parameter.norm() for parameter in trained.values()])
+    norms = torch.stack([to_float64(parameter).norm() for parameter in trained.values()])
     return dict(zip(trained, norms.tolist(), strict=True))
 
 

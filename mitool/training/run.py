@@ -1,23 +1,25 @@
 """One training run in its folder: the loop, and what it saves along the way."""
 
+import itertools
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
+
+import torch
 
 from mitool import checkpoint, rundir
 from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import as_dict, build
-from mitool.device import Device, generator
-from mitool.errors import InputError, Interrupted, RunError, UsageError
+from mitool.device import generator
+from mitool.errors import InputError, Interrupted, RunError
 from mitool.models.transformer import ToyTransformer, TransformerConfig
-from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks import Task
 from mitool.training.cadence import checkpoint_epochs
+from mitool.training.config import RunConfig, require_same
 from mitool.training.data import TrainingData
-from mitool.training.interrupt import deferred_signals
+from mitool.training.interrupt import PendingSignal, deferred_signals
 from mitool.training.memory import require_memory
 from mitool.training.metrics import Evaluation, grokked_at, score, weight_norms
 from mitool.training.optimizers import make_optimizer
@@ -26,10 +28,6 @@ from mitool.training.step import CapturedStep, TrainStep
 from mitool.version import __version__
 
 SECONDS_BETWEEN_SAVES = 60.0
-FREE_TO_CHANGE = frozenset(
-    {"epochs", "checkpoint_every", "checkpoint_spacing", "stop_test_loss", "stop_on_grok"}
-)
-"""Training settings that a resumed run may change: they leave the weights of an epoch alone."""
 
 
 @runtime_checkable
@@ -41,39 +39,12 @@ class Observer(Protocol):
     def evaluated(self, evaluation: Evaluation) -> None: ...
 
 
-@dataclass(frozen=True)
-class RunConfig:
-    """All that decides the weights of a run."""
-
-    task: Task
-    model: ModelSettings
-    training: TrainingSettings
-    device: Device
-    seed: int = 0
-    split_seed: int | None = None
-
-    @property
-    def data_seed(self) -> int:
-        """The seed of the division into training and test: the run's own by default."""
-        return self.seed if self.split_seed is None else self.split_seed
-
-    def as_dict(self) -> dict[str, Any]:
-        """The configuration as JSON values, as ``config.json`` holds it."""
-        return {
-            "task": {"name": self.task.name, "parameters": as_dict(self.task)},
-            "model": as_dict(self.model),
-            "training": as_dict(self.training),
-            "device": self.device.describe(),
-            "seed": self.seed,
-            "split_seed": self.data_seed,
-        }
-
-
 class Run:
     """A run in a folder that it has claimed (``rundir.claimed``).
 
     Attributes:
         epoch: epochs done.
+        batch: batches done of the next epoch.
         history: the evaluations so far.
         seconds: seconds of training so far, over all sessions, evaluations left out.
     """
@@ -89,6 +60,7 @@ class Run:
         self.folder = folder
         self.observers = observers
         self.epoch = 0
+        self.batch = 0
         self.history: list[Evaluation] = []
         self.seconds = 0.0
         cfg = TransformerConfig.for_task(config.model, config.task)
@@ -107,11 +79,12 @@ class Run:
             self.model.parameters(), config.training, capturable=self._captures
         )
         self._saved_at = time.monotonic()
+        self._loss = torch.zeros(())
 
     @property
     def step(self) -> int:
         """Optimiser steps taken."""
-        return self.epoch * self.data.steps_per_epoch
+        return self.epoch * self.data.steps_per_epoch + self.batch
 
     def resume(self) -> None:
         """Go back to the last saved state of the folder, if it holds one.
@@ -120,14 +93,15 @@ class Run:
             UsageError: the run was started with other settings.
             InputError: its files are damaged.
         """
-        if not (self.folder / rundir.CONFIG).exists():
+        if not rundir.holds_run(self.folder):
             return
-        _require_same(rundir.read_json(self.folder / rundir.CONFIG), self.config.as_dict())
+        require_same(rundir.read_json(self.folder / rundir.CONFIG), self.config.as_dict())
         if not (self.folder / rundir.RESUME).exists():
             return
         progress = load_state(self.folder / rundir.RESUME, self.model, self.optimizer)
         try:
-            self.epoch, self.seconds = int(progress["epoch"]), float(progress["seconds"])
+            self.epoch, self.batch = int(progress["epoch"]), int(progress["batch"])
+            self.seconds = float(progress["seconds"])
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{self.folder / rundir.RESUME}: damaged: no progress") from None
         lines = rundir.read_lines(self.folder / rundir.METRICS)
@@ -147,21 +121,27 @@ class Run:
         step = self._make_step()
         with deferred_signals() as pending:
             while True:
-                self._evaluate_if_due()
-                if pending.signum is not None:
-                    self._save()
-                    raise Interrupted(
-                        f"interrupted after epoch {self.epoch}; saved in {self.folder}: "
-                        "the same command with --resume goes on",
-                        pending.signum,
-                    )
-                finished = self._is_finished()
-                on_trajectory = self.epoch in saved_epochs or (finished and bool(saved_epochs))
-                if finished or on_trajectory or self._save_is_overdue():
+                if self.batch == 0:
+                    self._evaluate_if_due()
+                self._raise_if(pending)
+                finished = self.batch == 0 and self._is_finished()
+                due = self.batch == 0 and self.epoch in saved_epochs
+                on_trajectory = due or (finished and bool(saved_epochs))
+                if finished or on_trajectory or self.step == 0 or self._save_is_overdue():
                     self._save(on_trajectory=on_trajectory)
                 if finished:
                     return
-                self._train_epoch(step)
+                self._train_epoch(step, pending)
+
+    def _raise_if(self, pending: PendingSignal) -> None:
+        if pending.signum is None:
+            return
+        self._save()
+        raise Interrupted(
+            f"interrupted after epoch {self.epoch} (step {self.step}); saved in {self.folder}: "
+            "the same command with --resume goes on",
+            pending.signum,
+        )
 
     def _make_step(self) -> TrainStep:
         training = self.config.training
@@ -171,18 +151,28 @@ class Run:
             return CapturedStep(self.model, self.optimizer, training, batch, self.step)
         return TrainStep(self.model, self.optimizer, training, self.step)
 
-    def _train_epoch(self, step: TrainStep) -> None:
+    def _train_epoch(self, step: TrainStep, pending: PendingSignal) -> None:
+        """Train to the end of the epoch, or until there is reason to save in the midst of it."""
         start = time.perf_counter()
-        for batch in self.data.batches(self.epoch):
-            step(batch)
-        self.epoch += 1
+        for batch in itertools.islice(self.data.batches(self.epoch), self.batch, None):
+            self._loss = step(batch)
+            self.batch += 1
+            if pending.signum is not None or self._save_is_overdue():
+                break
+        if self.batch == self.data.steps_per_epoch:
+            self.epoch, self.batch = self.epoch + 1, 0
+        if self._is_evaluation_due():
+            self.config.device.synchronise()
         self.seconds += time.perf_counter() - start
         for observer in self.observers:
             observer.epoch_done(self.epoch)
 
-    def _evaluate_if_due(self) -> None:
+    def _is_evaluation_due(self) -> bool:
         training = self.config.training
-        due = self.epoch % training.eval_every == 0 or self.epoch == training.epochs
+        return self.epoch % training.eval_every == 0 or self.epoch >= training.epochs
+
+    def _evaluate_if_due(self) -> None:
+        due = self._is_evaluation_due()
         if not due or (self.history and self.history[-1].epoch == self.epoch):
             return
         evaluation = self._evaluate()
@@ -231,14 +221,15 @@ class Run:
         """Save the weights, as a checkpoint of the trajectory too, and then the state to resume
         from: a crash in between leaves an older state, and the same weights come again.
         """
-        if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
+        finite = all(parameter.isfinite().all() for parameter in self.model.parameters())
+        if not (finite and self._loss.isfinite()):
             self._fail_diverged()
         tensors, metadata = self.model.state_dict(), self._metadata()
         if on_trajectory:
             name = f"{self.step:08d}.safetensors"
             checkpoint.save(self.folder / rundir.TRAJECTORY / name, tensors, metadata)
         checkpoint.save(self.folder / rundir.CHECKPOINT, tensors, metadata)
-        progress = {"epoch": self.epoch, "seconds": self.seconds}
+        progress = {"epoch": self.epoch, "batch": self.batch, "seconds": self.seconds}
         save_state(self.folder / rundir.RESUME, self.model, self.optimizer, progress)
         self._saved_at = time.monotonic()
 
@@ -263,23 +254,4 @@ class Run:
             f"the loss is no finite number at epoch {self.epoch} (it was at {last}): training "
             f"diverged; try a lower --lr, or --warmup. {self.folder / rundir.CHECKPOINT} holds "
             "the last good weights"
-        )
-
-
-def _require_same(saved: dict[str, Any], asked: dict[str, Any]) -> None:
-    differences = []
-    for name in sorted(saved.keys() | asked.keys()):
-        was, now = saved.get(name), asked.get(name)
-        if isinstance(was, dict) and isinstance(now, dict):
-            differences += [
-                f"{key} was {was.get(key)}, asked {now.get(key)}"
-                for key in sorted(was.keys() | now.keys())
-                if was.get(key) != now.get(key) and key not in FREE_TO_CHANGE
-            ]
-        elif was != now:
-            differences.append(f"{name} was {was}, asked {now}")
-    if differences:
-        raise UsageError(
-            f"--resume: the run was started with other settings ({'; '.join(differences)}); "
-            "resume with those, or choose another --out"
         )

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mitool.device import capture
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import TrainingSettings
 from mitool.training.data import Batch
@@ -61,7 +62,8 @@ class TrainStep:
 class CapturedStep(TrainStep):
     """The step on one fixed batch, captured in a CUDA graph and replayed.
 
-    The optimiser must be capturable, and its learning rate a tensor on the device.
+    The optimiser must be capturable, and its learning rate a tensor on the device. The loss is
+    one tensor, which each step fills anew.
     """
 
     WARMUP_STEPS = 3
@@ -76,28 +78,23 @@ class CapturedStep(TrainStep):
     ) -> None:
         super().__init__(model, optimizer, settings, taken)
         self._batch = batch
-        self._graph, self._loss = self._capture()
+        self._replay, self._loss = capture(self._plain_step, self._warm_up)
 
     def _step(self, batch: Batch) -> Loss:
         assert batch is self._batch, "a captured step repeats the batch it was captured with"
-        self._graph.replay()
+        self._replay()
         return self._loss
 
-    def _capture(self) -> tuple[torch.cuda.CUDAGraph, Loss]:
-        """Capture a step; the steps that prepare for it are undone."""
+    def _plain_step(self) -> Loss:
+        return super()._step(self._batch)
+
+    def _warm_up(self) -> None:
+        """Take some steps, and undo them."""
         restore = self._snapshot()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(self.WARMUP_STEPS):
-                super()._step(self._batch)
-        torch.cuda.current_stream().wait_stream(stream)
+        for _ in range(self.WARMUP_STEPS):
+            self._plain_step()
         restore()
-        graph = torch.cuda.CUDAGraph()
         self.optimizer.zero_grad()
-        with torch.cuda.graph(graph):
-            loss = super()._step(self._batch)
-        return graph, loss
 
     def _snapshot(self) -> Callable[[], None]:
         """Remember weights and optimiser state; the function returned puts them back in place."""

@@ -42,7 +42,12 @@ def test_train_takes_every_setting(invoke: Invoke) -> None:
     }
     assert config["training"]["betas"] == [0.8, 0.9]
     assert config["training"]["warmup"] == 3
-    assert config["device"] == {"device": "cpu", "dtype": "float64", "threads": 1}
+    assert config["device"] == {
+        "device": "cpu",
+        "dtype": "float64",
+        "threads": 1,
+        "deterministic": True,
+    }
     assert (config["seed"], config["split_seed"]) == (5, 7)
     steps = sorted(int(path.stem) for path in Path("run/checkpoints").iterdir())
     assert steps == [0, 12, 24]  # 44 of 64 examples train, in 6 batches an epoch
@@ -62,6 +67,21 @@ def test_seeds_have_folders_reports_and_claims(invoke: Invoke) -> None:
     assert (
         invoke("train", "modadd", *QUICK, "--seeds", "0-2", "-o", "run", "--resume").exit_code == 0
     )
+
+
+def test_a_single_run_and_a_folder_of_seeds_do_not_mix(invoke: Invoke) -> None:
+    invoke("train", "modadd", *QUICK, "-o", "one")
+    invoke("train", "modadd", *QUICK, "--seeds", "0-1", "-o", "several")
+    before = Path("one/result.json").read_text(), Path("several/result.json").read_text()
+    mixed = invoke("train", "modadd", *QUICK, "--seeds", "0-1", "-o", "one", "--resume")
+    assert mixed.exit_code == 2
+    assert "seed was 0, asked [0, 1]" in mixed.stderr
+    mixed = invoke("train", "modadd", *QUICK, "-o", "several", "--resume")
+    assert mixed.exit_code == 2
+    fewer = invoke("train", "modadd", *QUICK, "--seeds", "0,4", "-o", "several", "--resume")
+    assert fewer.exit_code == 2
+    after = Path("one/result.json").read_text(), Path("several/result.json").read_text()
+    assert after == before
 
 
 def test_inspect_reads_runs_and_their_checkpoints(invoke: Invoke) -> None:

@@ -37,7 +37,10 @@ def test_json_is_one_document_on_stdout(
         assert document["claims"].keys() >= TRAIN_CLAIMS
         folder = tmp_path / document["subject"]["run"]
         assert json.loads((folder / "result.json").read_text()) == document
-        assert [Path(path).name for path in document["artifacts"]] == ["report.html"]
+        assert [Path(path).name for path in document["artifacts"]] == [
+            "ckpt.safetensors",
+            "report.html",
+        ]
         assert document["claims"]["grokked_at"] is None
         assert any("grokked_at is undefined" in warning for warning in document["warnings"])
 
@@ -91,6 +94,9 @@ BAD_USAGE = {
     "threads": (["modadd", "--threads", "4096"], "expected 1 to"),
     "format": (["modadd", "--format", "pdf"], "html, png"),
     "seeds": (["modadd", "--seeds", "4-0"], "rising ranges"),
+    "too many seeds": (["modadd", "--seeds", "0-99999999999"], "at most 10000 seeds"),
+    "a seed beyond torch's": (["modadd", "--seed", str(2**64)], "9223372036854775807"),
+    "overwrite and resume": (["modadd", "--overwrite", "--resume"], "exclude each other"),
     "seeds of letters": (["modadd", "--seeds", "a-b"], "such as 0-4"),
     "output is a file": (["modadd", "-o", "file"], "found the file file"),
     "epochs": (["modadd", "--epochs", "0"], "epochs >= 1"),
@@ -144,6 +150,7 @@ def test_an_error_has_a_traceback_only_with_debug(shell: Shell) -> None:
         plain.stderr == "Error: none: no such file; expected a .safetensors checkpoint or a run\n"
     )
     assert "Traceback" in debug.stderr
+    assert debug.returncode == 3
 
 
 def test_an_explicit_png_fails_where_no_browser_is(
@@ -198,6 +205,34 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     line = f"{sys.executable} -m mitool tasks | true"
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("stream", [">&-", "2>&-", ">/dev/full"])
+def test_a_stream_that_is_closed_or_full_is_no_traceback(stream: str) -> None:
+    line = f"{sys.executable} -m mitool tasks {stream}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_training_outlives_the_reader_of_its_progress(tmp_path: Path) -> None:
+    options = " ".join(QUICK)
+    line = f"{sys.executable} -m mitool train modadd {options} -o run 2>&1 >/dev/null | true"
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=False)
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_path_that_the_system_refuses_is_one_message(invoke: Invoke) -> None:
+    long = "x" * 300
+    assert invoke("inspect", long).exit_code == 3
+    done = invoke("train", "modadd", *QUICK, "-o", long)
+    assert done.exit_code == 2
+    assert done.stderr.count("Error:") == 1
+
+
+def test_ranges_are_in_the_help(invoke: Invoke) -> None:
+    shown = " ".join(invoke("train", "modadd", "--help").stdout.replace("│", " ").split())
+    for text in ("(2 <= x <= 65536)", "(x >= 1)", "(0 < x < 1)", "(x >= 0)"):
+        assert text in shown
 
 
 def test_help_and_completion_load_no_torch(shell: Shell) -> None:

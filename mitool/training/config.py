@@ -1,0 +1,67 @@
+"""What decides a run, and whether two runs are the same."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mitool.config import as_dict
+from mitool.device import Device
+from mitool.errors import UsageError
+from mitool.settings import ModelSettings, TrainingSettings
+from mitool.tasks import Task
+
+FREE_TO_CHANGE = frozenset(
+    {"epochs", "checkpoint_every", "checkpoint_spacing", "stop_test_loss", "stop_on_grok"}
+)
+"""Training settings that a resumed run may change: they leave the weights of an epoch alone."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that decides the weights of a run."""
+
+    task: Task
+    model: ModelSettings
+    training: TrainingSettings
+    device: Device
+    seed: int = 0
+    split_seed: int | None = None
+
+    @property
+    def data_seed(self) -> int:
+        """The seed of the division into training and test: the run's own by default."""
+        return self.seed if self.split_seed is None else self.split_seed
+
+    def as_dict(self) -> dict[str, Any]:
+        """The configuration as JSON values, as ``config.json`` holds it."""
+        return {
+            "task": {"name": self.task.name, "parameters": as_dict(self.task)},
+            "model": as_dict(self.model),
+            "training": as_dict(self.training),
+            "device": self.device.describe(),
+            "seed": self.seed,
+            "split_seed": self.data_seed,
+        }
+
+
+def require_same(saved: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Check that a run is resumed with the settings that it was started with.
+
+    Raises:
+        UsageError: a setting differs that decides the weights; all of them are named.
+    """
+    differences = []
+    for name in sorted(saved.keys() | asked.keys()):
+        was, now = saved.get(name), asked.get(name)
+        if isinstance(was, dict) and isinstance(now, dict):
+            differences += [
+                f"{key} was {was.get(key)}, asked {now.get(key)}"
+                for key in sorted(was.keys() | now.keys())
+                if was.get(key) != now.get(key) and key not in FREE_TO_CHANGE
+            ]
+        elif was != now:
+            differences.append(f"{name} was {was}, asked {now}")
+    if differences:
+        raise UsageError(
+            f"--resume: the run was started with other settings ({'; '.join(differences)}); "
+            "resume with those, or choose another --out"
+        )

@@ -1,0 +1,68 @@
+"""Small runs that the tests of training share."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mitool import rundir
+from mitool.checkpoint import read_tensors
+from mitool.device import Device, resolve
+from mitool.settings import ModelSettings
+from mitool.tasks.min import Min
+from mitool.tasks.modadd import ModAdd
+from mitool.training import Evaluation, RunConfig
+
+SMALL = ModelSettings(n_heads=2, d_model=16)
+
+
+def config(epochs: int = 40, device: Device | None = None, **training: Any) -> RunConfig:
+    return RunConfig(
+        task=ModAdd(p=7, frac_train=0.5),
+        model=SMALL,
+        training=replace(
+            ModAdd.training,
+            **{"epochs": epochs, "eval_every": 5, "checkpoint_every": 10, **training},
+        ),
+        device=device or resolve("cpu", threads=1),
+    )
+
+
+STREAM = replace(
+    config(batch_size=16, eval_size=64),
+    task=Min(k=9, max_value=9),
+    model=replace(SMALL, n_layers=2),
+)
+MINIBATCH = config(batch_size=10, warmup=20)
+RUNS = {
+    "full batch": config(),
+    "minibatch": MINIBATCH,
+    "stream": STREAM,
+    "sgd": config(optimizer="sgd", momentum=0.9, lr=0.1, weight_decay=0.0),
+    "float64": config(device=resolve("cpu", dtype="float64", threads=1)),
+}
+
+
+class StopAt:
+    """Sends SIGTERM to this process once an epoch is done."""
+
+    def __init__(self, epoch: int, signum: int = signal.SIGTERM) -> None:
+        self.epoch = epoch
+        self.signum = signum
+
+    def epoch_done(self, epoch: int) -> None:
+        if epoch == self.epoch:
+            os.kill(os.getpid(), self.signum)
+
+    def evaluated(self, evaluation: Evaluation) -> None: ...
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return read_tensors(folder / rundir.CHECKPOINT)[0]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
