@@ -17,7 +17,6 @@ Peak memory is that of a process of its own for each of the two steps.
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -43,7 +42,7 @@ RUN = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--p", type=int, default=113, help="modulus")
-    parser.add_argument("--rounds", type=int, default=10, help="timed rounds")
+    parser.add_argument("--rounds", type=int, default=20, help="timed rounds")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--memory-of", choices=["mitool", "transformer_lens"], help="internal")
@@ -72,27 +71,35 @@ def main() -> None:
 
 
 def compare(task: ModAdd, batch: Batch, rounds: int) -> dict[str, float]:
-    """Median milliseconds of each, and mitool's ratios."""
+    """Median milliseconds of each, and mitool's ratios.
+
+    A ratio is the median over rounds of the ratio within the round, so that a machine that
+    slows down or speeds up meanwhile does so for both.
+    """
     steps = {
         "mitool": mitool_step(task, batch),
         "transformer_lens": bridge_step(task, batch),
         "floor": textbook_products(task, len(batch)),
         "own_products": own_products(task, len(batch)),
     }
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for round_ in range(-1, rounds):
+    times: dict[str, list[list[float]]] = {name: [] for name in steps}
+    for _ in range(1 + rounds):
         for name, step in steps.items():
-            for repeat in range(RUN):
-                start = time.perf_counter()
-                step()
-                if round_ >= 0 and repeat > 0:
-                    times[name].append(time.perf_counter() - start)
-    ms = {name: 1e3 * statistics.median(values) for name, values in times.items()}
-    report = {f"{name}_ms": value for name, value in ms.items()}
-    report["ratio_to_transformer_lens"] = ms["transformer_lens"] / ms["mitool"]
-    report["ratio_to_floor"] = ms["mitool"] / ms["floor"]
-    report["ratio_to_own_products"] = ms["mitool"] / ms["own_products"]
+            times[name].append([milliseconds(step) for _ in range(RUN)][1:])
+    counted = {name: torch.tensor(values[1:]) for name, values in times.items()}  # [round, step]
+    of_round = {name: values.median(dim=1).values for name, values in counted.items()}
+    report = {f"{name}_ms": values.median().item() for name, values in counted.items()}
+    ratios = {name: values / of_round["mitool"] for name, values in of_round.items()}
+    report["ratio_to_transformer_lens"] = ratios["transformer_lens"].median().item()
+    report["ratio_to_floor"] = 1 / ratios["floor"].median().item()
+    report["ratio_to_own_products"] = 1 / ratios["own_products"].median().item()
     return report
+
+
+def milliseconds(step: Step) -> float:
+    start = time.perf_counter()
+    step()
+    return 1e3 * (time.perf_counter() - start)
 
 
 def mitool_step(task: ModAdd, batch: Batch) -> Step:

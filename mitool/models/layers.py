@@ -203,8 +203,9 @@ class Attention(nn.Module):
         return self._heads(x, self.W_V, self.b_V)
 
     def _heads(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        heads = x.unsqueeze(-3) @ weight
-        return heads + bias[:, None] if self.has_biases else heads
+        """One product for all heads: a product for each pair of example and head is slow."""
+        heads = (x @ weight.transpose(0, 1).flatten(1)).unflatten(-1, bias.shape)
+        return (heads + bias if self.has_biases else heads).transpose(-3, -2)
 
     def _mask(self, positions: tuple[int, ...], n_ctx: int) -> Bool[Tensor, "query pos"] | None:
         """True where a query may look; None where all may look everywhere."""

@@ -20,6 +20,7 @@ class Pattern:
     def __init__(self, index: Int[Tensor, "sum term"], n_rows: int) -> None:
         self.index = index
         self.n_rows = n_rows
+        self._zeros: dict[torch.dtype, Tensor] = {}
 
     @cached_property
     def order(self) -> Int[Tensor, " entry"]:
@@ -42,6 +43,19 @@ class Pattern:
         """Where the entries of each sum begin in the flattened ``index``."""
         n_sums, n_terms = self.index.shape
         return torch.arange(0, n_sums * n_terms + 1, n_terms, device=self.index.device)
+
+    def zeros(self, dtype: torch.dtype) -> Tensor:
+        """A sparse matrix [sum, row] of zeros at the entries."""
+        if dtype not in self._zeros:
+            _pass_beta_warning()
+            self._zeros[dtype] = torch.sparse_csr_tensor(
+                self.sum_starts,
+                self.index.flatten(),
+                torch.zeros(self.index.numel(), dtype=dtype, device=self.index.device),
+                size=(len(self.index), self.n_rows),
+                check_invariants=False,
+            )
+        return self._zeros[dtype]
 
 
 def mix(
@@ -77,7 +91,14 @@ class _Mix(torch.autograd.Function):
     def forward(ctx, weights, table, pattern):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(weights, table)
         ctx.pattern = pattern
-        return F.embedding_bag(pattern.index, table, per_sample_weights=weights, mode="sum")
+        return F.embedding_bag(
+            pattern.index.flatten(),
+            table,
+            pattern.sum_starts,
+            per_sample_weights=weights.flatten(),
+            mode="sum",
+            include_last_offset=True,
+        )
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
@@ -110,15 +131,7 @@ def _sampled_product(
     """``grad[n] . table[index[n, k]]``: the entries of a product that the pattern keeps."""
     if pattern.index.shape[1] > pattern.n_rows:  # more entries than sampled_addmm has room for
         return torch.einsum("sw,stw->st", grad, table[pattern.index])
-    _pass_beta_warning()
-    zeros = torch.sparse_csr_tensor(
-        pattern.sum_starts,
-        pattern.index.flatten(),
-        grad.new_zeros(pattern.index.numel()),
-        size=(len(grad), pattern.n_rows),
-        check_invariants=False,
-    )
-    product = torch.sparse.sampled_addmm(zeros, grad, table.T, beta=0.0)
+    product = torch.sparse.sampled_addmm(pattern.zeros(grad.dtype), grad, table.T, beta=0.0)
     return product.values().view_as(pattern.index)
 
 
