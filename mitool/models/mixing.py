@@ -91,21 +91,14 @@ class _Mix(torch.autograd.Function):
     def forward(ctx, weights, table, pattern):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(weights, table)
         ctx.pattern = pattern
-        return F.embedding_bag(
-            pattern.index.flatten(),
-            table,
-            pattern.sum_starts,
-            per_sample_weights=weights.flatten(),
-            mode="sum",
-            include_last_offset=True,
-        )
+        return _row_sums(table, pattern.index.flatten(), pattern.sum_starts, weights.flatten())
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def]
         weights, table = ctx.saved_tensors
         pattern, grad = ctx.pattern, grad.contiguous()
         grad_weights = _sampled_product(grad, table, pattern) if ctx.needs_input_grad[0] else None
-        grad_table = _sum_by_row(grad, pattern, weights.flatten()[pattern.order])
+        grad_table = _sum_by_row(grad, pattern, weights.flatten().index_select(0, pattern.order))
         return grad_weights, grad_table, None
 
 
@@ -115,11 +108,21 @@ def _sum_by_row(
     weights: Float[Tensor, " entry"] | None,
 ) -> Float[Tensor, "row width"]:
     """For each row of the table, the (weighted) sum of the gradients of the sums that read it."""
+    return _row_sums(grad.contiguous(), pattern.readers, pattern.row_starts, weights)
+
+
+def _row_sums(
+    table: Float[Tensor, "row width"],
+    index: Int[Tensor, " entry"],
+    starts: Int[Tensor, " sum_plus_1"],
+    weights: Float[Tensor, " entry"] | None,
+) -> Float[Tensor, "sum width"]:
+    """Sum the rows that ``index`` lists, from one of ``starts`` to the next."""
     return F.embedding_bag(
-        pattern.readers,
-        grad.contiguous(),
-        pattern.row_starts,
-        per_sample_weights=weights,
+        index,
+        table.detach(),  # embedding_bag would prepare for a gradient of its own
+        starts,
+        per_sample_weights=None if weights is None else weights.detach(),
         mode="sum",
         include_last_offset=True,
     )
