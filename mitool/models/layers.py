@@ -208,6 +208,16 @@ class Attention(nn.Module):
         weights = torch.cat([pattern.new_ones(len(pattern), 1), pattern], dim=1)
         return Mixture(weights, base, v, self.W_O, inputs.mixing_pattern(queries, len(v)))
 
+    def pattern(
+        self, x: Float[Tensor, "example pos d_model"], positions: tuple[int, ...]
+    ) -> Float[Tensor, "example head query pos"]:
+        """Attention from ``positions`` of each example; what ``forward`` mixes values with."""
+        q, k = self._queries(at_positions(x, positions)), self._keys(x)
+        scores = q @ k.mT / math.sqrt(q.shape[-1])
+        if (mask := self._mask(positions, x.shape[1])) is not None:
+            scores = scores.masked_fill(~mask, -math.inf)
+        return scores.softmax(dim=-1)
+
     def _attend(
         self,
         q: Float[Tensor, "*example head query d_head"],
@@ -249,7 +259,11 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """``act(x W_in + b_in) W_out + b_out``; W_in is [d_model, d_mlp]."""
+    """``act(x W_in + b_in) W_out + b_out``; W_in is [d_model, d_mlp].
+
+    Its activations [row, d_mlp] pass through ``hook_post``, at which a module's forward hook can
+    read or replace them.
+    """
 
     def __init__(self, d_model: int, d_mlp: int, act_fn: Activation, *, has_biases: bool) -> None:
         super().__init__()
@@ -259,13 +273,15 @@ class MLP(nn.Module):
         self.b_in = nn.Parameter(torch.zeros(d_mlp))
         self.W_out = nn.Parameter(torch.empty(d_mlp, d_model))
         self.b_out = nn.Parameter(torch.zeros(d_model))
+        self.hook_post = nn.Identity()
 
     def forward(self, normalised: Stream) -> Stream:
         """What the MLP adds to the stream, its last product not yet multiplied out."""
         pre = normalised.project(self.W_in)
         if self.has_biases:
             pre = pre + Dense(self.b_in[None])
-        out = Stream((Product(self.act(pre.dense()), self.W_out),))
+        post = self.hook_post(self.act(pre.dense()))
+        out = Stream((Product(post, self.W_out),))
         return out + Dense(self.b_out[None]) if self.has_biases else out
 
 

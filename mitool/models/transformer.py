@@ -99,9 +99,7 @@ class ToyTransformer(nn.Module):
 
     def forward(self, inputs: Inputs) -> Float[Tensor, "example answer d_vocab_out"]:
         """Logits at the answer positions of ``inputs``."""
-        rows = F.embedding(inputs.row_tokens, self.embed.W_E)
-        if self.cfg.positional == "learned":
-            rows = rows + F.embedding(inputs.row_positions, self.pos_embed.W_pos)
+        rows = self.embedded(inputs.row_tokens, inputs.row_positions)
         first, *later = cast("list[Block]", list(self.blocks))
         positions = inputs.all_positions if later else inputs.answer_positions
         stream = first.of_table(rows, inputs, positions)
@@ -113,6 +111,15 @@ class ToyTransformer(nn.Module):
         if self.cfg.biases == "all":
             logits = logits + Dense(self.unembed.b_U[None])
         return logits.dense().unflatten(0, (-1, len(inputs.answer_positions)))
+
+    def embedded(
+        self, tokens: Int[Tensor, " *row"], positions: Int[Tensor, " *row"]
+    ) -> Float[Tensor, "*row d_model"]:
+        """The stream before the first block."""
+        embedded = F.embedding(tokens, self.embed.W_E)
+        if self.cfg.positional == "learned":
+            embedded = embedded + F.embedding(positions, self.pos_embed.W_pos)
+        return embedded
 
     def logits(
         self, tokens: Int[Tensor, "example pos"], positions: tuple[int, ...] | None = None
