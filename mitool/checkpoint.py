@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mitool.config import describe
 from mitool.errors import InputError
-from mitool.rundir import CHECKPOINT, atomic_write
+from mitool.rundir import CHECKPOINT, TRAJECTORY, atomic_write
 
 KEY = "mitool"
 FORMAT = 1
@@ -108,6 +108,24 @@ def find(path: Path) -> Path:
     except OSError as failure:
         raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
     return path
+
+
+def trajectory(path: Path) -> list[Path]:
+    """The checkpoints of a run directory, or of the run that a checkpoint belongs to, in the
+    order of their epochs.
+
+    Raises:
+        InputError: the run kept none.
+    """
+    run = find(path).parent
+    folder = run if run.name == TRAJECTORY else run / TRAJECTORY
+    found = {int(file.stem): file for file in folder.glob("*.safetensors") if file.stem.isdecimal()}
+    if not found:
+        raise InputError(
+            f"{folder}: expected the checkpoints of a run, found none; train with "
+            "--checkpoint-every, or analyse the last checkpoint alone"
+        )
+    return [found[step] for step in sorted(found)]
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:

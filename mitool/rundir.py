@@ -24,10 +24,11 @@ RESULT = "result.json"
 REPORT = "report.html"
 FIGURES = "figures"
 ARRAYS = "arrays.safetensors"
+ALGORITHM = "algorithm.json"
 TENSORBOARD = "tensorboard"
 LOCK = ".lock"
 
-OWN_FILES = (CONFIG, RESULT, REPORT, METRICS, CHECKPOINT, RESUME, ARRAYS)
+OWN_FILES = (CONFIG, RESULT, REPORT, METRICS, CHECKPOINT, RESUME, ARRAYS, ALGORITHM)
 OWN_FOLDERS = {TRAJECTORY: "[0-9]*.safetensors", FIGURES: "*.png", TENSORBOARD: "events.*"}
 
 
@@ -115,12 +116,12 @@ def holds_run(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, *, overwrite: bool = False, resume: bool = False) -> Iterator[Path]:
-    """Make and lock an output folder for the time of a run.
+def claimed(folder: Path, *, overwrite: bool = False, resume: bool | None = None) -> Iterator[Path]:
+    """Make and lock an output folder for the time of a run or an analysis.
 
     Args:
         overwrite: remove the run that it holds, and nothing that mitool did not write.
-        resume: keep the run that it holds.
+        resume: keep the run that it holds; None where what it is for cannot be resumed.
 
     Raises:
         UsageError: the path is a file, cannot be written, is in use, holds a run and neither
@@ -143,9 +144,10 @@ def claimed(folder: Path, *, overwrite: bool = False, resume: bool = False) -> I
         if holds_run(folder):
             _require_own(folder)
             if not (overwrite or resume):
+                go_on = "" if resume is None else "go on with --resume, "
                 raise UsageError(
-                    f"{folder}: already holds a run; go on with --resume, replace it with "
-                    "--overwrite, or choose another --out"
+                    f"{folder}: already holds a {'result' if resume is None else 'run'}; {go_on}"
+                    "replace it with --overwrite, or choose another --out"
                 )
             if overwrite:
                 _remove_run(folder)

@@ -105,3 +105,17 @@ class TrainingSettings:
         bool,
         Field(description="Stop once test accuracy is 1 and loss < 1e-4 for 200 epochs"),
     ] = False
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class FourierSettings:
+    """What the Fourier analysis counts as a key frequency."""
+
+    threshold: Annotated[
+        float,
+        Field(gt=0, lt=1, description="Least share of the logit variance of a key frequency"),
+    ] = 0.01
+    neuron_threshold: Annotated[
+        float,
+        Field(gt=0, lt=1, description="Least share of the neurons of a key frequency of theirs"),
+    ] = 0.01

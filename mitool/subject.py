@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from mitool import checkpoint, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
-from mitool.errors import InputError
+from mitool.errors import InputError, MitoolError
 from mitool.models.transformer import ToyTransformer, TransformerConfig
-from mitool.tasks import Task
+from mitool.tasks import Split, Task
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -34,6 +35,23 @@ class Subject:
     model: ToyTransformer
     task: Task
     metadata: Metadata
+
+    def training_examples(self) -> Int[Tensor, " train"] | None:
+        """The indices, among the task's examples, of those that trained the model.
+
+        None where the checkpoint does not say, or the task is a stream.
+
+        Raises:
+            InputError: the checkpoint's division is not one of its task's.
+        """
+        record = self.metadata.split
+        if record is None or self.task.n_examples is None:
+            return None
+        try:
+            split = Split(**{name: record[name] for name in ("frac_train", "seed")})
+            return split.indices(self.task.n_examples)[0]
+        except (KeyError, TypeError, RuntimeError, MitoolError):
+            raise InputError(f"{self.path}: its split {record} is none of this mitool's") from None
 
     @cached_property
     def bridge(self) -> "TransformerBridge":

@@ -1,10 +1,13 @@
 """The published trainings, whole: `make test-slow`, half an hour on two cores."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mitool.analysis.fourier import analyse
 from mitool.device import resolve
+from mitool.subject import load
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
 from mitool.training import RunConfig, train
@@ -21,6 +24,11 @@ def test_addition_mod_113_groks(tmp_path: Path, seed: int) -> None:
     assert isinstance(claims["test_loss"], float)
     assert claims["test_loss"] <= 1e-6
     assert claims["epochs"] == 25_000
+    found: dict[str, Any] = dict(analyse(load(tmp_path)).claims)
+    assert found["logit_variance_explained"] >= 0.95
+    assert found["accuracy_only_key_frequencies"] == 1.0
+    assert found["accuracy_without_key_frequencies"] < 0.05
+    assert found["formula_accuracy"] == 1.0
 
 
 def test_min_of_two_integers_reaches_the_published_accuracy(tmp_path: Path) -> None:

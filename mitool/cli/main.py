@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mitool.cli import doctor, inspect, tasks
+from mitool.cli import doctor, fourier, inspect, tasks
 from mitool.cli.task_group import TaskGroup
 from mitool.version import __version__
 
@@ -21,6 +21,9 @@ train = typer.Typer(
     help="Train a model on a task, from nothing to a report.",
 )
 app.add_typer(train, name="train")
+analyze = typer.Typer(no_args_is_help=True, help="Look inside a trained model.")
+analyze.command("fourier")(fourier.fourier_command())
+app.add_typer(analyze, name="analyze")
 app.command("tasks")(tasks.tasks)
 app.command("inspect")(inspect.inspect)
 app.command("doctor")(doctor.doctor)

@@ -1,8 +1,9 @@
-"""Live progress of training: a bar on a terminal, plain lines elsewhere."""
+"""Live progress: a bar on a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -18,7 +19,33 @@ from rich.text import Text
 
 from mitool.training import Evaluation
 
+if TYPE_CHECKING:
+    from mitool.cli.output import Output
+
 SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextlib.contextmanager
+def counted(output: "Output", label: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of several like things are done; yields what to tell it."""
+    console, last_line = output.stderr, time.monotonic()
+    if output.quiet:
+        yield lambda done, total: None
+        return
+    if console.is_terminal:
+        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(label, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+
+    def line(done: int, total: int) -> None:
+        nonlocal last_line
+        if time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
+            last_line = time.monotonic()
+            output.note(f"{label}: {done}/{total}")
+
+    yield line
 
 
 class _Rate(ProgressColumn):

@@ -1,7 +1,7 @@
 """Options made from the fields of settings dataclasses: name, type, default, range and help."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, get_type_hints
 
@@ -26,6 +26,22 @@ def options(cls: type, defaults: object, panel: str) -> list[inspect.Parameter]:
         )
         for field in fields(cls)
     ]
+
+
+def take_options(
+    function: Callable[..., None], made: Sequence[inspect.Parameter], owner: str
+) -> None:
+    """Put the parameters ``made`` in the place of the function's ``**settings``, after ``output``.
+
+    Raises:
+        UsageError: two options would have one name.
+    """
+    output, *own = inspect.signature(function).parameters.values()
+    named = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    parameters = [*made, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in named)]
+    require_distinct(parameters, owner)
+    # Typer reads a command's options from here; mypy knows it not on a function
+    function.__signature__ = inspect.Signature([output, *parameters])  # type: ignore[attr-defined]
 
 
 def chosen(cls: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """``mitool train TASK``: one subcommand for each task, with its parameters as options."""
 
-import inspect
 import shlex
 import sys
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from mitool.cli.common import (
     ThreadsOption,
     parse_formats,
 )
-from mitool.cli.settings import chosen, options, require_distinct
+from mitool.cli.settings import chosen, options, take_options
 from mitool.config import build
 from mitool.errors import UsageError
 from mitool.settings import ModelSettings, TrainingSettings
@@ -119,11 +118,7 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
         )
         train_and_report(output, request)
 
-    output, *own = inspect.signature(run).parameters.values()
-    own = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    parameters = [*made, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own)]
-    require_distinct(parameters, f"task {task_cls.name}")
-    run.__signature__ = inspect.Signature([output, *parameters])  # type: ignore[attr-defined]
+    take_options(run, made, f"task {task_cls.name}")
     return command(f"train {task_cls.name}")(run)
 
 

@@ -2,6 +2,7 @@
 
 from mitool.report.browser import BrowserError, BrowserMissing, find_browser, require_browser
 from mitool.report.figures import Figure
+from mitool.report.fourier import fourier_figures, fourier_report
 from mitool.report.images import write_images
 from mitool.report.page import Report, render_page
 from mitool.report.training import seeds_figures, training_figures, training_report
@@ -15,6 +16,8 @@ __all__ = [
     "Report",
     "Written",
     "find_browser",
+    "fourier_figures",
+    "fourier_report",
     "render_page",
     "require_browser",
     "seeds_figures",

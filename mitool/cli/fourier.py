@@ -1,0 +1,82 @@
+"""``mitool analyze fourier``: the algorithm that a model of modular arithmetic learned."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mitool.cli.command import command
+from mitool.cli.common import FormatOption, OutOption, OverwriteOption, ThreadsOption
+from mitool.cli.settings import options, take_options
+from mitool.config import build
+from mitool.settings import FourierSettings
+
+if TYPE_CHECKING:
+    from mitool.cli.output import Output
+
+PANEL = "Analysis"
+
+CheckpointsOption = Annotated[
+    Literal["last", "all"],
+    typer.Option(
+        help="all: follow the progress measures through the run's checkpoints as well.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def fourier_command() -> Callable[..., None]:
+    """The command, with the analysis's settings as options."""
+
+    def fourier(
+        output: "Output",
+        path: Annotated[Path, typer.Argument(help="A checkpoint, or a run directory.")],
+        checkpoints: CheckpointsOption = "last",
+        out: OutOption = None,
+        overwrite: OverwriteOption = False,
+        report_format: FormatOption = None,
+        threads: ThreadsOption = None,
+        **settings: Any,
+    ) -> None:
+        """Find the trig identities behind modular arithmetic, test them, and write the formula.
+
+        Example: mitool analyze fourier runs/modadd-p113-seed0 --checkpoints all
+
+        Sources: Nanda et al. 2023, arXiv 2301.05217; TransformerLens Grokking_Demo
+        """
+        from mitool import checkpoint, rundir
+        from mitool.analysis.fourier import analyse
+        from mitool.cli.analysis import Destination, command_line, write_analysis
+        from mitool.cli.progress import counted
+        from mitool.device import out_of_memory_is_an_error, resolve
+        from mitool.report import fourier_report
+        from mitool.subject import load
+
+        destination = Destination.of(path, "fourier", out, overwrite, report_format)
+        subject = load(path)
+        trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
+        with (
+            rundir.claimed(destination.folder, overwrite=overwrite),
+            out_of_memory_is_an_error("analyse a model of a smaller p"),
+        ):
+            with counted(output, "checkpoints") as observer:
+                result = analyse(
+                    subject,
+                    build(FourierSettings, settings),
+                    checkpoints=trajectory,
+                    device=resolve("cpu", "float64", threads),
+                    observer=observer,
+                )
+            write_analysis(
+                output,
+                destination,
+                result,
+                fourier_report(result, command_line()),
+                arrays=result.study.arrays(),
+                documents=result.documents(),
+                conclusion=result.conclusion,
+            )
+
+    take_options(fourier, options(FourierSettings, FourierSettings(), PANEL), "analyze fourier")
+    return command("analyze fourier")(fourier)

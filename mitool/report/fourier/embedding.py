@@ -1,0 +1,135 @@
+"""Figures of the embedding and of attention in the Fourier basis."""
+
+from mitool.analysis.fourier.attention import Term
+from mitool.analysis.fourier.basis import row_name
+from mitool.analysis.fourier.result import FourierStudy
+from mitool.report.figures import BLACK, Figure, add_line, add_lines, new_plot
+from mitool.report.fourier.bars import add_threshold, frequency_bars, named
+from mitool.report.heatmaps import heatmap, heatmap_panels, thinning
+
+MOST_DIRECTIONS = 24
+"""Singular directions in the heatmap."""
+
+SHOWN_DIRECTIONS = 4
+"""Singular directions that are drawn over the operands."""
+
+MOST_HEADS = 12
+
+
+def embedding_figures(study: FourierStudy) -> list[Figure]:
+    """Spectrum by frequency, singular values and directions, and the basis itself."""
+    return [_shares(study), _singular_values(study), _directions(study), *_in_basis(study)]
+
+
+def _shares(study: FourierStudy) -> Figure:
+    spectrum = study.embedding
+    keys = spectrum.key_frequencies()
+    plot = frequency_bars(spectrum.shares, keys, "share of the variance of W_E over tokens")
+    add_threshold(plot, spectrum.threshold, len(spectrum.shares), "twice an even share")
+    return Figure(
+        "embedding_frequencies",
+        "Embedding: share of each frequency",
+        "The variance of the operands' embedding over tokens (their mean removed), by the "
+        "frequency of its cosine and sine. A model that has grokked keeps a few frequencies; "
+        "twice a logit frequency k may be among them, as attention and ReLU make it of k. "
+        f"Key frequencies of the embedding (dark): {named(keys)}.",
+        plot,
+    )
+
+
+def _singular_values(study: FourierStudy) -> Figure:
+    values = study.embedding.singular_values
+    plot = new_plot("singular direction", "singular value of W_E")
+    add_line(plot, "W_E", range(len(values)), values.tolist(), color=BLACK)
+    plot.update_traces(mode="lines+markers")
+    return Figure(
+        "embedding_singular_values",
+        "Embedding: singular values",
+        "Singular values of the operands' rows of W_E, its mean included. Two for "
+        "each key frequency, its cosine and its sine, stand above the rest.",
+        plot,
+    )
+
+
+def _directions(study: FourierStudy) -> Figure:
+    directions = study.embedding.directions
+    plot = new_plot(_operand(study), "entry of the singular vector")
+    shown = range(min(SHOWN_DIRECTIONS, directions.shape[1]))
+    lines = {f"direction {i}": directions[:, i].tolist() for i in shown}
+    add_lines(plot, lines, range(len(directions)))
+    return Figure(
+        "embedding_directions",
+        "Embedding: principal components over tokens",
+        "The first left singular vectors of W_E, one entry a token. In a model that has grokked "
+        "they are waves over the operands; two key frequencies of like size may share a direction.",
+        plot,
+    )
+
+
+def _in_basis(study: FourierStudy) -> list[Figure]:
+    spectrum, basis = study.embedding, study.bases[0]
+    rows = [row_name(row) for row in range(len(basis))]
+    components = spectrum.in_basis[:, :MOST_DIRECTIONS]
+    by_direction = heatmap(
+        components,
+        "singular direction of W_E",
+        "Fourier component",
+        "coefficient",
+        diverging=True,
+        y=rows,
+        height=720,
+    )
+    picture = heatmap(
+        basis, _operand(study), "Fourier component", "value", diverging=True, y=rows, height=620
+    )
+    return [
+        Figure(
+            "embedding_in_basis",
+            "Embedding: singular directions in the Fourier basis",
+            f"The first {components.shape[1]} left singular vectors of W_E on the orthonormal "
+            "Fourier basis of the operands. Each direction of a grokked model is made of the "
+            f"cosine and sine of one or two frequencies.{thinning(components)}",
+            by_direction,
+        ),
+        Figure(
+            "basis",
+            "The Fourier basis",
+            "The functions of an operand that everything here is measured in: the constant, then "
+            f"a cosine and a sine of each frequency, each of norm 1.{thinning(basis)}",
+            picture,
+        ),
+    ]
+
+
+def attention_figures(study: FourierStudy) -> list[Figure]:
+    """Attention from the answer position to each operand, over all pairs."""
+    heads = study.heads[:MOST_HEADS]
+    figures = []
+    for side in "ab":
+        panels = {
+            f"layer {h.layer}, head {h.head}": h.to_a if side == "a" else h.to_b for h in heads
+        }
+        terms = "; ".join(
+            f"layer {h.layer} head {h.head}: {_terms(h.terms_a if side == 'a' else h.terms_b)}"
+            for h in heads
+        )
+        more = f" {len(heads)} of {len(study.heads)} heads are drawn." if study.heads[12:] else ""
+        figures.append(
+            Figure(
+                f"attention_to_{side}",
+                f"Attention from the answer position to {side}",
+                f"The weight on operand {side} for every pair, each head a panel. Largest Fourier "
+                f"terms, with their share of the variance over pairs: {terms}.{more}",
+                heatmap_panels(panels, _operand(study, "b"), _operand(study, "a"), "attention"),
+            )
+        )
+    return figures
+
+
+def _terms(terms: tuple[Term, ...]) -> str:
+    return ", ".join(f"{term.name} {term.share:.0%}" for term in terms[:3]) or "constant"
+
+
+def _operand(study: FourierStudy, name: str = "operand") -> str:
+    """The axis of operands, in the order in which they are analysed."""
+    return f"log {name}" if "log" in study.form.difference else name

@@ -1,0 +1,165 @@
+"""Figures of the logits: their frequencies, the identity, the causal tests, the formula."""
+
+import math
+
+from mitool.analysis.fourier.basis import row_name
+from mitool.analysis.fourier.identity import PRODUCTS, SIGNS
+from mitool.analysis.fourier.interventions import Outcome
+from mitool.analysis.fourier.result import FourierStudy
+from mitool.report.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    SKY,
+    VERMILLION,
+    Figure,
+    add_line,
+    label,
+    new_plot,
+)
+from mitool.report.fourier.bars import frequency_bars, named
+from mitool.report.heatmaps import heatmap, thinning
+
+READ_AS = ("cos c", "cos c", "sin c", "sin c")
+
+
+def logit_figures(study: FourierStudy) -> list[Figure]:
+    """The logits from the formula to the test of its parts."""
+    figures = [_shares(study), _by_difference(study), _grid(study)]
+    if study.key_frequencies:
+        figures += [_identity(study), _tests(study)]
+    return figures
+
+
+def _shares(study: FourierStudy) -> Figure:
+    keys, fit = study.key_frequencies, study.fit
+    plot = frequency_bars(
+        fit.shares, keys, f"share of logit variance in cos kw({study.form.difference})"
+    )
+    return Figure(
+        "logit_frequencies",
+        "Logits: share of each frequency",
+        "The variance of the logits, centred over the outputs, that the cosine of each frequency "
+        f"explains over all pairs. Key frequencies (dark): {named(keys)}; together they explain "
+        f"{fit.share(keys):.1%}. A bias of each output, the same for all pairs, explains "
+        f"{fit.bias_share:.1%}.",
+        plot,
+    )
+
+
+def _by_difference(study: FourierStudy) -> Figure:
+    values, n = study.fit.by_difference, study.form.order
+    plot = new_plot(
+        f"{study.form.difference} (mod {study.form.modulus})", "logit (mean over pairs)"
+    )
+    middle = n // 2
+    phases = [(t + n - middle) % n for t in range(n)]
+    x = [t - middle for t in range(n)]
+    add_line(plot, "model", x, [values[t].item() for t in phases], color=BLUE)
+    if study.formula is not None:
+        terms = list(zip(study.formula.frequencies, study.formula.coefficients, strict=True))
+        formula = [sum(c * math.cos(2 * math.pi * k * t / n) for k, c in terms) for t in phases]
+        add_line(plot, "formula", x, formula, color=VERMILLION, dash="dash")
+    return Figure(
+        "logit_by_difference",
+        "The logit by the distance from the right answer",
+        "Mean over all pairs of the centred logit of the output that lies so far from the right "
+        "answer, which is at 0, and the extracted formula: the sum of the key cosines. Where the "
+        "cosines meet, at 0 alone, they add up.",
+        plot,
+    )
+
+
+def _grid(study: FourierStudy) -> Figure:
+    norms = study.logits.norms.clone()
+    norms[0, 0] = 0
+    rows = [row_name(row) for row in range(len(norms))]
+    return Figure(
+        "logit_grid",
+        "Logits: two-dimensional Fourier transform",
+        "The norm over outputs of the logits' coefficient on each product of a function of a and "
+        "a function of b; the constant is left out. A grokked model has its weight on the "
+        f"products of a key frequency with itself, blocks on the diagonal.{thinning(norms)}",
+        heatmap(
+            norms, "function of b", "function of a", "norm over outputs", x=rows, y=rows, height=640
+        ),
+    )
+
+
+def _identity(study: FourierStudy) -> Figure:
+    plot = new_plot("product, and the function of c that it is read out as", "amplitude (logits)")
+    signs = ("-" if sign < 0 else "+" for sign in SIGNS)
+    names = [
+        label(f"{sign} {product} · {read}")
+        for product, read, sign in zip(PRODUCTS, READ_AS, signs, strict=True)
+    ]
+    identities = study.identities.values()
+    x = [
+        [label(f"frequency {k}") for k in study.identities for _ in names],
+        [name for _ in identities for name in names],
+    ]
+    parts: list[tuple[str, str, list[tuple[float, ...] | None]]] = [
+        ("written by the neurons", ORANGE, [i.through_neurons for i in identities]),
+        ("in the logits", BLUE, [i.in_logits for i in identities]),
+        ("in the logits, times the other function", SKY, [i.stray for i in identities]),
+    ]
+    for name, color, amplitudes in parts:
+        known = [values for values in amplitudes if values is not None]
+        if known:
+            y = [v * sign for values in known for v, sign in zip(values, SIGNS, strict=True)]
+            plot.add_bar(x=x, y=y, name=name, marker_color=color)
+    legend = {"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0}
+    plot.update_layout(height=600, margin_t=92, legend=legend)
+    plot.update_xaxes(tickangle=-90, title_standoff=8, tickfont_size=12)
+    sums = "; ".join(
+        f"frequency {k}: "
+        + (f"{i.in_neurons_sum:.1%} in the neurons, " if i.in_neurons_sum is not None else "")
+        + f"{i.in_logits_sum:.1%} in the logits"
+        for k, i in study.identities.items()
+    )
+    return Figure(
+        "trig_identity",
+        "The trig identity, term by term",
+        "cos w(a+b-c) = (cos wa cos wb - sin wa sin wb) cos wc + (sin wa cos wb + cos wa sin wb) "
+        "sin wc. Each product's amplitude, with the sign that the identity gives it: as the "
+        "neurons write it, and as it stands in the logits. The identity holds where the four "
+        "bars of a frequency are alike and nothing stands at the other function of c. Share of "
+        f"the products' power in cos w(a+b) and sin w(a+b): {sums}.",
+        plot,
+    )
+
+
+def _tests(study: FourierStudy) -> Figure:
+    plot = new_plot("mean cross-entropy (nats)", "")
+    names = list(study.outcomes)[::-1]
+    parts = ("train", "test") if study.own.loss["train"] is not None else ("all",)
+    for part, color in zip(parts, (BLUE, VERMILLION), strict=False):
+        plot.add_bar(
+            orientation="h",
+            y=[label(name) for name in names],
+            x=[study.outcomes[name].loss[part] for name in names],
+            name=part,
+            marker_color=color if part != "all" else GREEN,
+            text=[_accuracy(study.outcomes[name], part) for name in names],
+            textposition="outside",
+            textfont={"size": 11, "color": BLACK},
+            cliponaxis=False,
+        )
+    plot.update_xaxes(type="log", exponentformat="power", tickfont_size=11)
+    plot.update_yaxes(type="category")
+    plot.update_layout(height=150 + 48 * len(names), legend_traceorder="reversed")
+    return Figure(
+        "causal_tests",
+        "Causal tests: loss and accuracy with frequencies kept or removed",
+        "Loss on a log axis, the accuracy beside each bar. Kept: the sum directions of the key "
+        "frequencies, and the mean over all pairs. Removed: those directions. On the logits, as "
+        "the paper does; on the neurons, as a demo does; and on the output side of the "
+        "neuron-logit map.",
+        plot,
+    )
+
+
+def _accuracy(outcome: Outcome, part: str) -> str:
+    accuracy = outcome.accuracy[part]
+    return "" if accuracy is None else label(f"{accuracy:.1%} right")

@@ -1,0 +1,145 @@
+"""Figures of the progress measures through training."""
+
+from collections.abc import Callable, Sequence
+
+import plotly.graph_objects as go
+
+from mitool.analysis.fourier.progress import Measures, Phases
+from mitool.analysis.fourier.result import FourierStudy
+from mitool.report.figures import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    Figure,
+    add_line,
+    add_lines,
+    new_plot,
+)
+from mitool.report.fourier.bars import named
+from mitool.report.phases import Phase, with_phases
+
+LOSS = "mean cross-entropy (nats)"
+
+
+def progress_figures(study: FourierStudy) -> list[Figure]:
+    """Nothing where a single checkpoint was analysed."""
+    measures = study.progress
+    if len(measures) < 2:
+        return []
+    figures = [_sparsity(measures), _weights(measures)]
+    if study.key_frequencies:
+        keys = study.key_frequencies
+        figures = [_losses(measures), _excluded_each(measures, keys), *figures, *_ideal(measures)]
+    phases = _phases(study.phases)
+    return [with_phases(figure, phases, measures[-1].epoch) for figure in figures]
+
+
+def _losses(measures: Sequence[Measures]) -> Figure:
+    plot = new_plot("epoch", LOSS, log_y=True)
+    known = measures[0].loss["train"] is not None
+    if known:
+        _line(plot, measures, "train", lambda m: m.loss["train"], color=BLUE)
+        _line(plot, measures, "test", lambda m: m.loss["test"], color=VERMILLION)
+    else:
+        _line(plot, measures, "all pairs", lambda m: m.loss["all"], color=BLUE)
+    _line(plot, measures, "restricted, all pairs", lambda m: m.restricted["all"], color=GREEN)
+    part = "train" if known else "all"
+    name = "excluded, train pairs" if known else "excluded, all pairs"
+    _line(plot, measures, name, lambda m: m.excluded[part], color=PURPLE)
+    return Figure(
+        "progress_losses",
+        "Progress measures: restricted and excluded loss",
+        "Restricted: with only the final model's key frequencies kept, on all pairs; it falls "
+        "long before the test loss. Excluded: with them removed, on the train pairs; it rises as "
+        "the model comes to rely on them. On a log axis.",
+        plot,
+    )
+
+
+def _excluded_each(measures: Sequence[Measures], keys: Sequence[int]) -> Figure:
+    plot = new_plot("epoch", LOSS, log_y=True)
+    lines = {f"without {k}": [m.excluded_each[k] for m in measures] for k in keys}
+    add_lines(plot, lines, [m.epoch for m in measures])
+    return Figure(
+        "progress_excluded",
+        "Progress measures: excluded loss of each frequency",
+        f"The loss on the train pairs with one key frequency ({named(keys)}) removed from the "
+        "logits, on a log axis.",
+        plot,
+    )
+
+
+def _sparsity(measures: Sequence[Measures]) -> Figure:
+    plot = new_plot("epoch", "Gini coefficient")
+    _line(plot, measures, "embedding W_E", lambda m: m.gini_embedding, color=BLUE)
+    if measures[0].gini_neuron_logit is not None:
+        _line(plot, measures, "W_out W_U", lambda m: m.gini_neuron_logit, color=ORANGE)
+    plot.update_yaxes(range=(0, 1))
+    return Figure(
+        "progress_gini",
+        "Progress measures: sparsity in the Fourier basis",
+        "Gini coefficient of the norms of the Fourier components: 0 if all are alike, near 1 if "
+        "a few hold everything.",
+        plot,
+    )
+
+
+def _weights(measures: Sequence[Measures]) -> Figure:
+    plot = new_plot("epoch", "sum of squared weights")
+    _line(plot, measures, "all weights", lambda m: m.squared_weights, color=BLUE)
+    plot.update_yaxes(rangemode="tozero")
+    return Figure(
+        "progress_weights",
+        "Progress measures: sum of squared weights",
+        "It falls as the general solution takes over from the memorised one.",
+        plot,
+    )
+
+
+def _ideal(measures: Sequence[Measures]) -> list[Figure]:
+    cosine = new_plot("epoch", "cosine similarity")
+    _line(cosine, measures, "to the ideal", lambda m: m.cosine_to_ideal, color=BLUE)
+    cosine.update_yaxes(range=(-0.05, 1.05))
+    residual = new_plot("epoch", "root mean square (logits)")
+    _line(residual, measures, "residual", lambda m: m.residual_rms, color=BLUE)
+    residual.update_yaxes(rangemode="tozero")
+    return [
+        Figure(
+            "progress_ideal",
+            "Progress measures: likeness to the ideal logits",
+            "Cosine similarity of the centred logits to the plain sum of the key cosines.",
+            cosine,
+        ),
+        Figure(
+            "progress_residual",
+            "Progress measures: what the key cosines leave",
+            "Root mean square of what the fitted key cosines leave of the centred logits.",
+            residual,
+        ),
+    ]
+
+
+def _phases(phases: Phases) -> list[Phase]:
+    known = (
+        ("circuit formation", phases.memorisation_end, "the excluded loss rises", ORANGE),
+        ("clean-up", phases.circuit_formation_end, "the excluded loss has peaked", PURPLE),
+        (
+            "cleaned up",
+            phases.cleanup_end,
+            "at most 5 % are left of the fall in squared weights",
+            GREEN,
+        ),
+    )
+    return [Phase(n, meaning, epoch, color) for n, epoch, meaning, color in known if epoch]
+
+
+def _line(
+    plot: go.Figure,
+    measures: Sequence[Measures],
+    name: str,
+    value: Callable[[Measures], float | None],
+    color: str,
+) -> None:
+    add_line(plot, name, [m.epoch for m in measures], [value(m) for m in measures], color=color)

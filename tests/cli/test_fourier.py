@@ -1,0 +1,115 @@
+"""``mitool analyze fourier`` by its command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from mitool import checkpoint
+from mitool.analysis.fourier import analyse
+from mitool.subject import load
+from mitool.tasks.modadd import ModAdd
+from tests.analysis.fourier.handset import subject_of, trig_model
+from tests.cli.conftest import QUICK, Invoke
+
+TERMS = {1: (1.0, 9.0), 2: (1.0, 8.0), 5: (1.0, 7.0)}
+
+
+@pytest.fixture
+def grokked(tmp_path: Path) -> Path:
+    """A checkpoint of a model that is set by hand to add modulo 11."""
+    task = ModAdd(p=11)
+    subject = subject_of(trig_model(task, TERMS), task)
+    path = tmp_path / "set.safetensors"
+    checkpoint.save(path, subject.model.state_dict(), subject.metadata)
+    return path
+
+
+def test_a_grokked_checkpoint_ends_with_its_formula(invoke: Invoke, grokked: Path) -> None:
+    done = invoke("analyze", "fourier", "set.safetensors", "--format", "html")
+    assert done.exit_code == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("logit(c | a, b) = 9 cos(w(a + b - c)) + 8 cos(2w(a + b - c))")
+    assert last.endswith("right on 100% of all pairs, agrees with the model on 100.00%")
+    folder = Path("set-fourier")
+    algorithm = json.loads((folder / "algorithm.json").read_text())
+    assert [term["frequency"] for term in algorithm["terms"]] == [1, 2, 5]
+    assert [term["coefficient"] for term in algorithm["terms"]] == pytest.approx([9, 8, 7])
+    assert algorithm["accuracy"] == 1.0
+    assert "Fourier analysis of add modulo 11" in (folder / "report.html").read_text()
+    arrays, _ = checkpoint.read_tensors(folder / "arrays.safetensors")
+    torch.testing.assert_close(
+        arrays["logit_coefficients"], torch.tensor([9.0, 8, 0, 0, 7]).double(), atol=1e-6, rtol=0
+    )
+
+
+def test_json_holds_the_claims_of_the_library(invoke: Invoke, grokked: Path) -> None:
+    done = invoke("analyze", "fourier", "set.safetensors", "--format", "html", "--json", "-o", "x")
+    document = json.loads(done.stdout)
+    assert document["command"] == "analyze fourier"
+    assert document["claims"] == dict(analyse(load(grokked)).claims)
+    assert json.loads(Path("x/result.json").read_text())["claims"] == document["claims"]
+    assert {Path(path).name for path in document["artifacts"]} == {
+        "algorithm.json",
+        "arrays.safetensors",
+        "report.html",
+    }
+
+
+def test_an_analysis_is_not_overwritten_silently(invoke: Invoke, grokked: Path) -> None:
+    command = ("analyze", "fourier", "set.safetensors", "--format", "html")
+    assert invoke(*command).exit_code == 0
+    Path("set-fourier/notes.txt").write_text("mine")
+    before = Path("set-fourier/result.json").read_text()
+    again = invoke(*command)
+    assert again.exit_code == 2
+    assert "already holds a result; replace it with --overwrite" in again.stderr
+    assert Path("set-fourier/result.json").read_text() == before
+    assert invoke(*command, "--overwrite", "--threshold", "0.3").exit_code == 0
+    assert Path("set-fourier/result.json").read_text() != before
+    assert Path("set-fourier/notes.txt").read_text() == "mine"
+
+
+def test_a_run_is_followed_through_its_checkpoints(invoke: Invoke) -> None:
+    invoke("train", "modadd", *QUICK, "--eval-every", "2", "--checkpoint-every", "2", "-o", "run")
+    options = ("--checkpoints", "all", "--threshold", "1e-9", "--format", "html", "--json")
+    done = invoke("analyze", "fourier", "run", *options)
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["subject"]["checkpoints"] == 4
+    assert {"memorisation_end", "circuit_formation_end", "cleanup_end"} <= set(document["claims"])
+    page = Path("run/fourier/report.html").read_text()
+    for name in ("progress_losses", "progress_excluded", "progress_gini", "progress_ideal"):
+        assert f'id="figure-{name}"' in page
+    middle = invoke("analyze", "fourier", "run/checkpoints/00000002.safetensors", *options[2:])
+    assert middle.exit_code == 0
+    assert Path("run/checkpoints/00000002-fourier/result.json").exists()
+    assert invoke("inspect", "run").exit_code == 0
+
+
+def test_what_cannot_be_analysed_is_refused(invoke: Invoke, grokked: Path) -> None:
+    invoke("train", "min", "--max-value", "3", *QUICK[2:], "-o", "other")
+    refused = invoke("analyze", "fourier", "other")
+    assert refused.exit_code == 3
+    assert "task min" in refused.stderr
+    assert not Path("other/fourier/result.json").exists()
+    invoke("train", "modadd", "--op", "multiply", "--p", "6", *QUICK[2:], "-o", "composite")
+    refused = invoke("analyze", "fourier", "composite")
+    assert refused.exit_code == 2
+    assert "prime p >= 3" in refused.stderr
+    assert invoke("analyze", "fourier", "nowhere").exit_code == 3
+    for bad in ("0", "1", "-1"):
+        refused = invoke("analyze", "fourier", "set.safetensors", "--threshold", bad)
+        assert refused.exit_code == 2
+        assert "0 < threshold < 1" in refused.stderr.replace("0.0", "0").replace("1.0", "1")
+    refused = invoke("analyze", "fourier", "set.safetensors", "--checkpoints", "all")
+    assert refused.exit_code == 3
+    assert "expected the checkpoints of a run" in refused.stderr
+
+
+def test_a_check_is_a_gate(invoke: Invoke, grokked: Path) -> None:
+    command = ("analyze", "fourier", "set.safetensors", "--format", "html", "-o")
+    good = ("--check", "formula_accuracy == 1", "--check", "logit_variance_explained >= 0.95")
+    assert invoke(*command, "a", *good).exit_code == 0
+    assert invoke(*command, "b", "--check", "accuracy_without_key_frequencies > 0.9").exit_code == 4
