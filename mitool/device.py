@@ -113,6 +113,15 @@ def resolve(
     return Device(name, dtype, threads or cores, deterministic)
 
 
+def exact(threads: int | None = None) -> Device:
+    """Where analyses compute that need float64: the CPU, which every machine has.
+
+    Raises:
+        UsageError: ``threads`` is not in 1..cores.
+    """
+    return resolve("cpu", "float64", threads)
+
+
 def available() -> list[str]:
     """The devices of this machine: the CPU always, then CUDA devices and MPS."""
     names = ["cpu"] + [f"cuda:{index}" for index in range(_cuda_count())]

@@ -61,13 +61,13 @@ class Subject:
         return to_bridge(self.model)
 
 
-def load(path: Path) -> Subject:
+def load(path: str | Path) -> Subject:
     """Read a checkpoint, or the last checkpoint of a run directory.
 
     Raises:
         InputError: it is missing, damaged, of another kind, or contradicts itself.
     """
-    path = checkpoint.find(path)
+    path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
     if metadata.kind != "transformer":
         raise InputError(f"{path}: expected a transformer, found a {metadata.kind}")

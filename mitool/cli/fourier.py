@@ -49,7 +49,7 @@ def fourier_command() -> Callable[..., None]:
         from mitool.analysis.fourier import analyse
         from mitool.cli.analysis import Destination, command_line, write_analysis
         from mitool.cli.progress import counted
-        from mitool.device import out_of_memory_is_an_error, resolve
+        from mitool.device import exact, out_of_memory_is_an_error
         from mitool.report import fourier_report
         from mitool.subject import load
 
@@ -65,7 +65,7 @@ def fourier_command() -> Callable[..., None]:
                     subject,
                     build(FourierSettings, settings),
                     checkpoints=trajectory,
-                    device=resolve("cpu", "float64", threads),
+                    device=exact(threads),
                     observer=observer,
                 )
             write_analysis(

@@ -33,7 +33,7 @@ from mitool.analysis.fourier.observe import Observation, Pairs, in_float64, obse
 from mitool.analysis.fourier.progress import Measures, Phases, find_phases, measure
 from mitool.analysis.fourier.result import FourierResult, FourierStudy
 from mitool.config import as_dict
-from mitool.device import GIB, Device, resolve
+from mitool.device import GIB, Device, exact
 from mitool.errors import InputError, RunError
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import FourierSettings
@@ -67,7 +67,7 @@ def analyse(
         RunError: memory does not suffice.
     """
     settings = settings or FourierSettings()
-    device = device or resolve("cpu", "float64")
+    device = device or exact()
     form = cyclic_form(subject.task, subject.path)
     _require_memory(subject.model, form, device)
     with device.active(), torch.no_grad():
