@@ -86,7 +86,9 @@ def compare(task: ModAdd, batch: Batch, rounds: int) -> dict[str, float]:
     for _ in range(1 + rounds):
         for name, step in steps.items():
             times[name].append([milliseconds(step) for _ in range(RUN)][1:])
-    counted = {name: torch.tensor(values[1:]) for name, values in times.items()}  # [round, step]
+    counted = {
+        name: torch.tensor(values[1:], dtype=torch.float64) for name, values in times.items()
+    }  # [round, step]
     of_round = {name: values.median(dim=1).values for name, values in counted.items()}
     report = {f"{name}_ms": values.median().item() for name, values in counted.items()}
     ratios = {name: values / of_round["mitool"] for name, values in of_round.items()}

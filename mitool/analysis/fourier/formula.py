@@ -1,8 +1,8 @@
 """The algorithm that a model learned, as a closed form that needs no model."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mitool.analysis.fourier.form import CyclicForm
+from mitool.analysis.fourier.identity import TrigIdentity
 from mitool.analysis.fourier.interventions import losses_of
 from mitool.analysis.fourier.logits import CosineFit
 
@@ -47,14 +48,16 @@ class Formula:
         logit = " + ".join(terms).replace("+ -", "- ")
         return f"logit(c | a, b) = {logit}, w = 2pi/{form.modulus}"
 
-    def as_json(self, form: CyclicForm, task: dict[str, Any]) -> dict[str, Any]:
-        """All that is needed to compute the formula."""
+    def as_json(
+        self, form: CyclicForm, task: dict[str, Any], identities: Mapping[int, TrigIdentity]
+    ) -> dict[str, Any]:
+        """All that is needed to compute the formula, and how the model makes each of its terms."""
         return {
             "task": task,
             "formula": self.text(form),
             "order": form.order,
             "terms": [
-                {"frequency": k, "coefficient": coefficient}
+                {"frequency": k, "coefficient": coefficient, "identity": asdict(identities[k])}
                 for k, coefficient in zip(self.frequencies, self.coefficients, strict=True)
             ],
             "operands": form.operands.tolist(),

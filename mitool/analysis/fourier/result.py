@@ -113,7 +113,8 @@ class FourierResult(Result):
 
     def documents(self) -> dict[str, dict[str, Any]]:
         """``algorithm.json``, where there is an algorithm."""
-        formula = self.study.formula
-        if formula is None:
+        study = self.study
+        if study.formula is None:
             return {}
-        return {rundir.ALGORITHM: formula.as_json(self.study.form, dict(self.subject["task"]))}
+        task = dict(self.subject["task"])
+        return {rundir.ALGORITHM: study.formula.as_json(study.form, task, study.identities)}

@@ -4,7 +4,7 @@ from mitool.analysis.fourier.attention import Term
 from mitool.analysis.fourier.basis import row_name
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.report.figures import BLACK, Figure, add_line, add_lines, new_plot
-from mitool.report.fourier.bars import add_threshold, frequency_bars, named
+from mitool.report.fourier.bars import add_threshold, component_bars, frequency_bars, named
 from mitool.report.heatmaps import heatmap, heatmap_panels, thinning
 
 MOST_DIRECTIONS = 24
@@ -18,7 +18,13 @@ MOST_HEADS = 12
 
 def embedding_figures(study: FourierStudy) -> list[Figure]:
     """Spectrum by frequency, singular values and directions, and the basis itself."""
-    return [_shares(study), _singular_values(study), _directions(study), *_in_basis(study)]
+    return [
+        _shares(study),
+        _norms(study),
+        _singular_values(study),
+        _directions(study),
+        *_in_basis(study),
+    ]
 
 
 def _shares(study: FourierStudy) -> Figure:
@@ -34,6 +40,18 @@ def _shares(study: FourierStudy) -> Figure:
         "twice a logit frequency k may be among them, as attention and ReLU make it of k. "
         f"Key frequencies of the embedding (dark): {named(keys)}.",
         plot,
+    )
+
+
+def _norms(study: FourierStudy) -> Figure:
+    spectrum = study.embedding
+    gini = "" if spectrum.gini is None else f" Their Gini coefficient is {spectrum.gini:.3f}."
+    return Figure(
+        "embedding_norms",
+        "Embedding: norm of each Fourier component",
+        "The norm over d_model of W_E on the cosine and the sine of each frequency, the constant "
+        f"left out.{gini}",
+        component_bars(spectrum.norms, "norm of the component of W_E"),
     )
 
 

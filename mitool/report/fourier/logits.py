@@ -10,15 +10,13 @@ from mitool.report.figures import (
     BLACK,
     BLUE,
     GREEN,
-    ORANGE,
-    SKY,
     VERMILLION,
     Figure,
     add_line,
     label,
     new_plot,
 )
-from mitool.report.fourier.bars import frequency_bars, named
+from mitool.report.fourier.bars import frequency_bars, named, product_bars
 from mitool.report.heatmaps import heatmap, thinning
 
 READ_AS = ("cos c", "cos c", "sin c", "sin c")
@@ -28,7 +26,7 @@ def logit_figures(study: FourierStudy) -> list[Figure]:
     """The logits from the formula to the test of its parts."""
     figures = [_shares(study), _by_difference(study), _grid(study)]
     if study.key_frequencies:
-        figures += [_identity(study), _tests(study)]
+        figures += [*_identity(study), _tests(study)]
     return figures
 
 
@@ -87,47 +85,61 @@ def _grid(study: FourierStudy) -> Figure:
     )
 
 
-def _identity(study: FourierStudy) -> Figure:
-    plot = new_plot("product, and the function of c that it is read out as", "amplitude (logits)")
+def _identity(study: FourierStudy) -> list[Figure]:
+    identities = study.identities.values()
     signs = ("-" if sign < 0 else "+" for sign in SIGNS)
     names = [
-        label(f"{sign} {product} · {read}")
+        f"{sign} {product} · {read}"
         for product, read, sign in zip(PRODUCTS, READ_AS, signs, strict=True)
     ]
-    identities = study.identities.values()
-    x = [
-        [label(f"frequency {k}") for k in study.identities for _ in names],
-        [name for _ in identities for name in names],
-    ]
-    parts: list[tuple[str, str, list[tuple[float, ...] | None]]] = [
-        ("written by the neurons", ORANGE, [i.through_neurons for i in identities]),
-        ("in the logits", BLUE, [i.in_logits for i in identities]),
-        ("in the logits, times the other function", SKY, [i.stray for i in identities]),
-    ]
-    for name, color, amplitudes in parts:
-        known = [values for values in amplitudes if values is not None]
-        if known:
-            y = [v * sign for values in known for v, sign in zip(values, SIGNS, strict=True)]
-            plot.add_bar(x=x, y=y, name=name, marker_color=color)
-    legend = {"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0}
-    plot.update_layout(height=600, margin_t=92, legend=legend)
-    plot.update_xaxes(tickangle=-90, title_standoff=8, tickfont_size=12)
-    sums = "; ".join(
-        f"frequency {k}: "
-        + (f"{i.in_neurons_sum:.1%} in the neurons, " if i.in_neurons_sum is not None else "")
-        + f"{i.in_logits_sum:.1%} in the logits"
-        for k, i in study.identities.items()
-    )
-    return Figure(
+    amplitudes = {
+        "written by the neurons": [i.through_neurons or () for i in identities],
+        "in the logits": [i.in_logits for i in identities],
+        "in the logits, times the other function": [i.stray for i in identities],
+    }
+    signed = {
+        name: [v * sign for values in of_each for v, sign in zip(values, SIGNS, strict=True)]
+        for name, of_each in amplitudes.items()
+        if all(of_each)
+    }
+    plot = product_bars(list(study.identities), names, signed)
+    plot.update_xaxes(title_text="product, and the function of c that it is read out as")
+    plot.update_yaxes(title_text="amplitude (logits)")
+    sums = "; ".join(f"frequency {k}: {i.in_logits_sum:.1%}" for k, i in study.identities.items())
+    read_out = Figure(
         "trig_identity",
         "The trig identity, term by term",
         "cos w(a+b-c) = (cos wa cos wb - sin wa sin wb) cos wc + (sin wa cos wb + cos wa sin wb) "
         "sin wc. Each product's amplitude, with the sign that the identity gives it: as the "
         "neurons write it, and as it stands in the logits. The identity holds where the four "
         "bars of a frequency are alike and nothing stands at the other function of c. Share of "
-        f"the products' power in cos w(a+b) and sin w(a+b): {sums}.",
+        f"the products' power in the logits that lies in cos w(a+b) and sin w(a+b): {sums}.",
         plot,
     )
+    return [*_products(study), read_out]
+
+
+def _products(study: FourierStudy) -> list[Figure]:
+    """The four products before the read-out; nothing for a model without an MLP."""
+    known = {k: i for k, i in study.identities.items() if i.in_neurons is not None}
+    if not known:
+        return []
+    norms = [value for i in known.values() for value in i.in_neurons or ()]
+    plot = product_bars(list(known), PRODUCTS, {"in the neurons": norms})
+    plot.update_xaxes(title_text="product")
+    plot.update_yaxes(title_text="norm over neurons of the amplitude (activation)")
+    sums = "; ".join(f"frequency {k}: {i.in_neurons_sum:.1%}" for k, i in known.items())
+    return [
+        Figure(
+            "trig_products",
+            "The four products in the neurons",
+            "How much of each product of a's and b's cosine and sine the neurons hold, before "
+            "they write to the logits. Neurons need not hold sums alone, half of the power "
+            "would be in cos w(a+b) and sin w(a+b) by accident; the read-out picks them. Share "
+            f"in them here: {sums}.",
+            plot,
+        )
+    ]
 
 
 def _tests(study: FourierStudy) -> Figure:

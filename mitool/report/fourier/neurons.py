@@ -3,10 +3,11 @@
 import torch
 
 from mitool.analysis.fourier.basis import row_name
+from mitool.analysis.fourier.grid import transform
 from mitool.analysis.fourier.neurons import SINGLE_FREQUENCY, NeuronSpectrum
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.report.figures import BLACK, GREY, PALETTE, Figure, add_line, label, new_plot
-from mitool.report.fourier.bars import add_threshold, named
+from mitool.report.fourier.bars import add_threshold, component_bars, named
 from mitool.report.heatmaps import heatmap, heatmap_panels, thinning
 
 MOST_CLUSTERS = 6
@@ -19,7 +20,7 @@ def neuron_figures(study: FourierStudy) -> list[Figure]:
         return []
     figures = [_explained(neurons), _grid(neurons)]
     if study.examples_of:
-        figures += [_examples(study), _writes(neurons, list(study.examples_of))]
+        figures += [*_examples(study), _writes(neurons, list(study.examples_of))]
     return [*figures, _map(neurons), _map_singular_values(neurons)]
 
 
@@ -72,18 +73,30 @@ def _grid(neurons: NeuronSpectrum) -> Figure:
     )
 
 
-def _examples(study: FourierStudy) -> Figure:
-    panels = {
-        f"neuron {index}, frequency {k}": activations
-        for k, (index, activations) in list(study.examples_of.items())[:MOST_CLUSTERS]
-    }
-    return Figure(
-        "neuron_examples",
-        "Neurons: one of each key frequency",
-        "The activation over all pairs of the neuron that each key frequency of the neurons "
-        "explains best.",
-        heatmap_panels(panels, "b", "a", "activation"),
-    )
+def _examples(study: FourierStudy) -> list[Figure]:
+    shown = list(study.examples_of.items())[:MOST_CLUSTERS]
+    activations = {f"neuron {i}, frequency {k}": values for k, (i, values) in shown}
+    spectra = {}
+    for name, values in activations.items():
+        spectra[name] = transform(values.flatten(), study.bases)
+        spectra[name][0, 0] = 0
+    return [
+        Figure(
+            "neuron_examples",
+            "Neurons: one of each key frequency",
+            "The activation over all pairs of the neuron that each key frequency of the neurons "
+            "explains best.",
+            heatmap_panels(activations, "b", "a", "activation"),
+        ),
+        Figure(
+            "neuron_example_grids",
+            "Neurons: the same in the two-dimensional Fourier basis",
+            "Their coefficients on the products of a function of a and one of b, numbered by row "
+            "of the basis: 0 is the constant, 2k - 1 and 2k are the cosine and sine of frequency "
+            "k. The coefficient of the constant itself is left out.",
+            heatmap_panels(spectra, "row of b", "row of a", "coefficient", diverging=True),
+        ),
+    ]
 
 
 def _writes(neurons: NeuronSpectrum, keys: list[int]) -> Figure:
@@ -111,11 +124,7 @@ def _writes(neurons: NeuronSpectrum, keys: list[int]) -> Figure:
 
 
 def _map(neurons: NeuronSpectrum) -> Figure:
-    norms = neurons.logit_map.norm(dim=0)
-    plot = new_plot("frequency k", "norm over neurons")
-    cosines, sines = norms[1::2].tolist(), norms[2::2].tolist()
-    for name, values, color in (("cosine", cosines, PALETTE[0]), ("sine", sines, PALETTE[1])):
-        plot.add_bar(x=list(range(1, len(values) + 1)), y=values, name=name, marker_color=color)
+    plot = component_bars(neurons.logit_map.norm(dim=0), "norm over neurons")
     return Figure(
         "neuron_logit_map",
         "Neuron-logit map in the Fourier basis",
