@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mitool.version import __version__
 
 if TYPE_CHECKING:
+    from mitool.analysis.fourier import FourierResult, analyze_fourier
     from mitool.device import Device, resolve
     from mitool.errors import MitoolError
     from mitool.models.bridge import from_bridge, to_bridge
     from mitool.models.transformer import ToyTransformer, TransformerConfig
-    from mitool.settings import ModelSettings, TrainingSettings
+    from mitool.settings import FourierSettings, ModelSettings, TrainingSettings
     from mitool.subject import Subject, load
     from mitool.tasks import Task
     from mitool.training import RunConfig, TrainResult, train, train_seeds
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Device": "mitool.device",
     "MitoolError": "mitool.errors",
+    "FourierResult": "mitool.analysis.fourier",
+    "FourierSettings": "mitool.settings",
     "ModelSettings": "mitool.settings",
     "RunConfig": "mitool.training",
     "Subject": "mitool.subject",
@@ -29,6 +32,7 @@ _HOMES = {
     "TrainResult": "mitool.training",
     "TrainingSettings": "mitool.settings",
     "TransformerConfig": "mitool.models.transformer",
+    "analyze_fourier": "mitool.analysis.fourier",
     "from_bridge": "mitool.models.bridge",
     "load": "mitool.subject",
     "resolve": "mitool.device",
@@ -47,6 +51,9 @@ __all__ = [  # noqa: RUF022 -- by theme
     "Task",
     "ModelSettings",
     "TrainingSettings",
+    "analyze_fourier",
+    "FourierSettings",
+    "FourierResult",
     "Device",
     "resolve",
     "Subject",

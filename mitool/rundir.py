@@ -25,10 +25,11 @@ REPORT = "report.html"
 FIGURES = "figures"
 ARRAYS = "arrays.safetensors"
 ALGORITHM = "algorithm.json"
+PROGRESS = "progress.json"
 TENSORBOARD = "tensorboard"
 LOCK = ".lock"
 
-OWN_FILES = (CONFIG, RESULT, REPORT, METRICS, CHECKPOINT, RESUME, ARRAYS, ALGORITHM)
+OWN_FILES = (CONFIG, RESULT, REPORT, METRICS, CHECKPOINT, RESUME, ARRAYS, ALGORITHM, PROGRESS)
 OWN_FOLDERS = {TRAJECTORY: "[0-9]*.safetensors", FIGURES: "*.png", TENSORBOARD: "events.*"}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mitool.analysis.fourier import analyse
+from mitool.analysis.fourier import analyze_fourier
 from mitool.device import resolve
 from mitool.subject import load
 from mitool.tasks.min import Min
@@ -24,7 +24,7 @@ def test_addition_mod_113_groks(tmp_path: Path, seed: int) -> None:
     assert isinstance(claims["test_loss"], float)
     assert claims["test_loss"] <= 1e-6
     assert claims["epochs"] == 25_000
-    found: dict[str, Any] = dict(analyse(load(tmp_path)).claims)
+    found: dict[str, Any] = dict(analyze_fourier(load(tmp_path)).claims)
     assert found["logit_variance_explained"] >= 0.95
     assert found["accuracy_only_key_frequencies"] == 1.0
     assert found["accuracy_without_key_frequencies"] < 0.05

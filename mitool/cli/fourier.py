@@ -46,7 +46,7 @@ def fourier_command() -> Callable[..., None]:
         Sources: Nanda et al. 2023, arXiv 2301.05217; TransformerLens Grokking_Demo
         """
         from mitool import checkpoint, rundir
-        from mitool.analysis.fourier import analyse
+        from mitool.analysis.fourier import analyze_fourier
         from mitool.cli.analysis import Destination, command_line, write_analysis
         from mitool.cli.progress import counted
         from mitool.device import exact, out_of_memory_is_an_error
@@ -61,7 +61,7 @@ def fourier_command() -> Callable[..., None]:
             out_of_memory_is_an_error("analyse a model of a smaller p"),
         ):
             with counted(output, "checkpoints") as observer:
-                result = analyse(
+                result = analyze_fourier(
                     subject,
                     build(FourierSettings, settings),
                     checkpoints=trajectory,

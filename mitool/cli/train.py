@@ -96,6 +96,8 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
         from mitool.cli.training import Request, train_and_report
         from mitool.training import RunConfig
 
+        if seeds is not None and seed:
+            raise UsageError("--seed and --seeds exclude each other: give one of them")
         formats, explicit = parse_formats(report_format)
         config = RunConfig(
             task=build(task_cls, chosen(task_cls, settings)),

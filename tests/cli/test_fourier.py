@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mitool import checkpoint
-from mitool.analysis.fourier import analyse
+from mitool.analysis.fourier import analyze_fourier
 from mitool.subject import load
 from mitool.tasks.modadd import ModAdd
 from tests.analysis.fourier.handset import subject_of, trig_model
@@ -48,7 +48,7 @@ def test_json_holds_the_claims_of_the_library(invoke: Invoke, grokked: Path) -> 
     done = invoke("analyze", "fourier", "set.safetensors", "--format", "html", "--json", "-o", "x")
     document = json.loads(done.stdout)
     assert document["command"] == "analyze fourier"
-    assert document["claims"] == dict(analyse(load(grokked)).claims)
+    assert document["claims"] == dict(analyze_fourier(load(grokked)).claims)
     assert json.loads(Path("x/result.json").read_text())["claims"] == document["claims"]
     assert {Path(path).name for path in document["artifacts"]} == {
         "algorithm.json",
@@ -78,6 +78,14 @@ def test_a_run_is_followed_through_its_checkpoints(invoke: Invoke) -> None:
     assert done.exit_code == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["subject"]["checkpoints"] == 4
+    progress = json.loads(Path("run/fourier/progress.json").read_text())["checkpoints"]
+    assert [measures["epoch"] for measures in progress] == [0, 2, 4, 6]
+    claims = document["claims"]
+    assert progress[-1]["restricted"]["all"] == pytest.approx(claims["restricted_loss_all"])
+    assert progress[-1]["gini_embedding"] == pytest.approx(claims["gini_embedding"])
+    metrics = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    for measured, logged in zip(progress, metrics, strict=True):
+        assert measured["loss"]["test"] == pytest.approx(logged["test_loss"], rel=1e-4)
     assert {"memorisation_end", "circuit_formation_end", "cleanup_end"} <= set(document["claims"])
     page = Path("run/fourier/report.html").read_text()
     for name in ("progress_losses", "progress_excluded", "progress_gini", "progress_ideal"):

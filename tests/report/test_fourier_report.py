@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mitool.analysis.fourier import FourierResult, analyse
+from mitool.analysis.fourier import FourierResult, analyze_fourier
 from mitool.report import Figure, fourier_figures, fourier_report, render_page
 from mitool.tasks.modadd import ModAdd
 from tests.analysis.fourier.handset import subject_of, trig_model
@@ -15,7 +15,7 @@ TERMS = {3: (1.1, 6.0), 7: (1.0, 5.0)}
 @pytest.fixture(scope="module")
 def result() -> FourierResult:
     task = ModAdd(p=23)
-    return analyse(subject_of(trig_model(task, TERMS), task))
+    return analyze_fourier(subject_of(trig_model(task, TERMS), task))
 
 
 @pytest.fixture(scope="module")

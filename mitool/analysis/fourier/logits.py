@@ -71,6 +71,7 @@ class SumDirections:
         self.sums = sums
         self.n = n
         self.counts = torch.bincount(sums, minlength=n).double()
+        self._basis = fourier_basis(n)
 
     def totals(self, values: Float[Tensor, "pair width"]) -> Float[Tensor, "sum width"]:
         """The sum of ``values`` over the pairs of each sum."""
@@ -89,13 +90,12 @@ class SumDirections:
 
     def _directions(self, frequencies: Sequence[int]) -> Float[Tensor, "sum direction"]:
         """Orthonormal over pairs, and free of a mean."""
-        basis = fourier_basis(self.n)
-        rows = [0, *(row for k in frequencies for row in rows_of(k, self.n))]
+        waves = self._basis[[row for k in frequencies for row in rows_of(k, self.n)]].T
         weight = self.counts.sqrt()[:, None]
-        q, r = torch.linalg.qr(basis[rows].T * weight)
-        independent = r.diagonal().abs() > 1e-9
-        independent[0] = False
-        return torch.where(weight > 0, q / weight.clamp_min(1e-300), 0.0)[:, independent]
+        weighted = weight * (waves - self.counts @ waves / self.counts.sum())
+        directions, sizes, _ = torch.linalg.svd(weighted, full_matrices=False)
+        independent = sizes > 1e-9 * sizes.max() if len(sizes) else sizes > 0
+        return torch.where(weight > 0, directions / weight.clamp_min(1e-300), 0.0)[:, independent]
 
 
 def fit_cosines(logits: Float[Tensor, "pair phase"], directions: SumDirections) -> CosineFit:

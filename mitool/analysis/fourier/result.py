@@ -1,10 +1,9 @@
 """What the Fourier analysis returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mitool import rundir
@@ -89,8 +88,6 @@ class FourierStudy:
                 "neuron_logit_map": self.neurons.logit_map,
                 "neuron_logit_map_singular_values": self.neurons.singular_values,
             }
-        if self.progress:
-            arrays["epochs"] = torch.tensor([m.epoch for m in self.progress])
         return arrays
 
 
@@ -112,9 +109,14 @@ class FourierResult(Result):
         )
 
     def documents(self) -> dict[str, dict[str, Any]]:
-        """``algorithm.json``, where there is an algorithm."""
-        study = self.study
-        if study.formula is None:
-            return {}
-        task = dict(self.subject["task"])
-        return {rundir.ALGORITHM: study.formula.as_json(study.form, task, study.identities)}
+        """``algorithm.json``, where there is an algorithm, and ``progress.json``, the measures of
+        each checkpoint where several were analysed.
+        """
+        study, documents = self.study, dict[str, dict[str, Any]]()
+        if study.formula is not None:
+            task = dict(self.subject["task"])
+            document = study.formula.as_json(study.form, task, study.identities)
+            documents[rundir.ALGORITHM] = document
+        if study.progress:
+            documents[rundir.PROGRESS] = {"checkpoints": [asdict(m) for m in study.progress]}
+        return documents

@@ -46,7 +46,7 @@ WORKSPACE = 2**30
 """Bytes beside the activations of all pairs: their transforms, some columns at a time."""
 
 
-def analyse(
+def analyze_fourier(
     subject: Subject,
     settings: FourierSettings | None = None,
     *,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.analysis.fourier import analyse
+from mitool.analysis.fourier import analyze_fourier
 from mitool.analysis.fourier.form import cyclic_form
 from mitool.tasks.modadd import ModAdd
 from tests.analysis.fourier.handset import exact_logits, subject_of, trig_model
@@ -32,7 +32,7 @@ def label(task: ModAdd) -> str:
 @pytest.fixture(scope="module", params=TASKS, ids=label)
 def case(request: pytest.FixtureRequest) -> tuple[ModAdd, dict[str, Any], Tensor]:
     task = request.param
-    result = analyse(subject_of(trig_model(task, TERMS, BIAS), task))
+    result = analyze_fourier(subject_of(trig_model(task, TERMS, BIAS), task))
     return task, dict(result.claims), exact_logits(task, TERMS, BIAS)
 
 

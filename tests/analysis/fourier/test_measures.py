@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.analysis.fourier import analyse
+from mitool.analysis.fourier import analyze_fourier
 from mitool.analysis.fourier.basis import operand_basis
 from mitool.analysis.fourier.form import CyclicForm, cyclic_form
 from mitool.analysis.fourier.grid import grid_spectrum
@@ -30,6 +30,7 @@ FORMS = [
         ModAdd(p=7, op="subtract"),
         ModAdd(p=7, op="multiply"),
         ModAdd(p=7, op="square-sum"),
+        ModAdd(p=8, op="square-sum"),
     )
 ]
 names = pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.difference} {form.order}")
@@ -152,7 +153,7 @@ def test_a_random_model_has_no_key_frequency() -> None:
     task = ModAdd(p=29)
     cfg = TransformerConfig.for_task(task.model, task)
     model = ToyTransformer(cfg).initialise(torch.Generator().manual_seed(0))
-    result = analyse(subject_of(model, task))
+    result = analyze_fourier(subject_of(model, task))
     claims: dict[str, Any] = dict(result.claims)
     assert claims["key_frequencies_logits"] == []
     assert claims["key_frequencies_embedding"] == []
@@ -169,7 +170,9 @@ def test_an_attention_only_model_is_analysed_without_neurons() -> None:
     task = ModAdd(p=7)
     cfg = TransformerConfig.for_task(replace(task.model, attn_only=True), task)
     model = ToyTransformer(cfg).initialise(torch.Generator().manual_seed(0))
-    result = analyse(subject_of(model, task, split_seed=None), FourierSettings(threshold=1e-12))
+    result = analyze_fourier(
+        subject_of(model, task, split_seed=None), FourierSettings(threshold=1e-12)
+    )
     claims = result.claims
     assert claims["key_frequencies_neurons"] is None
     assert claims["restricted_loss_all"] is not None
