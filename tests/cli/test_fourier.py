@@ -37,7 +37,7 @@ def test_a_grokked_checkpoint_ends_with_its_formula(invoke: Invoke, grokked: Pat
     assert [term["frequency"] for term in algorithm["terms"]] == [1, 2, 5]
     assert [term["coefficient"] for term in algorithm["terms"]] == pytest.approx([9, 8, 7])
     assert algorithm["accuracy"] == 1.0
-    assert "Fourier analysis of add modulo 11" in (folder / "report.html").read_text()
+    assert "Fourier analysis of addition modulo 11" in (folder / "report.html").read_text()
     arrays, _ = checkpoint.read_tensors(folder / "arrays.safetensors")
     torch.testing.assert_close(
         arrays["logit_coefficients"], torch.tensor([9.0, 8, 0, 0, 7]).double(), atol=1e-6, rtol=0

@@ -79,7 +79,7 @@ def test_heatmaps_of_both_signs_are_centred_on_zero(figures: dict[str, Figure]) 
 def test_the_page_says_what_was_found(result: FourierResult) -> None:
     report = fourier_report(result, "mitool analyze fourier x")
     page = render_page(report)
-    assert "Fourier analysis of add modulo 23" in page
+    assert "Fourier analysis of addition modulo 23" in page
     assert "logit(c | a, b) = 6 cos(3w(a + b - c)) + 5 cos(7w(a + b - c))" in page
     for figure in report.figures:
         assert f'id="figure-{figure.name}"' in page

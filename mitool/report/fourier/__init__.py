@@ -10,6 +10,13 @@ from mitool.report.page import Report
 
 __all__ = ["fourier_figures", "fourier_report"]
 
+OPERATIONS = {
+    "add": "addition",
+    "subtract": "subtraction",
+    "multiply": "multiplication",
+    "square-sum": "sums of squares",
+}
+
 
 def fourier_report(result: FourierResult, command: str | None = None) -> Report:
     """The report of a Fourier analysis.
@@ -18,7 +25,7 @@ def fourier_report(result: FourierResult, command: str | None = None) -> Report:
         command: what to type to have the same again.
     """
     claims = result.claims
-    task = f"{claims['op']} modulo {claims['p']}"
+    task = f"{OPERATIONS[str(claims['op'])]} modulo {claims['p']}"
     summary = result.conclusion or "No key frequency of the logits: the model has not grokked."
     return Report(f"Fourier analysis of {task}", summary, result, fourier_figures(result), command)
 
