@@ -100,7 +100,7 @@ def find(path: Path) -> Path:
             if not (path / CHECKPOINT).is_file():
                 raise InputError(
                     f"{path}: expected a checkpoint or a run directory, found a folder without "
-                    f"{CHECKPOINT}; a run that several seeds share has one folder a seed"
+                    f"{CHECKPOINT}; of a run of several seeds give one, such as {path / 'seed0'}"
                 )
             return path / CHECKPOINT
         if not path.is_file():
@@ -168,7 +168,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return tensors, file.metadata() or {}
     except (SafetensorError, OSError, ValueError, RuntimeError, AttributeError) as failure:
         reason = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
-        raise InputError(f"{path}: not a readable safetensors file: {reason}") from None
+        raise InputError(
+            f"{path}: not a readable safetensors file: {reason}; restore it, or train again"
+        ) from None
 
 
 def _digest(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:

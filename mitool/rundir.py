@@ -5,6 +5,7 @@ after a crash, sees it whole or not at all. ``metrics.jsonl`` alone grows line b
 """
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -117,12 +118,15 @@ def holds_run(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path, *, overwrite: bool = False, resume: bool | None = None) -> Iterator[Path]:
+def claimed(
+    folder: Path, *, overwrite: bool = False, resume: bool | None = None, clear: bool = True
+) -> Iterator[Path]:
     """Make and lock an output folder for the time of a run or an analysis.
 
     Args:
         overwrite: remove the run that it holds, and nothing that mitool did not write.
         resume: keep the run that it holds; None where what it is for cannot be resumed.
+        clear: remove what is to be overwritten at once; else ``remove_run`` does so later.
 
     Raises:
         UsageError: the path is a file, cannot be written, is in use, holds a run and neither
@@ -150,8 +154,8 @@ def claimed(folder: Path, *, overwrite: bool = False, resume: bool | None = None
                     f"{folder}: already holds a {'result' if resume is None else 'run'}; {go_on}"
                     "replace it with --overwrite, or choose another --out"
                 )
-            if overwrite:
-                _remove_run(folder)
+            if overwrite and clear:
+                remove_run(folder)
         _remove_leftovers(folder)
         yield folder
     finally:
@@ -182,7 +186,12 @@ def _require_own(folder: Path) -> None:
     )
 
 
-def _remove_run(folder: Path) -> None:
+def remove_run(folder: Path) -> None:
+    """Remove what mitool wrote into a folder that is claimed, and nothing else.
+
+    Raises:
+        UsageError: a file cannot be removed.
+    """
     own = [path for name, kind in OWN_FOLDERS.items() for path in (folder / name).glob(kind)]
     try:
         for path in (*own, *(folder / name for name in OWN_FILES)):
@@ -203,4 +212,6 @@ def _remove_leftovers(folder: Path) -> None:
 
 def _cannot_write(path: Path, failure: OSError) -> str:
     reason = failure.strerror or str(failure)
-    return f"{path}: cannot be written: {reason}; make room or choose another --out"
+    is_full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "make room or choose another --out" if is_full else "choose another --out"
+    return f"{path}: cannot be written: {reason}; {remedy}"

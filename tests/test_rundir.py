@@ -32,10 +32,17 @@ def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> N
     (tmp_path / "notes.txt").write_text("the user's own")
     with (
         pytest.raises(UsageError, match="already holds a run; go on with --resume"),
+        claimed(tmp_path, resume=False),
+    ):
+        pass
+    with (
+        pytest.raises(UsageError, match="already holds a result; replace it with --overwrite"),
         claimed(tmp_path),
     ):
         pass
     with claimed(tmp_path, resume=True):
+        assert (tmp_path / "config.json").exists()
+    with claimed(tmp_path, overwrite=True, clear=False):
         assert (tmp_path / "config.json").exists()
     with claimed(tmp_path, overwrite=True):
         assert not rundir.holds_run(tmp_path)

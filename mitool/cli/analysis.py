@@ -44,10 +44,14 @@ class Destination:
 
 
 def folder_beside(path: Path, name: str) -> Path:
-    """The folder of an analysis: ``NAME`` beside a run's last checkpoint, ``STEP-NAME`` beside
-    one of its trajectory.
+    """The folder of an analysis: ``RUN/NAME`` of a run's last checkpoint, ``RUN/NAME-STEP`` of
+    one of its trajectory, ``FILE-NAME`` beside a lone file.
     """
-    return path.parent / (name if path.name == rundir.CHECKPOINT else f"{path.stem}-{name}")
+    if path.name == rundir.CHECKPOINT:
+        return path.parent / name
+    if path.absolute().parent.name == rundir.TRAJECTORY:
+        return path.absolute().parent.parent / f"{name}-{path.stem}"
+    return path.parent / f"{path.stem}-{name}"
 
 
 def command_line() -> str:
@@ -76,6 +80,10 @@ def write_analysis(
         CheckFailed: a check on the claims is not met.
     """
     folder, artifacts = destination.folder, list[Path]()
+    if destination.overwrite:
+        rundir.remove_run(folder)  # not before there is something to put in its place
+    # first, so that the folder is known as mitool's should the process be killed meanwhile
+    rundir.write_json(folder / rundir.RESULT, output.envelope(result, [], result.warnings))
     for name, document in (documents or {}).items():
         rundir.write_json(folder / name, document)
         artifacts.append(folder / name)

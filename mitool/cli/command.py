@@ -27,7 +27,7 @@ CheckOption = Annotated[
     typer.Option(
         "--check",
         metavar="'NAME OP VALUE'",
-        help="Exit with 4 unless the claim meets this, such as 'test_accuracy >= 0.99'. "
+        help="Exit with 4 unless the claim NAME meets this: >=, <=, ==, !=, > or < a VALUE. "
         "Repeatable; NAME may have wildcards.",
         rich_help_panel=SHARED_PANEL,
     ),

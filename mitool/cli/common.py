@@ -13,7 +13,12 @@ MOST_SEED = 2**63 - 1
 
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder to write to.", rich_help_panel=OUTPUT_PANEL),
+    typer.Option(
+        "--out",
+        "-o",
+        help="Folder to write to; left out: one in runs/, or one beside what is studied.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
 ]
 FormatOption = Annotated[
     str | None,

@@ -57,7 +57,7 @@ def fourier_command() -> Callable[..., None]:
         subject = load(path)
         trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
         with (
-            rundir.claimed(destination.folder, overwrite=overwrite),
+            rundir.claimed(destination.folder, overwrite=overwrite, clear=False),
             out_of_memory_is_an_error("analyse a model of a smaller p"),
         ):
             with counted(output, "checkpoints") as observer:

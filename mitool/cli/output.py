@@ -19,6 +19,9 @@ from mitool.errors import RunError
 from mitool.result import Claim, Result
 from mitool.version import __version__
 
+LEAST_WIDTH = 14
+"""Columns that a claim's value has on the narrowest terminal."""
+
 PIPE_WIDTH = 200
 """Columns of what is printed to no terminal, so that its lines are not broken."""
 
@@ -129,8 +132,8 @@ class Output:
 def claims_table(claims: Mapping[str, Claim]) -> Table:
     """Claims as two columns."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
+    table.add_column(style="cyan", overflow="fold")
+    table.add_column(overflow="fold", min_width=LEAST_WIDTH)
     for name, value in claims.items():
         table.add_row(escape(name), escape(readable(value)))
     return table
@@ -141,6 +144,8 @@ def readable(value: Claim) -> str:
     match value:
         case None:
             return "undefined"
+        case []:
+            return "none"
         case bool() | str() | int():
             return str(value)
         case float():

@@ -1,6 +1,7 @@
 """Live progress: a bar on a terminal, plain lines elsewhere."""
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mitool.cli.output import Output
 
 SECONDS_BETWEEN_LINES = 10.0
+WIDE, WIDE_BAR, NARROW_BAR = 100, 30, 8
+"""Columns of a terminal with room for a wide bar, and of the bars."""
 
 
 @contextlib.contextmanager
@@ -69,10 +72,10 @@ class TrainingProgress:
             return
         with Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(WIDE_BAR if self.console.width >= WIDE else NARROW_BAR),
             MofNCompleteColumn(),
             _Rate(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[metrics]}"),
             console=self.console,
             transient=True,
@@ -115,7 +118,10 @@ class TrainingProgress:
 
 
 def _metrics(evaluation: Evaluation) -> str:
-    return (
-        f"train {evaluation.train_loss:.2e}  test {evaluation.test_loss:.2e}  "
-        f"accuracy {evaluation.test_accuracy:.1%}"
-    )
+    train, test = (_short(loss) for loss in (evaluation.train_loss, evaluation.test_loss))
+    return f"train {train} test {test} acc {evaluation.test_accuracy:.0%}"
+
+
+def _short(loss: float) -> str:
+    """Two digits: 2.5e-7, which leaves room on a terminal of 80 columns."""
+    return re.sub(r"e([+-])0", r"e\1", f"{loss:.1e}").replace("e+", "e")

@@ -62,7 +62,7 @@ TensorBoardOption = Annotated[
     bool,
     typer.Option(
         "--tensorboard",
-        help="Log the metrics for TensorBoard too (needs mitool[tensorboard]).",
+        help="Log the metrics for TensorBoard too (needs mitool\\[tensorboard]).",
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]

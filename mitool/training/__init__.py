@@ -176,6 +176,10 @@ def _result(run: Run) -> TrainResult:
         warnings.append(
             "grokked_at is undefined: test accuracy was not 1 with test loss < 1e-4 over 200 epochs"
         )
+    if claims["memorised_at"] is None:
+        warnings.append(
+            "memorised_at is undefined: at every evaluation some training example was wrong"
+        )
     config = run.config.as_dict()
     subject = {
         "task": config["task"],

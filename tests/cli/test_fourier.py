@@ -8,6 +8,7 @@ import torch
 
 from mitool import checkpoint
 from mitool.analysis.fourier import analyze_fourier
+from mitool.errors import Interrupted
 from mitool.subject import load
 from mitool.tasks.modadd import ModAdd
 from tests.analysis.fourier.handset import subject_of, trig_model
@@ -31,7 +32,8 @@ def test_a_grokked_checkpoint_ends_with_its_formula(invoke: Invoke, grokked: Pat
     assert done.exit_code == 0, done.stderr
     last = done.stdout.splitlines()[-1]
     assert last.startswith("logit(c | a, b) = 9 cos(w(a + b - c)) + 8 cos(2w(a + b - c))")
-    assert last.endswith("right on 100% of all pairs, agrees with the model on 100.00%")
+    assert "agrees with the model on 100.00% of 121 pairs, explains 100.0% of" in last
+    assert last.endswith("and is itself right on 100%")
     folder = Path("set-fourier")
     algorithm = json.loads((folder / "algorithm.json").read_text())
     assert [term["frequency"] for term in algorithm["terms"]] == [1, 2, 5]
@@ -92,7 +94,7 @@ def test_a_run_is_followed_through_its_checkpoints(invoke: Invoke) -> None:
         assert f'id="figure-{name}"' in page
     middle = invoke("analyze", "fourier", "run/checkpoints/00000002.safetensors", *options[2:])
     assert middle.exit_code == 0
-    assert Path("run/checkpoints/00000002-fourier/result.json").exists()
+    assert Path("run/fourier-00000002/result.json").exists()
     assert invoke("inspect", "run").exit_code == 0
 
 
@@ -121,3 +123,28 @@ def test_a_check_is_a_gate(invoke: Invoke, grokked: Path) -> None:
     good = ("--check", "formula_accuracy == 1", "--check", "logit_variance_explained >= 0.95")
     assert invoke(*command, "a", *good).exit_code == 0
     assert invoke(*command, "b", "--check", "accuracy_without_key_frequencies > 0.9").exit_code == 4
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_an_interrupted_analysis_leaves_a_folder_that_can_be_used_again(
+    invoke: Invoke, grokked: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    command = ["analyze", "fourier", "set.safetensors", "--format", "html"]
+    folder = Path("set-fourier")
+    if overwrite:
+        assert invoke(*command).exit_code == 0
+        command += ["--overwrite"]
+    before = {path: path.read_bytes() for path in folder.glob("[a-z]*.*")}
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise Interrupted("interrupted by SIGINT", 2)
+
+    with monkeypatch.context() as patched:  # while it measures: what was there is still there
+        patched.setattr("mitool.analysis.fourier.study.fit_cosines", interrupt)
+        assert invoke(*command).exit_code == 130
+    assert {path: path.read_bytes() for path in folder.glob("[a-z]*.*")} == before
+    with monkeypatch.context() as patched:  # while it writes
+        patched.setattr("mitool.cli.analysis.write_report", interrupt)
+        assert invoke(*command).exit_code == 130
+    assert invoke(*command[:5], "--overwrite").exit_code == 0
+    assert (folder / "report.html").exists()

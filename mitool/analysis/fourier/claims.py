@@ -89,6 +89,15 @@ def warnings_of(study: FourierStudy, claims: Mapping[str, Claim]) -> tuple[str, 
             "the logits have no key frequency: the model has not grokked, or not by this "
             "algorithm, and the claims about key frequencies are undefined"
         )
+    accuracy = study.own.accuracy["all"]
+    if study.key_frequencies and accuracy is not None and accuracy < 1:
+        warnings.append(
+            f"the model is right on {accuracy:.1%} of all pairs: it has not grokked, or not "
+            "wholly. That the formula is right says nothing of the model; what it explains and "
+            "agrees with does"
+        )
+    if study.heads[-1].layer > 0:
+        warnings.append("the neurons are those of the last layer")
     if study.neurons is None:
         warnings.append("the model has no MLP: the claims about neurons are undefined")
     if study.own.loss["train"] is None:
@@ -112,5 +121,5 @@ def warnings_of(study: FourierStudy, claims: Mapping[str, Claim]) -> tuple[str, 
         if n in claims and claims[n] is None
     ]
     if undefined and study.key_frequencies:
-        warnings.append(f"{', '.join(undefined)}: not to be seen in these checkpoints")
+        warnings.append(f"undefined: {', '.join(undefined)}: {study.phases.why_not}")
     return tuple(warnings)

@@ -82,26 +82,34 @@ class Phases:
     model relies more and more on the key frequencies. Circuit formation ends where it is
     highest. Clean-up ends where at most 5 % remain of the fall in the sum of squared weights
     since then.
+
+    Attributes:
+        why_not: why some are not to be seen; empty where all are.
     """
 
     memorisation_end: int | None = None
     circuit_formation_end: int | None = None
     cleanup_end: int | None = None
+    why_not: str = ""
 
 
 def find_phases(measures: Sequence[Measures]) -> Phases:
     """The phases of a run whose checkpoints are measured in the order of their epochs."""
     part = "all" if measures[0].excluded["train"] is None else "train"
     excluded = [m.excluded[part] or 0.0 for m in measures]
-    peak = max(range(len(measures)), key=lambda i: excluded[i])
-    if not 0 < peak < len(measures) - 1:
-        return Phases()
-    valley = min(range(peak), key=lambda i: excluded[i])
-    memorised = measures[valley].epoch if valley > 0 else None
-    last = measures[-1]
-    rest = [m.squared_weights - last.squared_weights for m in measures[peak:]]
-    end = next(
-        m.epoch for m, left in zip(measures[peak:], rest, strict=True) if left <= REST * rest[0]
-    )
-    lasted = (end - measures[peak].epoch) / (last.epoch - measures[peak].epoch)
-    return Phases(memorised, measures[peak].epoch, end if lasted <= SETTLED else None)
+    last = len(measures) - 1
+    valley = min(range(last + 1), key=lambda i: excluded[i])
+    peak = max(range(valley, last + 1), key=lambda i: excluded[i])
+    memorised = measures[valley].epoch if 0 < valley < last else None
+    why_not = [] if valley > 0 else ["the excluded loss is lowest at the first checkpoint"]
+    if peak == last:
+        falls = "is lowest" if valley == last else "still rises"
+        why_not.append(f"the excluded loss {falls} at the last checkpoint; train for more epochs")
+        return Phases(memorised, None, None, "; ".join(why_not))
+    formed = measures[peak].epoch
+    rest = [m.squared_weights - measures[-1].squared_weights for m in measures[peak:]]
+    ended = next(i for i, left in enumerate(rest) if left <= REST * rest[0])
+    if ended > SETTLED * (last - peak):
+        why_not.append("the weights still shrink at the last checkpoint; train for more epochs")
+        return Phases(memorised, formed, None, "; ".join(why_not))
+    return Phases(memorised, formed, measures[peak + ended].epoch, "; ".join(why_not))

@@ -103,9 +103,13 @@ class FourierResult(Result):
         formula = self.study.formula
         if formula is None:
             return None
+        n_pairs = len(self.study.form.operands) ** 2
+        without = "" if 0 in self.study.form.operands else " without a 0"
+        share = self.study.fit.share(self.study.key_frequencies)
         return (
-            f"{formula.text(self.study.form)}: right on {formula.accuracy:.0%} of all pairs, "
-            f"agrees with the model on {formula.agreement:.2%}"
+            f"{formula.text(self.study.form)}: agrees with the model on {formula.agreement:.2%} of "
+            f"{n_pairs:,} pairs{without}, explains {share:.1%} of the logits' variance, and is "
+            f"itself right on {formula.accuracy:.0%}"
         )
 
     def documents(self) -> dict[str, dict[str, Any]]:

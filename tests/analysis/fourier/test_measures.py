@@ -193,6 +193,26 @@ def test_phases_end_where_the_excluded_loss_turns_and_the_weights_settle() -> No
         measures(100 * i, e, w) for i, (e, w) in enumerate(zip(excluded, weights, strict=True))
     ]
     assert find_phases(history) == Phases(200, 500, 800)
-    assert find_phases(history[:8]) == Phases(200, 500, None)  # still cleaning up
-    assert find_phases(history[:5]) == Phases()  # the excluded loss still rises
-    assert find_phases(history[2:]) == Phases(None, 500, 800)  # memorised before they begin
+    seen = {
+        name: find_phases(part)
+        for name, part in {
+            "still cleaning up": history[:8],
+            "still forming": history[:5],
+            "still memorising": history[:3],
+            "memorised before": history[2:],
+        }.items()
+    }
+    ends = {
+        name: (phases.memorisation_end, phases.circuit_formation_end, phases.cleanup_end)
+        for name, phases in seen.items()
+    }
+    assert ends == {
+        "still cleaning up": (200, 500, None),
+        "still forming": (200, None, None),
+        "still memorising": (None, None, None),
+        "memorised before": (None, 500, 800),
+    }
+    assert "weights still shrink" in seen["still cleaning up"].why_not
+    assert "still rises at the last" in seen["still forming"].why_not
+    assert "is lowest at the last" in seen["still memorising"].why_not
+    assert "at the first checkpoint" in seen["memorised before"].why_not
