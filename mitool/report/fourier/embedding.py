@@ -3,8 +3,9 @@
 from mitool.analysis.fourier.attention import Term
 from mitool.analysis.fourier.basis import row_name
 from mitool.analysis.fourier.result import FourierStudy
-from mitool.report.figures import BLACK, Figure, add_line, add_lines, new_plot
+from mitool.report.figures import Figure, add_lines, new_plot
 from mitool.report.fourier.bars import add_threshold, component_bars, frequency_bars, named
+from mitool.report.fourier.spectra import singular_values_plot
 from mitool.report.heatmaps import heatmap, heatmap_panels, thinning
 
 MOST_DIRECTIONS = 24
@@ -56,16 +57,12 @@ def _norms(study: FourierStudy) -> Figure:
 
 
 def _singular_values(study: FourierStudy) -> Figure:
-    values = study.embedding.singular_values
-    plot = new_plot("singular direction", "singular value of W_E")
-    add_line(plot, "W_E", range(len(values)), values.tolist(), color=BLACK)
-    plot.update_traces(mode="lines+markers")
     return Figure(
         "embedding_singular_values",
         "Embedding: singular values",
         "Singular values of the operands' rows of W_E, its mean included. Two for "
         "each key frequency, its cosine and its sine, stand above the rest.",
-        plot,
+        singular_values_plot(study.embedding.singular_values, "W_E"),
     )
 
 

@@ -2,7 +2,6 @@
 
 import math
 
-from mitool.analysis.fourier.basis import row_name
 from mitool.analysis.fourier.identity import PRODUCTS, SIGNS
 from mitool.analysis.fourier.interventions import Outcome
 from mitool.analysis.fourier.result import FourierStudy
@@ -17,7 +16,8 @@ from mitool.report.figures import (
     new_plot,
 )
 from mitool.report.fourier.bars import frequency_bars, named, product_bars
-from mitool.report.heatmaps import heatmap, thinning
+from mitool.report.fourier.spectra import grid_spectrum_plot
+from mitool.report.heatmaps import thinning
 
 READ_AS = ("cos c", "cos c", "sin c", "sin c")
 
@@ -70,18 +70,14 @@ def _by_difference(study: FourierStudy) -> Figure:
 
 
 def _grid(study: FourierStudy) -> Figure:
-    norms = study.logits.norms.clone()
-    norms[0, 0] = 0
-    rows = [row_name(row) for row in range(len(norms))]
+    norms = study.logits.norms
     return Figure(
         "logit_grid",
         "Logits: two-dimensional Fourier transform",
         "The norm over outputs of the logits' coefficient on each product of a function of a and "
         "a function of b; the constant is left out. A grokked model has its weight on the "
         f"products of a key frequency with itself, blocks on the diagonal.{thinning(norms)}",
-        heatmap(
-            norms, "function of b", "function of a", "norm over outputs", x=rows, y=rows, height=640
-        ),
+        grid_spectrum_plot(norms, "norm over outputs"),
     )
 
 

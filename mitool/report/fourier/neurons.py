@@ -2,12 +2,12 @@
 
 import torch
 
-from mitool.analysis.fourier.basis import row_name
 from mitool.analysis.fourier.grid import transform
 from mitool.analysis.fourier.neurons import SINGLE_FREQUENCY, NeuronSpectrum
 from mitool.analysis.fourier.result import FourierStudy
-from mitool.report.figures import BLACK, GREY, PALETTE, Figure, add_line, label, new_plot
+from mitool.report.figures import GREY, PALETTE, Figure, label, new_plot
 from mitool.report.fourier.bars import add_threshold, component_bars, named
+from mitool.report.fourier.spectra import grid_spectrum_plot, singular_values_plot
 from mitool.report.heatmaps import heatmap, heatmap_panels, thinning
 
 MOST_CLUSTERS = 6
@@ -58,18 +58,14 @@ def _explained(neurons: NeuronSpectrum) -> Figure:
 
 
 def _grid(neurons: NeuronSpectrum) -> Figure:
-    norms = neurons.grid.norms.clone()
-    norms[0, 0] = 0
-    rows = [row_name(row) for row in range(len(norms))]
+    norms = neurons.grid.norms
     return Figure(
         "neuron_grid",
         "Neurons: two-dimensional Fourier transform",
         "The norm over neurons of the activations' coefficient on each product of a function of a "
         "and one of b; the constant is left out. Linear terms lie on the edges, quadratic ones on "
         f"the diagonal.{thinning(norms)}",
-        heatmap(
-            norms, "function of b", "function of a", "norm over neurons", x=rows, y=rows, height=640
-        ),
+        grid_spectrum_plot(norms, "norm over neurons"),
     )
 
 
@@ -135,13 +131,9 @@ def _map(neurons: NeuronSpectrum) -> Figure:
 
 
 def _map_singular_values(neurons: NeuronSpectrum) -> Figure:
-    values = neurons.singular_values
-    plot = new_plot("singular direction", "singular value of W_out W_U")
-    add_line(plot, "W_out W_U", range(len(values)), values.tolist(), color=BLACK)
-    plot.update_traces(mode="lines+markers")
     return Figure(
         "neuron_logit_map_singular_values",
         "Neuron-logit map: singular values",
         "Its rank is about two for each key frequency: a cosine and a sine.",
-        plot,
+        singular_values_plot(neurons.singular_values, "W_out W_U"),
     )

@@ -1,0 +1,24 @@
+"""Plots that several parts of the analysis share: two-dimensional spectra, singular values."""
+
+import plotly.graph_objects as go
+from torch import Tensor
+
+from mitool.analysis.fourier.basis import row_name
+from mitool.report.figures import BLACK, add_line, new_plot
+from mitool.report.heatmaps import heatmap
+
+
+def grid_spectrum_plot(norms: Tensor, unit: str) -> go.Figure:
+    """The size of each product of a function of a and one of b; the constant is left out."""
+    shown = norms.clone()
+    shown[0, 0] = 0  # it would drown the rest
+    names = [row_name(row) for row in range(len(norms))]
+    return heatmap(shown, "function of b", "function of a", unit, x=names, y=names, height=640)
+
+
+def singular_values_plot(values: Tensor, name: str) -> go.Figure:
+    """The singular values of a matrix, largest first."""
+    plot = new_plot("singular direction", f"singular value of {name}")
+    add_line(plot, name, range(len(values)), values.tolist(), color=BLACK)
+    plot.update_traces(mode="lines+markers")
+    return plot
