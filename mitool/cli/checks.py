@@ -4,7 +4,7 @@ import fnmatch
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,16 @@ def parse_check(text: str) -> Check:
     return Check(name, symbol, value)
 
 
+def require_known(checks: Sequence[Check], names: Collection[str]) -> None:
+    """Check that every check names a claim, before there is work done for it.
+
+    Raises:
+        UsageError: one does not.
+    """
+    for check in checks:
+        _names(check, names)
+
+
 def require(checks: Sequence[Check], claims: Mapping[str, Claim]) -> None:
     """Hold every check against the claims.
 
@@ -70,17 +80,22 @@ def require(checks: Sequence[Check], claims: Mapping[str, Claim]) -> None:
 
 
 def _failures(check: Check, claims: Mapping[str, Claim]) -> list[str]:
+    return [
+        f"check not met: {check} (it is {json.dumps(claims[name])}"
+        + (")" if name == check.name else f", {name})")
+        for name in _names(check, claims)
+        if not _holds(check, claims[name])
+    ]
+
+
+def _names(check: Check, claims: Collection[str]) -> list[str]:
+    """The claims that a check is about."""
     names = fnmatch.filter(claims, check.name)
     if not names:
         raise UsageError(
             f"--check: no claim is named {check.name!r}: {nearest(check.name, claims)}"
         )
-    return [
-        f"check not met: {check} (it is {json.dumps(claims[name])}"
-        + (")" if name == check.name else f", {name})")
-        for name in names
-        if not _holds(check, claims[name])
-    ]
+    return names
 
 
 def _holds(check: Check, found: Claim) -> bool:

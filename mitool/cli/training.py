@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitool import rundir
+from mitool.cli.checks import require_known
 from mitool.cli.output import Output
 from mitool.cli.progress import TrainingProgress
 from mitool.report import Written, require_browser, training_report, write_report
@@ -14,6 +15,7 @@ from mitool.training import (
     RunConfig,
     SeedsResult,
     TrainResult,
+    claim_names,
     run_name,
     train,
     train_seeds,
@@ -41,6 +43,7 @@ class Request:
 
 def train_and_report(output: Output, request: Request) -> None:
     """Train one model, or one for each seed, and write the reports."""
+    require_known(output.checks, claim_names(request.config.task, request.seeds))
     if request.formats_explicit and "png" in request.formats:
         require_browser()  # rather than fail after the training
     result = _train(output, request)

@@ -9,6 +9,7 @@ from mitool import rundir
 from mitool.config import as_dict, non_defaults
 from mitool.device import out_of_memory_is_an_error
 from mitool.result import Claim, Result
+from mitool.tasks import Task
 from mitool.training.config import FREE_TO_CHANGE, RunConfig, require_same
 from mitool.training.metrics import Evaluation, grokked_at, memorised_at
 from mitool.training.run import Observer, Run
@@ -19,10 +20,19 @@ __all__ = [
     "RunConfig",
     "SeedsResult",
     "TrainResult",
+    "claim_names",
     "run_name",
     "train",
     "train_seeds",
 ]
+
+
+CLAIMS = (
+    *("epochs", "train_loss", "test_loss", "train_accuracy", "test_accuracy", "memorised_at"),
+    *("grokked_at", "seconds_training", "steps_per_second"),
+)
+SEVERAL_ANSWERS_CLAIMS = ("train_sequence_accuracy", "test_sequence_accuracy")
+"""The names of a run's claims, and those that it has where an example has several answers."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,13 @@ def train_seeds(
             for warning in run.warnings
         ),
     )
+
+
+def claim_names(task: Task, seeds: Sequence[int] | None = None) -> list[str]:
+    """What the claims of a training will be called."""
+    several = SEVERAL_ANSWERS_CLAIMS if len(task.answer_positions) > 1 else ()
+    names = [*CLAIMS, *several]
+    return names if seeds is None else [f"seed{seed}.{name}" for seed in seeds for name in names]
 
 
 def run_name(config: RunConfig, seed: str) -> str:

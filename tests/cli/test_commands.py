@@ -69,6 +69,23 @@ def test_seeds_have_folders_reports_and_claims(invoke: Invoke) -> None:
     )
 
 
+@pytest.mark.parametrize("seeds", [(), ("--seeds", "0-1")])
+def test_a_check_on_an_unknown_claim_is_refused_before_the_training(
+    invoke: Invoke, seeds: tuple[str, ...]
+) -> None:
+    refused = invoke("train", "modadd", *QUICK, *seeds, "-o", "run", "--check", "test_los < 9")
+    assert refused.exit_code == 2
+    assert "no claim is named 'test_los'" in refused.stderr
+    assert not Path("run").exists()
+    name = "*.test_loss" if seeds else "test_loss"
+    done = invoke("train", "modadd", *QUICK, *seeds, "-o", "run", "--check", f"{name} < 99")
+    assert done.exit_code == 0
+
+
+def test_seed_and_seeds_exclude_each_other(invoke: Invoke) -> None:
+    assert invoke("train", "modadd", *QUICK, "--seed", "1", "--seeds", "0-1").exit_code == 2
+
+
 def test_a_single_run_and_a_folder_of_seeds_do_not_mix(invoke: Invoke) -> None:
     invoke("train", "modadd", *QUICK, "-o", "one")
     invoke("train", "modadd", *QUICK, "--seeds", "0-1", "-o", "several")

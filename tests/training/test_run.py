@@ -17,7 +17,7 @@ from mitool.errors import RunError, UsageError
 from mitool.subject import load
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
-from mitool.training import RunConfig, run_name, train, train_seeds
+from mitool.training import RunConfig, claim_names, run_name, train, train_seeds
 from mitool.training.memory import step_bytes
 from tests.training.runs import STREAM, config, same, weights
 
@@ -145,6 +145,13 @@ def test_seeds_share_a_folder_and_each_has_its_claims(tmp_path: Path) -> None:
     assert [run.folder for run in result.runs] == [tmp_path / "seed0", tmp_path / "seed2"]
     train(replace(config(epochs=10), seed=2), tmp_path / "alone")
     assert same(weights(tmp_path / "seed2"), weights(tmp_path / "alone"))
+
+
+def test_claims_are_called_what_was_said_before(tmp_path: Path) -> None:
+    one = config(epochs=5)
+    assert list(train(one, tmp_path / "one").claims) == claim_names(one.task)
+    several = train_seeds(one, [3, 1], tmp_path / "several").claims
+    assert list(several) == claim_names(one.task, [3, 1])
 
 
 def test_a_stream_needs_a_batch_size(tmp_path: Path) -> None:
