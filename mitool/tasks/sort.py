@@ -35,7 +35,7 @@ class Sort(Task):
         epochs=10_000,
         lr=1e-3,
         weight_decay=0.01,
-        betas=(0.9, 0.999),
+        betas=(0.9, 0.98),
         batch_size=256,
         eval_every=100,
     )
