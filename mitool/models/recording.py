@@ -5,7 +5,7 @@ where tens of thousands of examples and hundreds of checkpoints are looked at.
 """
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -16,7 +16,7 @@ from mitool.models.inputs import prepare
 from mitool.models.transformer import Block, ToyTransformer
 
 
-@dataclass
+@dataclass(frozen=True)
 class Recording:
     """Activations at one position of each example.
 
@@ -28,7 +28,7 @@ class Recording:
 
     logits: Float[Tensor, "example d_vocab_out"]
     neurons: Float[Tensor, "example d_mlp"] | None
-    patterns: list[Float[Tensor, "example head key"]] = field(default_factory=list)
+    patterns: list[Float[Tensor, "example head key"]]
 
 
 @torch.no_grad()

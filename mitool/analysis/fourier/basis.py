@@ -11,16 +11,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
+def angles(k: int, n: int) -> Float[Tensor, " phase"]:
+    """2 pi k x / n for each x of Z_n, within one turn."""
+    return 2 * math.pi * ((k * torch.arange(n)) % n).double() / n
+
+
 def fourier_basis(n: int) -> Float[Tensor, "row phase"]:
     """The orthonormal basis of functions on Z_n [n, n]."""
-    phase = torch.arange(n, dtype=torch.float64)
     rows = [torch.full((n,), 1 / math.sqrt(n), dtype=torch.float64)]
     for k in range(1, n // 2 + 1):
-        angle = 2 * math.pi * ((k * phase) % n) / n
-        scale = math.sqrt((1 if 2 * k == n else 2) / n)
-        rows.append(scale * angle.cos())
-        if 2 * k < n:
-            rows.append(scale * angle.sin())
+        waves = [angles(k, n).cos(), angles(k, n).sin()][: len(rows_of(k, n))]
+        rows += [math.sqrt(len(waves) / n) * wave for wave in waves]
     return torch.stack(rows)
 
 
@@ -63,12 +64,6 @@ def by_frequency(power: Float[Tensor, "row *rest"]) -> Float[Tensor, "frequency 
     sums = torch.zeros(n // 2, *power.shape[1:], dtype=power.dtype)
     frequency = (torch.arange(1, n) + 1) // 2 - 1
     return sums.index_add_(0, frequency, power[1:])
-
-
-def share_by_frequency(values: Float[Tensor, "row *rest"], total: Tensor) -> Tensor:
-    """Squares of ``values`` by frequency, as shares of ``total``; 0 where the total is 0."""
-    power = by_frequency(values.square())
-    return torch.where(total > 0, power / total.clamp_min(torch.finfo(power.dtype).tiny), 0.0)
 
 
 def gini(values: Float[Tensor, " value"]) -> float | None:

@@ -59,11 +59,7 @@ def claims_of(study: FourierStudy, task: Task, settings: FourierSettings) -> dic
         "formula_loss": None if formula is None else formula.loss,
     }
     if study.progress:
-        claims |= {
-            "memorisation_end": study.phases.memorisation_end,
-            "circuit_formation_end": study.phases.circuit_formation_end,
-            "cleanup_end": study.phases.cleanup_end,
-        }
+        claims |= study.phases.ends
     return claims
 
 
@@ -81,7 +77,7 @@ def _tests(outcomes: Mapping[str, Outcome]) -> dict[str, Claim]:
     return claims
 
 
-def warnings_of(study: FourierStudy, claims: Mapping[str, Claim]) -> tuple[str, ...]:
+def warnings_of(study: FourierStudy) -> tuple[str, ...]:
     """What a reader must know before using the claims."""
     warnings = []
     if not study.key_frequencies:
@@ -115,11 +111,7 @@ def warnings_of(study: FourierStudy, claims: Mapping[str, Claim]) -> tuple[str, 
             "a product with 0 has no logarithm: pairs with a 0 and the answer 0 are left out, "
             "except from the model's own loss and accuracy"
         )
-    undefined = [
-        n
-        for n in ("memorisation_end", "circuit_formation_end", "cleanup_end")
-        if n in claims and claims[n] is None
-    ]
-    if undefined and study.key_frequencies:
+    undefined = [name for name, epoch in study.phases.ends.items() if epoch is None]
+    if undefined and study.progress and study.key_frequencies:
         warnings.append(f"undefined: {', '.join(undefined)}: {study.phases.why_not}")
     return tuple(warnings)

@@ -1,6 +1,5 @@
 """The algorithm that a model learned, as a closed form that needs no model."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,10 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mitool.analysis.fourier.basis import angles
 from mitool.analysis.fourier.form import CyclicForm
 from mitool.analysis.fourier.identity import TrigIdentity
-from mitool.analysis.fourier.interventions import losses_of
 from mitool.analysis.fourier.logits import CosineFit
+from mitool.training.loss import token_losses
 
 LEAST_MARGIN = 1e-9
 """Of the largest possible logit: a smaller lead of the right answer is rounding."""
@@ -29,7 +29,7 @@ class Formula:
         loss: cross-entropy in nats.
         accuracy: 1 if the right answer has the largest logit, and alone; else 0.
         agreement: the share of pairs on which its answer is the model's.
-        margin: the right answer's logit less the largest other one.
+        by_difference: its logit of the output whose phase is 0, 1, .. below the right answer's.
     """
 
     frequencies: tuple[int, ...]
@@ -37,7 +37,12 @@ class Formula:
     loss: float
     accuracy: float
     agreement: float
-    margin: float
+    by_difference: Float[Tensor, " difference"]
+
+    @property
+    def margin(self) -> float:
+        """The right answer's logit less the largest other one."""
+        return _margin(self.by_difference)
 
     def text(self, form: CyclicForm) -> str:
         """The formula on one line."""
@@ -79,21 +84,22 @@ def extract(
 ) -> Formula:
     """The formula of the fitted cosines of ``frequencies``, beside the model's ``logits``."""
     n = form.order
-    phase = torch.arange(n, dtype=torch.float64)
     coefficients = [fit.coefficients[k - 1].item() for k in frequencies]
     by_difference = torch.zeros(n, dtype=torch.float64)
     for k, coefficient in zip(frequencies, coefficients, strict=True):
-        by_difference += coefficient * (2 * math.pi * ((k * phase) % n) / n).cos()
-    answer = torch.zeros(1, dtype=torch.long)
-    margin = (by_difference[0] - by_difference[1:].max()).item()
-    is_right = margin > LEAST_MARGIN * sum(map(abs, coefficients))
+        by_difference += coefficient * angles(k, n).cos()
+    is_right = _margin(by_difference) > LEAST_MARGIN * sum(map(abs, coefficients))
     sums = form.sums.flatten()
     predicted = sums if is_right else (sums - by_difference.argmax()) % n
     return Formula(
         tuple(frequencies),
         tuple(coefficients),
-        losses_of(by_difference[None], answer).item(),
+        token_losses(by_difference, torch.tensor(0)).item(),
         float(is_right),
         (logits.argmax(dim=-1) == predicted).double().mean().item(),
-        margin,
+        by_difference,
     )
+
+
+def _margin(by_difference: Float[Tensor, " difference"]) -> float:
+    return (by_difference[0] - by_difference[1:].max()).item()

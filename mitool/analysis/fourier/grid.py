@@ -9,7 +9,7 @@ from torch import Tensor
 from mitool.analysis.fourier.basis import by_frequency, rows_of
 
 CHUNK = 2**23
-"""Values that are transformed at a time."""
+"""Values (activations, logits) that are computed or transformed at a time."""
 
 Bases = tuple[Float[Tensor, "row a"], Float[Tensor, "row b"]]
 """The operands' bases, by which a function of the pair is transformed."""

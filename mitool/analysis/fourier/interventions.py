@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mitool.analysis.fourier.basis import fourier_basis, rows_of
+from mitool.analysis.fourier.grid import CHUNK
 from mitool.analysis.fourier.logits import SumDirections
 from mitool.analysis.fourier.neurons import neuron_logit_map
-from mitool.analysis.fourier.observe import CHUNK, Division, Observation, Pairs, chunk_size
+from mitool.analysis.fourier.observe import Division, Observation, Pairs, chunk_size
 from mitool.models.recording import logits_with_neurons
 from mitool.models.transformer import ToyTransformer
+from mitool.training.loss import token_losses
 
 UNCHANGED = "unchanged"
 ONLY_LOGITS = "logits: key frequencies only"
@@ -64,11 +66,9 @@ class LogitTests:
 
     def only(self, frequencies: Sequence[int]) -> Outcome:
         """With only ``frequencies`` kept, and each output's mean."""
-        table = self.directions.projection(self.totals, frequencies)
-        table = table + self.directions.means(self.totals)
-        answers = torch.arange(len(table))
-        losses, right = losses_of(table, answers), is_right(table, answers)
-        sums = self.directions.sums
+        table = self.directions.kept(self.totals, frequencies)
+        answers, sums = torch.arange(len(table)), self.directions.sums
+        losses, right = token_losses(table, answers), table.argmax(dim=-1) == answers
         return Outcome(self.division.means(losses[sums]), self.division.means(right[sums]))
 
     def without(self, frequencies: Sequence[int]) -> Outcome:
@@ -95,13 +95,12 @@ class NeuronTests:
         self.neurons = seen.neurons
         self.pairs = pairs
         self.directions = directions
-        self.division = pairs.division.restricted_to(pairs.covered)
+        self.division = pairs.covered_division
         self.totals = directions.totals(seen.neurons)
 
     def only(self, frequencies: Sequence[int]) -> Outcome:
         """With each neuron's mean, and only the sum directions of ``frequencies``."""
-        table = self.directions.projection(self.totals, frequencies)
-        table = table + self.directions.means(self.totals)
+        table = self.directions.kept(self.totals, frequencies)
         return self._with(lambda rows: table[self.directions.sums[rows]])
 
     def without(self, frequencies: Sequence[int]) -> Outcome:
@@ -146,20 +145,6 @@ def outcome(
     """Losses and accuracies of logits and right answers, chunk by chunk."""
     losses, right = [], []
     for logits, answers in chunks:
-        losses.append(losses_of(logits, answers))
-        right.append(is_right(logits, answers))
+        losses.append(token_losses(logits, answers))
+        right.append(logits.argmax(dim=-1) == answers)
     return Outcome(division.means(torch.cat(losses)), division.means(torch.cat(right)))
-
-
-def losses_of(
-    logits: Float[Tensor, "row phase"], answers: Int[Tensor, " row"]
-) -> Float[Tensor, " row"]:
-    """Cross-entropy of each row in nats."""
-    return logits.logsumexp(dim=-1) - logits.gather(-1, answers[:, None])[:, 0]
-
-
-def is_right(
-    logits: Float[Tensor, "row phase"], answers: Int[Tensor, " row"]
-) -> Bool[Tensor, " row"]:
-    """Whether each row's largest entry is the answer's."""
-    return logits.argmax(dim=-1) == answers

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mitool.analysis.fourier.basis import fourier_basis, key_frequencies, rows_of
+from mitool.analysis.fourier.basis import angles, fourier_basis, key_frequencies, rows_of
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,11 @@ class SumDirections:
         directions = self._directions(frequencies)
         return directions @ (directions.T @ totals)
 
-    def means(self, totals: Float[Tensor, "sum width"]) -> Float[Tensor, " width"]:
-        return totals.sum(dim=0) / self.counts.sum()
+    def kept(
+        self, totals: Float[Tensor, "sum width"], frequencies: Sequence[int]
+    ) -> Float[Tensor, "sum width"]:
+        """What is left where only ``frequencies`` and the means over all pairs are kept."""
+        return self.projection(totals, frequencies) + totals.sum(dim=0) / self.counts.sum()
 
     def _directions(self, frequencies: Sequence[int]) -> Float[Tensor, "sum direction"]:
         """Orthonormal over pairs, and free of a mean."""
@@ -106,10 +109,9 @@ def fit_cosines(logits: Float[Tensor, "pair phase"], directions: SumDirections) 
     square = torch.linalg.vector_norm(logits).square() - n * of_pair.square().sum()
     variance = max(square.item() / logits.numel(), 0.0)
     by_difference = _by_difference(totals - directions.totals(of_pair[:, None])) / n_pairs
-    phase = torch.arange(n, dtype=torch.float64)
-    ks = torch.arange(1, n // 2 + 1, dtype=torch.float64)
-    cosines = (2 * math.pi * ((ks[:, None] * phase) % n) / n).cos()
-    sizes = torch.tensor([_mean_square(int(k), n) for k in ks], dtype=torch.float64)
+    frequencies = range(1, n // 2 + 1)
+    cosines = torch.stack([angles(k, n).cos() for k in frequencies])
+    sizes = torch.tensor([_mean_square(k, n) for k in frequencies], dtype=torch.float64)
     coefficients = cosines @ by_difference / (n * sizes)
     output_means = (totals.sum(dim=0) - totals.sum() / n) / n_pairs
     explained = coefficients.square() * sizes
@@ -134,4 +136,4 @@ def _by_difference(totals: Float[Tensor, "sum phase"]) -> Float[Tensor, " differ
 
 def _mean_square(k: int, n: int) -> float:
     """Of a cosine of frequency ``k`` over Z_n."""
-    return 1.0 if 2 * k == n else 0.5
+    return 1 / len(rows_of(k, n))

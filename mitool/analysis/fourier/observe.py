@@ -8,13 +8,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mitool.analysis.fourier.form import CyclicForm
-from mitool.models.recording import record
+from mitool.analysis.fourier.grid import CHUNK
+from mitool.models.recording import Recording, record
 from mitool.models.transformer import ToyTransformer
 from mitool.tasks import Examples, Task
 from mitool.training.loss import token_losses
-
-CHUNK = 2**23
-"""Logits, or activations, that are computed at a time."""
 
 PARTS = ("train", "test", "all")
 
@@ -33,9 +31,6 @@ class Division:
             means["test"] = _mean(values[~self.is_train])
         return means | {"all": _mean(values)}
 
-    def restricted_to(self, pairs: Int[Tensor, " kept"]) -> "Division":
-        return Division(None if self.is_train is None else self.is_train[pairs])
-
 
 @dataclass(frozen=True)
 class Pairs:
@@ -53,6 +48,12 @@ class Pairs:
     covered: Int[Tensor, " pair"]
     division: Division
     position: int
+
+    @property
+    def covered_division(self) -> Division:
+        """The division of the covered pairs."""
+        is_train = self.division.is_train
+        return Division(None if is_train is None else is_train[self.covered])
 
 
 @dataclass(frozen=True)
@@ -101,35 +102,23 @@ def observe(model: ToyTransformer, pairs: Pairs, *, inside: bool = True) -> Obse
     n_examples, n_covered = len(pairs.examples), len(pairs.covered)
     place = torch.full((n_examples,), -1)
     place[pairs.covered] = torch.arange(n_covered)
-    losses, right = [], []
-    kept: dict[str, Tensor] = {}
+    losses, right, kept = [], [], list[Tensor]()
     for chunk in torch.arange(n_examples).split(chunk_size(model)):
-        seen = _activations(model, pairs.examples.tokens[chunk], pairs.position, inside)
-        targets = pairs.examples.targets[chunk, 0]
-        losses.append(token_losses(seen["logits"], targets))
-        right.append(seen["logits"].argmax(dim=-1) == targets)
+        tokens, targets = pairs.examples.tokens[chunk], pairs.examples.targets[chunk, 0]
+        if inside:
+            seen = record(model, tokens, pairs.position)
+        else:
+            seen = Recording(model.logits(tokens, (pairs.position,))[:, 0], None, [])
+        losses.append(token_losses(seen.logits, targets))
+        right.append(seen.logits.argmax(dim=-1) == targets)
         is_covered = place[chunk] >= 0
-        seen["logits"] = seen["logits"][:, pairs.form.outputs]
-        for name, values in seen.items():
-            if name not in kept:
-                kept[name] = values.new_empty(n_covered, *values.shape[1:])
-            kept[name][place[chunk][is_covered]] = values[is_covered]
-    patterns = [values for name, values in kept.items() if name.startswith("pattern")]
-    return Observation(
-        torch.cat(losses), torch.cat(right), kept["logits"], kept.get("neurons"), patterns
-    )
-
-
-def _activations(
-    model: ToyTransformer, tokens: Int[Tensor, "example pos"], position: int, inside: bool
-) -> dict[str, Tensor]:
-    if not inside:
-        return {"logits": model.logits(tokens, (position,))[:, 0]}
-    seen = record(model, tokens, position)
-    found = {f"pattern {layer}": pattern for layer, pattern in enumerate(seen.patterns)}
-    if seen.neurons is not None:
-        found["neurons"] = seen.neurons
-    return found | {"logits": seen.logits}
+        found = [seen.logits[:, pairs.form.outputs], *seen.patterns]
+        found += [] if seen.neurons is None else [seen.neurons]
+        kept = kept or [values.new_empty(n_covered, *values.shape[1:]) for values in found]
+        for whole, values in zip(kept, found, strict=True):
+            whole[place[chunk][is_covered]] = values[is_covered]
+    neurons = kept.pop() if inside and not model.cfg.attn_only else None
+    return Observation(torch.cat(losses), torch.cat(right), kept[0], neurons, kept[1:])
 
 
 def chunk_size(model: ToyTransformer) -> int:

@@ -54,7 +54,7 @@ def measure(
     seen = observe(exact, pairs, inside=False)
     directions = SumDirections(form.sums.flatten(), form.order)
     fit = fit_cosines(seen.logits, directions)
-    tests = LogitTests(seen.logits, directions, division.restricted_to(pairs.covered))
+    tests = LogitTests(seen.logits, directions, pairs.covered_division)
     part = "all" if division.is_train is None else "train"
     gini_map = None
     if not model.cfg.attn_only:
@@ -91,6 +91,15 @@ class Phases:
     circuit_formation_end: int | None = None
     cleanup_end: int | None = None
     why_not: str = ""
+
+    @property
+    def ends(self) -> dict[str, int | None]:
+        """The ends by the names of their claims, in their order."""
+        return {
+            "memorisation_end": self.memorisation_end,
+            "circuit_formation_end": self.circuit_formation_end,
+            "cleanup_end": self.cleanup_end,
+        }
 
 
 def find_phases(measures: Sequence[Measures]) -> Phases:

@@ -103,7 +103,7 @@ class FourierResult(Result):
         formula = self.study.formula
         if formula is None:
             return None
-        n_pairs = len(self.study.form.operands) ** 2
+        n_pairs = self.study.form.sums.numel()
         without = "" if 0 in self.study.form.operands else " without a 0"
         share = self.study.fit.share(self.study.key_frequencies)
         return (

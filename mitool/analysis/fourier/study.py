@@ -82,7 +82,7 @@ def analyze_fourier(
     }
     config = as_dict(settings) | device.describe()
     claims = claims_of(study, subject.task, settings)
-    return FourierResult(record, config, claims, study, warnings=warnings_of(study, claims))
+    return FourierResult(record, config, claims, study, warnings=warnings_of(study))
 
 
 def _study(
@@ -154,7 +154,7 @@ def _examples(
     best = {
         k: int(neurons.cluster(k)[0]) for k in neurons.key_frequencies(settings.neuron_threshold)
     }
-    shape = (len(form.operands), len(form.operands))
+    shape = form.sums.shape
     return {k: (index, seen.neurons[:, index].unflatten(0, shape)) for k, index in best.items()}
 
 
@@ -166,7 +166,7 @@ def _outcomes(
     keys: Sequence[int],
 ) -> dict[str, Outcome]:
     """Every causal test, named as it is shown."""
-    on_logits = LogitTests(seen.logits, directions, pairs.division.restricted_to(pairs.covered))
+    on_logits = LogitTests(seen.logits, directions, pairs.covered_division)
     outcomes = {
         UNCHANGED: on_logits.unchanged(),
         ONLY_LOGITS: on_logits.only(keys),

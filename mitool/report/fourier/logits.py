@@ -1,8 +1,6 @@
 """Figures of the logits: their frequencies, the identity, the causal tests, the formula."""
 
-import math
-
-from mitool.analysis.fourier.identity import PRODUCTS, SIGNS
+from mitool.analysis.fourier.identity import PRODUCTS, READ_AS, SIGNS
 from mitool.analysis.fourier.interventions import Outcome
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.report.figures import (
@@ -19,7 +17,7 @@ from mitool.report.fourier.bars import frequency_bars, named, product_bars
 from mitool.report.fourier.spectra import grid_spectrum_plot
 from mitool.report.heatmaps import thinning
 
-READ_AS = ("cos c", "cos c", "sin c", "sin c")
+READ_AS_NAMES = [("cos c", "sin c")[function] for function in READ_AS]
 
 
 def logit_figures(study: FourierStudy) -> list[Figure]:
@@ -54,10 +52,9 @@ def _by_difference(study: FourierStudy) -> Figure:
     middle = n // 2
     phases = [(t + n - middle) % n for t in range(n)]
     x = [t - middle for t in range(n)]
-    add_line(plot, "model", x, [values[t].item() for t in phases], color=BLUE)
+    add_line(plot, "model", x, values[phases].tolist(), color=BLUE)
     if study.formula is not None:
-        terms = list(zip(study.formula.frequencies, study.formula.coefficients, strict=True))
-        formula = [sum(c * math.cos(2 * math.pi * k * t / n) for k, c in terms) for t in phases]
+        formula = study.formula.by_difference[phases].tolist()
         add_line(plot, "formula", x, formula, color=VERMILLION, dash="dash")
     return Figure(
         "logit_by_difference",
@@ -86,7 +83,7 @@ def _identity(study: FourierStudy) -> list[Figure]:
     signs = ("-" if sign < 0 else "+" for sign in SIGNS)
     names = [
         f"{sign} {product} · {read}"
-        for product, read, sign in zip(PRODUCTS, READ_AS, signs, strict=True)
+        for product, read, sign in zip(PRODUCTS, READ_AS_NAMES, signs, strict=True)
     ]
     amplitudes = {
         "written by the neurons": [i.through_neurons or () for i in identities],
@@ -141,14 +138,15 @@ def _products(study: FourierStudy) -> list[Figure]:
 def _tests(study: FourierStudy) -> Figure:
     plot = new_plot("mean cross-entropy (nats)", "")
     names = list(study.outcomes)[::-1]
-    parts = ("train", "test") if study.own.loss["train"] is not None else ("all",)
-    for part, color in zip(parts, (BLUE, VERMILLION), strict=False):
+    known = study.own.loss["train"] is not None
+    colors = {"train": BLUE, "test": VERMILLION} if known else {"all": GREEN}
+    for part, color in colors.items():
         plot.add_bar(
             orientation="h",
             y=[label(name) for name in names],
             x=[study.outcomes[name].loss[part] for name in names],
             name=part,
-            marker_color=color if part != "all" else GREEN,
+            marker_color=color,
             text=[_accuracy(study.outcomes[name], part) for name in names],
             textposition="outside",
             textfont={"size": 11, "color": BLACK},
