@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Claim = float | int | str | bool | None | Sequence[float] | Sequence[int] | Sequence[str]
 
@@ -22,3 +25,16 @@ class Result:
     config: Mapping[str, Any]
     claims: Mapping[str, Claim]
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def arrays(self) -> Mapping[str, "Tensor"]:
+        """The arrays behind the findings, by name."""
+        return {}
+
+    def documents(self) -> Mapping[str, Mapping[str, Any]]:
+        """Findings of another shape, as JSON documents by file name."""
+        return {}
+
+    @property
+    def conclusion(self) -> str | None:
+        """The finding on one line, where it can be said on one."""
+        return None

@@ -135,7 +135,7 @@ def claimed(
     """
     if overwrite and resume:
         raise UsageError("--overwrite and --resume exclude each other: give one of them")
-    _make(folder)
+    is_new = _make(folder)
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
@@ -159,10 +159,21 @@ def claimed(
         _remove_leftovers(folder)
         yield folder
     finally:
+        if is_new:
+            _remove_empty(folder)
         lock.release()
 
 
-def _make(folder: Path) -> None:
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder of which nothing came but the lock."""
+    with contextlib.suppress(OSError):
+        if {path.name for path in folder.iterdir()} <= {LOCK}:
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _make(folder: Path) -> bool:
+    """Make the folder; returns whether it was not there before."""
     try:
         existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         if not existing.is_dir():
@@ -172,6 +183,7 @@ def _make(folder: Path) -> None:
         raise UsageError(_cannot_write(folder, failure)) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: the folder cannot be written; choose another --out")
+    return existing != folder
 
 
 def _require_own(folder: Path) -> None:

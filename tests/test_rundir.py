@@ -49,6 +49,19 @@ def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> N
     assert (tmp_path / "notes.txt").read_text() == "the user's own"
 
 
+def test_a_folder_of_which_nothing_comes_is_taken_away_again(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), claimed(tmp_path / "made"):
+        raise ZeroDivisionError
+    assert not (tmp_path / "made").exists()
+    with claimed(tmp_path / "kept"):
+        (tmp_path / "kept" / "report.html").write_text("x")
+    assert (tmp_path / "kept" / "report.html").exists()
+    (tmp_path / "own").mkdir()
+    with claimed(tmp_path / "own"):
+        pass
+    assert (tmp_path / "own").exists()
+
+
 @pytest.mark.parametrize("name", ["config.json", "result.json", "figures/x.png", "report.html"])
 def test_files_of_a_run_s_names_that_mitool_did_not_write_are_left_alone(
     tmp_path: Path, name: str

@@ -78,9 +78,10 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                 Output(name).error(str(error))
                 raise typer.Exit(error.exit_code) from None
 
-        # Typer reads a command's options from these two; mypy knows neither on a function
-        run.__signature__ = _signature(function)  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}  # type: ignore[attr-defined]
+        signature = _signature(function)
+        run.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        described: Any = run  # a type checker knows no signature to set on a function
+        described.__signature__ = signature
         return run
 
     return decorate

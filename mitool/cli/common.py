@@ -1,11 +1,17 @@
 """Options that several commands share, declared once."""
 
+import shlex
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mitool.errors import UsageError
+
+if TYPE_CHECKING:
+    from mitool.report import Report, Written
 
 OUTPUT_PANEL = "Output and device"
 MOST_SEED = 2**63 - 1
@@ -62,17 +68,44 @@ OverwriteOption = Annotated[
 ]
 
 
-def parse_formats(text: str | None) -> tuple[frozenset[str], bool]:
-    """The formats of a report, and whether they were asked for by name.
+@dataclass(frozen=True)
+class Formats:
+    """What a report is written as.
 
-    Raises:
-        UsageError: one of them is unknown.
+    Attributes:
+        explicit: the formats were asked for by name.
     """
-    from mitool.report import FORMATS
 
-    if text is None:
-        return frozenset(FORMATS), False
-    names = frozenset(name.strip() for name in text.split(","))
-    if unknown := sorted(names - set(FORMATS)):
-        raise UsageError(f"--format: expected some of {', '.join(FORMATS)}, found {unknown[0]!r}")
-    return names, True
+    names: frozenset[str]
+    explicit: bool
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Formats":
+        """Read ``--format``, before there is work done for the report.
+
+        Raises:
+            UsageError: one of the formats is unknown.
+            BrowserError: images are asked for, and nothing is there to draw them.
+        """
+        from mitool.report import FORMATS, require_browser
+
+        if text is None:
+            return cls(frozenset(FORMATS), False)
+        names = frozenset(name.strip() for name in text.split(","))
+        if unknown := sorted(names - set(FORMATS)):
+            expected = ", ".join(FORMATS)
+            raise UsageError(f"--format: expected some of {expected}, found {unknown[0]!r}")
+        if "png" in names:
+            require_browser()
+        return cls(names, True)
+
+    def write(self, folder: Path, report: "Report") -> "Written":
+        """Write the report in these formats."""
+        from mitool.report import write_report
+
+        return write_report(folder, report, self.names, explicit=self.explicit)
+
+
+def command_line() -> str:
+    """What was typed, for the report to say how to have the same again."""
+    return shlex.join(["mitool", *sys.argv[1:]])

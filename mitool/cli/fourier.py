@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mitool.cli.command import command
-from mitool.cli.common import FormatOption, OutOption, OverwriteOption, ThreadsOption
+from mitool.cli.common import (
+    FormatOption,
+    Formats,
+    OutOption,
+    OverwriteOption,
+    ThreadsOption,
+    command_line,
+)
 from mitool.cli.settings import options, take_options
 from mitool.config import build
 from mitool.settings import FourierSettings
@@ -47,36 +54,27 @@ def fourier_command() -> Callable[..., None]:
         """
         from mitool import checkpoint, rundir
         from mitool.analysis.fourier import analyze_fourier
-        from mitool.cli.analysis import Destination, command_line, write_analysis
+        from mitool.cli.analysis import Destination, folder_beside, write_analysis
         from mitool.cli.progress import counted
         from mitool.device import exact, out_of_memory_is_an_error
         from mitool.report import fourier_report
         from mitool.subject import load
 
-        destination = Destination.of(path, "fourier", out, overwrite, report_format)
+        chosen, device = build(FourierSettings, settings), exact(threads)
+        formats = Formats.parse(report_format)
         subject = load(path)
         trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
+        folder = out or folder_beside(subject.path, "fourier")
         with (
-            rundir.claimed(destination.folder, overwrite=overwrite, clear=False),
+            rundir.claimed(folder, overwrite=overwrite, clear=False),
             out_of_memory_is_an_error("analyse a model of a smaller p"),
         ):
             with counted(output, "checkpoints") as observer:
                 result = analyze_fourier(
-                    subject,
-                    build(FourierSettings, settings),
-                    checkpoints=trajectory,
-                    device=exact(threads),
-                    observer=observer,
+                    subject, chosen, checkpoints=trajectory, device=device, observer=observer
                 )
-            write_analysis(
-                output,
-                destination,
-                result,
-                fourier_report(result, command_line()),
-                arrays=result.study.arrays(),
-                documents=result.documents(),
-                conclusion=result.conclusion,
-            )
+            destination = Destination(folder, overwrite, formats)
+            write_analysis(output, destination, result, fourier_report(result, command_line()))
 
     take_options(fourier, options(FourierSettings, FourierSettings(), PANEL), "analyze fourier")
     return command("analyze fourier")(fourier)

@@ -70,7 +70,6 @@ class Output:
         artifacts: Sequence[Path] = (),
         warnings: Sequence[str] = (),
         tables: Sequence[Table] = (),
-        conclusion: str | None = None,
     ) -> None:
         """Print a result, write it as ``result.json`` into ``folder``, and hold the checks.
 
@@ -78,7 +77,6 @@ class Output:
             artifacts: the files made, for the envelope.
             warnings: those of the rendering, beside the result's own.
             tables: printed for a reader instead of the claims.
-            conclusion: the last line that a reader sees.
 
         Raises:
             CheckFailed: a check is not met.
@@ -88,7 +86,9 @@ class Output:
         if folder is not None:
             rundir.write_json(folder / rundir.RESULT, envelope)
         try:
-            self._print(envelope, tables or [claims_table(result.claims)], artifacts, conclusion)
+            self._print(envelope, tables or [claims_table(result.claims)], artifacts)
+            if result.conclusion is not None and not self.as_json:
+                self.stdout.print(escape(result.conclusion), soft_wrap=True, highlight=False)
         except OSError as failure:
             raise RunError(f"the result cannot be written to stdout: {failure.strerror}") from None
         for warning in warnings:
@@ -96,11 +96,7 @@ class Output:
         require(self.checks, result.claims)
 
     def _print(
-        self,
-        envelope: Mapping[str, Any],
-        tables: Sequence[Table],
-        artifacts: Sequence[Path],
-        conclusion: str | None,
+        self, envelope: Mapping[str, Any], tables: Sequence[Table], artifacts: Sequence[Path]
     ) -> None:
         if self.as_json:
             text = json.dumps(envelope, indent=2, allow_nan=False)
@@ -110,8 +106,6 @@ class Output:
             self.stdout.print(table)
         for page in (path for path in artifacts if path.name == rundir.REPORT):
             self.stdout.print(f"report  {escape(str(page))}", soft_wrap=True, highlight=False)
-        if conclusion is not None:
-            self.stdout.print(escape(conclusion), soft_wrap=True, highlight=False)
 
     def envelope(
         self, result: Result, artifacts: Sequence[Path], warnings: Sequence[str]

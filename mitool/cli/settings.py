@@ -40,8 +40,8 @@ def take_options(
     named = [p for p in own if p.kind is not inspect.Parameter.VAR_KEYWORD]
     parameters = [*made, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in named)]
     require_distinct(parameters, owner)
-    # Typer reads a command's options from here; mypy knows it not on a function
-    function.__signature__ = inspect.Signature([output, *parameters])  # type: ignore[attr-defined]
+    described: Any = function  # a type checker knows no signature to set on a function
+    described.__signature__ = inspect.Signature([output, *parameters])
 
 
 def chosen(cls: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """``mitool train TASK``: one subcommand for each task, with its parameters as options."""
 
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,11 +14,12 @@ from mitool.cli.common import (
     DeviceOption,
     DtypeOption,
     FormatOption,
+    Formats,
     OutOption,
     OverwriteOption,
     SeedOption,
     ThreadsOption,
-    parse_formats,
+    command_line,
 )
 from mitool.cli.settings import chosen, options, take_options
 from mitool.config import build
@@ -98,7 +97,6 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
 
         if seeds is not None and seed:
             raise UsageError("--seed and --seeds exclude each other: give one of them")
-        formats, explicit = parse_formats(report_format)
         config = RunConfig(
             task=build(task_cls, chosen(task_cls, settings)),
             model=build(ModelSettings, chosen(ModelSettings, settings)),
@@ -114,9 +112,8 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
             resume=resume,
             overwrite=overwrite,
             tensorboard=tensorboard,
-            formats=formats,
-            formats_explicit=explicit,
-            command_line=shlex.join(["mitool", *sys.argv[1:]]),
+            formats=Formats.parse(report_format),
+            command_line=command_line(),
         )
         train_and_report(output, request)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mitool import rundir
 from mitool.cli.checks import require_known
+from mitool.cli.common import Formats
 from mitool.cli.output import Output
 from mitool.cli.progress import TrainingProgress
-from mitool.report import Written, require_browser, training_report, write_report
+from mitool.report import Written, training_report
 from mitool.training import (
     Observer,
     RunConfig,
@@ -36,16 +37,13 @@ class Request:
     resume: bool
     overwrite: bool
     tensorboard: bool
-    formats: frozenset[str]
-    formats_explicit: bool
+    formats: Formats
     command_line: str
 
 
 def train_and_report(output: Output, request: Request) -> None:
     """Train one model, or one for each seed, and write the reports."""
     require_known(output.checks, claim_names(request.config.task, request.seeds))
-    if request.formats_explicit and "png" in request.formats:
-        require_browser()  # rather than fail after the training
     result = _train(output, request)
     written = _report(output, request, result)
     checkpoints = [result.folder / rundir.CHECKPOINT] if isinstance(result, TrainResult) else []
@@ -60,7 +58,7 @@ def train_and_report(output: Output, request: Request) -> None:
 def _report(output: Output, request: Request, result: TrainResult | SeedsResult) -> Written:
     output.note(f"writing {result.folder / rundir.REPORT}")
     report = training_report(result, request.command_line)
-    return write_report(result.folder, report, request.formats, explicit=request.formats_explicit)
+    return request.formats.write(result.folder, report)
 
 
 def _report_seed(output: Output, request: Request, run: TrainResult) -> None:

@@ -1,6 +1,7 @@
 """The activations of the MLPs, by TransformerLens's names."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,13 +16,13 @@ class _ReLU(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.mark_dirty(x.relu_())
         ctx.save_for_backward(x)
         return x
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
         (output,) = ctx.saved_tensors
         return torch.ops.aten.threshold_backward.grad_input(grad, output, 0, grad_input=grad)
 

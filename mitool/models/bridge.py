@@ -1,7 +1,8 @@
 """The way to TransformerLens and back.
 
-Whatever looks inside a model goes through a ``TransformerBridge``, so that a toy checkpoint and
-a pretrained model are studied by the same code.
+A study that serves pretrained models too goes through a ``TransformerBridge``, so that a toy
+checkpoint is studied by the same code. What is peculiar to toy tasks reads the training engine's
+own forward pass (``mitool.models.recording``).
 """
 
 import math

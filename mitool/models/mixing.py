@@ -6,7 +6,9 @@ the sums of the mapped table, so the map costs as many products as the table has
 """
 
 import warnings
+from collections.abc import Callable
 from functools import cache, cached_property
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +66,8 @@ def mix(
     pattern: Pattern,
 ) -> Float[Tensor, "sum width"]:
     """Sum rows of ``table`` as ``pattern`` says, differentiably in both arguments."""
-    return _Mix.apply(weights, table, pattern)  # type: ignore[no-untyped-call]
+    apply: Callable[..., Tensor] = _Mix.apply  # which torch does not type
+    return apply(weights, table, pattern)
 
 
 def look_up(table: Float[Tensor, "row width"], pattern: Pattern) -> Float[Tensor, "sum width"]:
@@ -72,29 +75,30 @@ def look_up(table: Float[Tensor, "row width"], pattern: Pattern) -> Float[Tensor
 
     The backward pass of ``F.embedding`` is four times slower where rows are narrow.
     """
-    return _LookUp.apply(table, pattern)  # type: ignore[no-untyped-call]
+    apply: Callable[..., Tensor] = _LookUp.apply
+    return apply(table, pattern)
 
 
 class _LookUp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, table, pattern):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, table: Tensor, pattern: Pattern) -> Tensor:
         ctx.pattern = pattern
         return F.embedding(pattern.index[:, 0], table)
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return _sum_by_row(grad, ctx.pattern, None), None
 
 
 class _Mix(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, weights, table, pattern):  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, weights: Tensor, table: Tensor, pattern: Pattern) -> Tensor:
         ctx.save_for_backward(weights, table)
         ctx.pattern = pattern
         return _row_sums(table, pattern.index.flatten(), pattern.sum_starts, weights.flatten())
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
         weights, table = ctx.saved_tensors
         pattern, grad = ctx.pattern, grad.contiguous()
         grad_weights = _sampled_product(grad, table, pattern) if ctx.needs_input_grad[0] else None

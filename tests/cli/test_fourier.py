@@ -103,7 +103,7 @@ def test_what_cannot_be_analysed_is_refused(invoke: Invoke, grokked: Path) -> No
     refused = invoke("analyze", "fourier", "other")
     assert refused.exit_code == 3
     assert "task min" in refused.stderr
-    assert not Path("other/fourier/result.json").exists()
+    assert not Path("other/fourier").exists()
     invoke("train", "modadd", "--op", "multiply", "--p", "6", *QUICK[2:], "-o", "composite")
     refused = invoke("analyze", "fourier", "composite")
     assert refused.exit_code == 2
@@ -144,7 +144,7 @@ def test_an_interrupted_analysis_leaves_a_folder_that_can_be_used_again(
         assert invoke(*command).exit_code == 130
     assert {path: path.read_bytes() for path in folder.glob("[a-z]*.*")} == before
     with monkeypatch.context() as patched:  # while it writes
-        patched.setattr("mitool.cli.analysis.write_report", interrupt)
+        patched.setattr("mitool.report.write_report", interrupt)
         assert invoke(*command).exit_code == 130
     assert invoke(*command[:5], "--overwrite").exit_code == 0
     assert (folder / "report.html").exists()

@@ -44,12 +44,13 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The browser sessions that are started, as they are."""
     started: list[object] = []
 
-    class Counted(kaleido.Kaleido):  # type: ignore[misc]
-        def __init__(self, **options: object) -> None:
-            started.append(self)
-            super().__init__(**options)
+    start = kaleido.Kaleido
 
-    monkeypatch.setattr(kaleido, "Kaleido", Counted)
+    def counted(**options: object) -> object:
+        started.append(start(**options))
+        return started[-1]
+
+    monkeypatch.setattr(kaleido, "Kaleido", counted)
     return started
 
 

@@ -15,6 +15,7 @@ from mitool import rundir
 from mitool.device import resolve
 from mitool.errors import RunError, UsageError
 from mitool.subject import load
+from mitool.tasks import Split
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
 from mitool.training import RunConfig, claim_names, run_name, train, train_seeds
@@ -56,7 +57,7 @@ def test_training_lowers_the_loss_as_a_plain_loop_does(tmp_path: Path) -> None:
         parameter.requires_grad_(not name.endswith(".bias"))
     trained = [p for p in bridge.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=1.0, betas=(0.9, 0.98))
-    examples, (chosen, _) = run.task.examples(), run.task.split(0).indices(49)  # type: ignore[union-attr]
+    examples, (chosen, _) = run.task.examples(), Split(0.5, 0).indices(49)
     for _ in range(12):
         optimizer.zero_grad()
         logits = bridge(examples.tokens[chosen])[:, -1]

@@ -97,6 +97,9 @@ class FourierResult(Result):
 
     study: FourierStudy
 
+    def arrays(self) -> dict[str, Tensor]:
+        return self.study.arrays()
+
     @property
     def conclusion(self) -> str | None:
         """The algorithm on one line; None without key frequencies."""
