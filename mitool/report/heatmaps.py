@@ -24,6 +24,8 @@ SHORT_UNIT = 12
 MOST_TICKS = 24
 """Named rows or columns, of which all are named on the axis."""
 
+Labels = Sequence[str] | Sequence[int] | None
+
 DIVERGING, SEQUENTIAL = "RdBu_r", "Viridis"
 
 
@@ -34,8 +36,8 @@ def heatmap(
     unit: str,
     *,
     diverging: bool = False,
-    x: Sequence[str] | None = None,
-    y: Sequence[str] | None = None,
+    x: Labels = None,
+    y: Labels = None,
     height: int = 520,
 ) -> go.Figure:
     """One heatmap of ``values`` [y, x].
@@ -43,8 +45,8 @@ def heatmap(
     Args:
         unit: what the colours stand for.
         diverging: colours around 0, for values of both signs.
-        x: names of the columns; their numbers if left out.
-        y: names of the rows.
+        x: names of the columns, or where they stand; their numbers if left out.
+        y: the same of the rows.
     """
     plot = go.Figure(layout={"template": TEMPLATE, "height": height})
     trace = _trace(values, x, y)
@@ -96,26 +98,32 @@ def thinning(values: Tensor) -> str:
     return f" One row and column of every {step} are drawn." if step > 1 else ""
 
 
-def _trace(
-    values: Tensor, x: Sequence[str] | None = None, y: Sequence[str] | None = None
-) -> go.Heatmap:
+def _trace(values: Tensor, x: Labels = None, y: Labels = None) -> go.Heatmap:
     columns, rows = (
         range(0, size, math.ceil(size / MOST_CELLS)) for size in reversed(values.shape)
     )
     cells = values[list(rows)][:, list(columns)].float()
     return go.Heatmap(
         z=[[float(f"{value:.4g}") for value in row] for row in cells.tolist()],
-        x=[label(x[i]) for i in columns] if x else list(columns),
-        y=[label(y[i]) for i in rows] if y else list(rows),
+        x=_places(x, columns),
+        y=_places(y, rows),
         hovertemplate="%{x}, %{y}: %{z:.4g}<extra></extra>",
     )
 
 
-def _ticks(names: Sequence[str] | None) -> list[str] | None:
+def _places(names: Labels, chosen: range) -> list[int | str]:
+    if names is None:
+        return list(chosen)
+    return [
+        name if isinstance(name, int) else label(name) for name in map(names.__getitem__, chosen)
+    ]
+
+
+def _ticks(names: Labels) -> list[str] | None:
     """The names that an axis shows; of many a few, at even steps, which of a Fourier basis's
     rows are cosines.
     """
-    if names is None or len(names) <= MOST_TICKS:
+    if names is None or len(names) <= MOST_TICKS or isinstance(names[0], int):
         return None
     return [label(name) for name in names[1 :: 2 * math.ceil(len(names) / MOST_TICKS)]]
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
+import torch
 
 from mitool.report.figures import (
     BLACK,
     BLUE,
+    MAX_LEGEND,
     VERMILLION,
     Figure,
     add_line,
@@ -18,6 +20,7 @@ from mitool.report.figures import (
     line_style,
     new_plot,
 )
+from mitool.report.heatmaps import heatmap
 from mitool.report.page import Report
 from mitool.report.phases import phases_of, with_phases
 from mitool.report.tables import readable
@@ -50,7 +53,7 @@ def training_figures(result: TrainResult) -> tuple[Figure, ...]:
     history = _thinned(result.history)
     figures = [_loss(history), _accuracy(history)]
     if len(history[-1].test_position_losses) > 1:
-        figures.append(_position_losses(history))
+        figures.append(_position_losses(history, result.answer_labels))
     figures.append(_norms(history))
     if len(history) < len(result.history):
         note = f" {len(history):,} of {len(result.history):,} evaluations are drawn."
@@ -108,23 +111,26 @@ def _accuracy(history: History) -> Figure:
     )
 
 
-def _position_losses(history: History) -> Figure:
-    plot = new_plot("epoch", LOSS, log_y=True)
-    n_positions = len(history[-1].test_position_losses)
+def _position_losses(history: History, labels: Sequence[str]) -> Figure:
+    epochs = [e.epoch for e in history]
     by_position = {
-        f"answer {index}": [e.test_position_losses[index] for e in history]
-        for index in range(n_positions)
+        label: [e.test_position_losses[index] for e in history]
+        for index, label in enumerate(labels)
     }
-    add_lines(plot, by_position, [e.epoch for e in history])
-    fit_legend(plot)
-    return Figure(
-        "position_losses",
-        "Test loss by answer position",
-        f"Mean cross-entropy of the test examples at each of their {n_positions} answer positions, "
-        "counted from 0, on a log axis. Positions that fall at different epochs are learned one "
-        f"after the other.{_gaps(plot)}",
-        plot,
+    meaning = (
+        "Mean cross-entropy of the test examples at each of their answer positions. Positions that "
+        "fall at different epochs are learned one after the other."
     )
+    if len(labels) > MAX_LEGEND:
+        lines = ([math.nan if v is None else v for v in line] for line in by_position.values())
+        losses = torch.tensor(list(lines))
+        plot = heatmap(losses, "epoch", "", "nats", x=epochs, y=labels)
+    else:
+        plot = new_plot("epoch", LOSS, log_y=True)
+        add_lines(plot, by_position, epochs)
+        fit_legend(plot)
+        meaning = f"{meaning} On a log axis.{_gaps(plot)}"
+    return Figure("position_losses", "Test loss by answer position", meaning, plot)
 
 
 def _norms(history: History) -> Figure:

@@ -12,13 +12,16 @@ from importlib.metadata import EntryPoint, entry_points
 
 from mitool.config import nearest
 from mitool.errors import MitoolError, UsageError
-from mitool.tasks.base import Examples, Pairs, Split, Task
+from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
 
-__all__ = ["ENTRY_POINTS", "Examples", "Pairs", "Split", "Task", "get", "names"]
+__all__ = ["ENTRY_POINTS", "NO_ANSWER", "Examples", "Pairs", "Split", "Task", "get", "names"]
 
 ENTRY_POINTS = "mitool.tasks"
 REQUIRED = ("name", "summary", "sources", "model", "training")
 """What a task says of itself, beside its abstract members."""
+
+SHARED = ("base", "lists")
+"""The modules here that hold what tasks share, and no task."""
 
 
 def names() -> list[str]:
@@ -45,7 +48,7 @@ def get(name: str, error: type[MitoolError] = UsageError) -> type[Task]:
 @cache
 def _builtin_modules() -> dict[str, str]:
     modules = (module.name for module in pkgutil.iter_modules(__path__))
-    return {name.replace("_", "-"): f"{__name__}.{name}" for name in modules if name != "base"}
+    return {name.replace("_", "-"): f"{__name__}.{name}" for name in modules if name not in SHARED}
 
 
 def _plugins() -> dict[str, EntryPoint]:

@@ -17,8 +17,11 @@ from mitool.errors import UsageError
 from mitool.settings import ModelSettings, TrainingSettings
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Bool, Float, Int
     from torch import Generator, Tensor
+
+NO_ANSWER = -1
+"""The target where an example has no answer at one of the task's answer positions."""
 
 
 @plain_dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Examples:
 
     Attributes:
         tokens: what the model reads.
-        targets: the right token at each of the task's answer positions.
+        targets: the right token at each of the task's answer positions, or ``NO_ANSWER``.
     """
 
     tokens: Int[Tensor, "example pos"]
@@ -46,6 +49,12 @@ class Pairs:
 
     clean: Examples
     corrupted: Examples
+
+    @property
+    def differ(self) -> Bool[Tensor, "pair answer"]:
+        """The answer positions at which both have an answer, and not the same one."""
+        clean, corrupted = self.clean.targets, self.corrupted.targets
+        return (clean != corrupted) & (clean != NO_ANSWER) & (corrupted != NO_ANSWER)
 
 
 @plain_dataclass(frozen=True)
@@ -97,6 +106,12 @@ class Task(ABC):
     training: ClassVar[TrainingSettings]
     """The published training, the default of the training options."""
 
+    metric_name: ClassVar[str] = "logit difference"
+    """What ``metric`` measures."""
+
+    copies_operand: ClassVar[bool] = False
+    """Whether every answer is one of the tokens at ``operand_positions``."""
+
     @property
     @abstractmethod
     def vocabulary(self) -> tuple[str, ...]:
@@ -122,6 +137,18 @@ class Task(ABC):
         return (self.n_ctx - 1,)
 
     @property
+    def answer_labels(self) -> tuple[str, ...]:
+        """What each answer is, for a reader."""
+        return tuple(f"answer {index}" for index in range(len(self.answer_positions)))
+
+    @property
+    def operand_positions(self) -> tuple[int, ...]:
+        """The positions of the numbers that the answers are made of; empty where they are not
+        the same in every example.
+        """
+        return ()
+
+    @property
     def n_examples(self) -> int | None:
         """How many examples there are in all, or None for a stream."""
         return None
@@ -143,20 +170,64 @@ class Task(ABC):
         """How examples are divided into training and test; None for a stream."""
         return None
 
+    def is_right(
+        self, answers: Int[Tensor, "example answer"], examples: Examples
+    ) -> Bool[Tensor, "example answer"]:
+        """Which answers are right; a task where several would be says so here."""
+        return answers == examples.targets
+
     def pairs(self, n: int, generator: Generator) -> Pairs:
         """Draw ``n`` pairs of examples with different answers.
-
-        A task overrides this where a smaller change than another whole example will do.
 
         Raises:
             UsageError: the task's examples all have the same answer.
         """
-        clean, corrupted = self.sample(n, generator), self.sample(n, generator)
-        tokens, targets = corrupted.tokens.clone(), corrupted.targets.clone()
+        clean = self.sample(n, generator)
+        pairs = Pairs(clean, self.corrupt(clean, generator))
         for _ in range(1000):
-            same = (targets == clean.targets).all(dim=-1).nonzero()[:, 0]
+            same = (~pairs.differ.any(dim=-1)).nonzero()[:, 0]
             if not len(same):
-                return Pairs(clean, Examples(tokens, targets))
+                return pairs
             redrawn = self.sample(len(same), generator)
-            tokens[same], targets[same] = redrawn.tokens, redrawn.targets
+            _put(redrawn, pairs.clean, same)
+            _put(self.corrupt(redrawn, generator), pairs.corrupted, same)
         raise UsageError(f"task {self.name}: no two examples with different answers were found")
+
+    def corrupt(self, clean: Examples, generator: Generator) -> Examples:
+        """A counterpart of each example, for ``pairs``: another example as a whole.
+
+        A task overrides this with the smallest change that moves an answer.
+        """
+        return self.sample(len(clean), generator)
+
+    def metric(
+        self, logits: Float[Tensor, "pair answer d_vocab_out"], pairs: Pairs
+    ) -> Float[Tensor, " pair"]:
+        """How far the logits lean to the clean example's answers, in the unit of ``metric_name``.
+
+        The difference between the logits of the clean and of the corrupted answer, averaged over
+        the positions at which the two differ: positive for clean input, negative for corrupted.
+        """
+        differ = pairs.differ
+        clean, corrupted = (
+            logits.gather(-1, side.targets.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+            for side in (pairs.clean, pairs.corrupted)
+        )
+        difference = (clean - corrupted).masked_fill(~differ, 0.0)
+        return difference.sum(dim=-1) / differ.sum(dim=-1)
+
+
+def change_one(
+    values: Int[Tensor, "example place"], n_values: int, generator: Generator
+) -> Int[Tensor, "example place"]:
+    """``values`` with one of each row replaced by another of 0, .., n_values - 1."""
+    import torch
+
+    n, n_places = values.shape
+    place = torch.randint(n_places, (n, 1), generator=generator)
+    step = torch.randint(1, n_values, (n, 1), generator=generator)
+    return values.scatter(-1, place, (values.gather(-1, place) + step) % n_values)
+
+
+def _put(source: Examples, into: Examples, rows: Int[Tensor, " row"]) -> None:
+    into.tokens[rows], into.targets[rows] = source.tokens, source.targets

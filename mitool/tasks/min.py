@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks.base import Examples, Split, Task
+from mitool.tasks.base import Examples, Split, Task, change_one
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -39,6 +39,7 @@ class Min(Task):
     name: ClassVar[str] = "min"
     summary: ClassVar[str] = "The smallest (or largest) of k integers"
     sources: ClassVar[tuple[str, ...]] = ("The min-of-two-ints interpretability problem",)
+    copies_operand: ClassVar[bool] = True
     model: ClassVar[ModelSettings] = ModelSettings(
         n_layers=1, n_heads=1, d_model=32, attn_only=True, positional="zero"
     )
@@ -57,6 +58,10 @@ class Min(Task):
     @property
     def n_ctx(self) -> int:
         return self.k + 1
+
+    @property
+    def operand_positions(self) -> tuple[int, ...]:
+        return tuple(range(self.k))
 
     @property
     def n_examples(self) -> int | None:
@@ -79,6 +84,10 @@ class Min(Task):
         import torch
 
         return self._examples(torch.randint(self.d_vocab_out, (n, self.k), generator=generator))
+
+    def corrupt(self, clean: Examples, generator: Generator) -> Examples:
+        """The tuple with one operand changed."""
+        return self._examples(change_one(clean.tokens[:, : self.k], self.d_vocab_out, generator))
 
     def split(self, seed: int) -> Split | None:
         return Split(self.frac_train, seed) if self.n_examples else None

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks.base import Examples, Split, Task
+from mitool.tasks.base import Examples, Split, Task, change_one
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -55,6 +55,10 @@ class ModAdd(Task):
         return 3
 
     @property
+    def operand_positions(self) -> tuple[int, ...]:
+        return (0, 1)
+
+    @property
     def n_examples(self) -> int:
         return self.p**2
 
@@ -72,6 +76,10 @@ class ModAdd(Task):
         import torch
 
         return self._examples(torch.randint(self.p, (n, 2), generator=generator))
+
+    def corrupt(self, clean: Examples, generator: Generator) -> Examples:
+        """The pair with one operand changed."""
+        return self._examples(change_one(clean.tokens[:, :2], self.p, generator))
 
     def split(self, seed: int) -> Split:
         return Split(self.frac_train, seed)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks.base import Examples, Task
+from mitool.tasks.base import Examples, change_one
+from mitool.tasks.lists import TRAINING, IndexedListTask
 
 if TYPE_CHECKING:
-    from torch import Generator
+    from jaxtyping import Int
+    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True, config=FROZEN)
-class Permute(Task):
+class Permute(IndexedListTask):
     """``[BOS, x0, .., MID, i0, .., END, x_i0, ..]``: the xs in the order of the is, which are a
     permutation of 0, 1, ..
 
@@ -24,39 +26,15 @@ class Permute(Task):
     """
 
     length: Annotated[int, Field(ge=2, le=128, description="Numbers in the list")] = 3
-    max_value: Annotated[int, Field(ge=1, le=65535, description="Values are 0 to this number")] = 49
 
     name: ClassVar[str] = "permute"
     summary: ClassVar[str] = "A list in the order that a list of indices gives"
     sources: ClassVar[tuple[str, ...]] = ("The permute-a-list interpretability problem",)
+    special: ClassVar[tuple[str, ...]] = ("END", "MID", "BOS")
     model: ClassVar[ModelSettings] = ModelSettings(
         n_layers=2, n_heads=1, d_model=128, attn_only=True
     )
-    training: ClassVar[TrainingSettings] = TrainingSettings(
-        epochs=4_000,
-        lr=1e-3,
-        weight_decay=0.01,
-        betas=(0.9, 0.999),
-        batch_size=256,
-        eval_every=50,
-    )
-
-    @model_validator(mode="after")
-    def _check_indices(self) -> Permute:
-        if self.max_value < self.length - 1:
-            raise ValueError(
-                f"max_value: expected at least length - 1 = {self.length - 1}, so that every index "
-                f"is a value, found {self.max_value}"
-            )
-        return self
-
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        return (*map(str, range(self.max_value + 1)), "END", "MID", "BOS")
-
-    @property
-    def d_vocab_out(self) -> int:
-        return self.max_value + 1
+    training: ClassVar[TrainingSettings] = TRAINING
 
     @property
     def n_ctx(self) -> int:
@@ -69,8 +47,21 @@ class Permute(Task):
     def sample(self, n: int, generator: Generator) -> Examples:
         import torch
 
-        values = torch.randint(self.d_vocab_out, (n, self.length), generator=generator)
+        values = self.draw(n, generator)
         indices = torch.rand(n, self.length, generator=generator).argsort(dim=-1)
+        return self._examples(values, indices)
+
+    def corrupt(self, clean: Examples, generator: Generator) -> Examples:
+        """The list with one number changed, in the same order."""
+        values = clean.tokens[:, 1 : self.length + 1]
+        indices = clean.tokens[:, self.length + 2 : 2 * self.length + 2]
+        return self._examples(change_one(values, self.d_vocab_out, generator), indices)
+
+    def _examples(
+        self, values: Int[Tensor, "example length"], indices: Int[Tensor, "example length"]
+    ) -> Examples:
+        import torch
+
+        bos, mid, end = (self.column(name, len(values)) for name in ("BOS", "MID", "END"))
         answers = values.gather(-1, indices)
-        end, mid, bos = (torch.full((n, 1), self.d_vocab_out + token) for token in (0, 1, 2))
         return Examples(torch.cat([bos, values, mid, indices, end, answers], dim=-1), answers)

@@ -42,10 +42,12 @@ class TrainResult(Result):
     Attributes:
         folder: its run directory.
         history: its evaluations.
+        answer_labels: what each answer position is.
     """
 
     folder: Path
     history: tuple[Evaluation, ...]
+    answer_labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -209,5 +211,6 @@ def _result(run: Run) -> TrainResult:
         claims,
         folder=run.folder,
         history=tuple(run.history),
+        answer_labels=run.config.task.answer_labels,
         warnings=tuple(warnings),
     )

@@ -25,6 +25,11 @@ class Batch:
     inputs: Inputs
     targets: Int[Tensor, "example answer"]
 
+    @property
+    def examples(self) -> Examples:
+        """The examples as the task gave them."""
+        return Examples(self.inputs.row_tokens[self.inputs.index], self.targets)
+
     def __len__(self) -> int:
         return len(self.targets)
 

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
-from torch import nn
+from torch import Tensor, nn
 
 from mitool.device import to_float64
+from mitool.tasks import NO_ANSWER, Task
 from mitool.training.data import Batch
 from mitool.training.loss import token_losses
 
@@ -22,17 +24,18 @@ class Score:
 
     Attributes:
         loss: mean cross-entropy over answer tokens, in nats.
-        accuracy: share of answer tokens whose largest logit is the target's.
+        accuracy: share of answer tokens that are right: those with the largest logit.
         sequence_accuracy: share of examples whose answer tokens are all right.
-        position_losses: mean cross-entropy at each answer position.
+        position_losses: mean cross-entropy at each answer position; None where no example has
+            an answer there.
         position_accuracies: share of right tokens at each answer position.
     """
 
     loss: float
     accuracy: float
     sequence_accuracy: float
-    position_losses: list[float]
-    position_accuracies: list[float]
+    position_losses: list[float | None]
+    position_accuracies: list[float | None]
 
 
 @checked_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -53,10 +56,10 @@ class Evaluation:
     test_accuracy: float
     train_sequence_accuracy: float
     test_sequence_accuracy: float
-    train_position_losses: list[float]
-    test_position_losses: list[float]
-    train_position_accuracies: list[float]
-    test_position_accuracies: list[float]
+    train_position_losses: list[float | None]
+    test_position_losses: list[float | None]
+    train_position_accuracies: list[float | None]
+    test_position_accuracies: list[float | None]
     weight_norms: dict[str, float]
     seconds: float
 
@@ -66,22 +69,29 @@ class Evaluation:
 
 
 @torch.no_grad()
-def score(model: nn.Module, batches: Iterable[Batch]) -> Score:
-    """Loss and accuracy over all examples of ``batches``."""
-    losses, right = [], []
+def score(model: nn.Module, task: Task, batches: Iterable[Batch]) -> Score:
+    """Loss and accuracy over all answers of ``batches``."""
+    losses, answered, right = [], [], []
     for batch in batches:
         logits = model(batch.inputs)
         losses.append(token_losses(logits, batch.targets).sum(dim=0))
-        right.append(to_float64(logits.argmax(dim=-1) == batch.targets))
-    correct = torch.cat(right)
-    by_position = torch.stack(losses).sum(dim=0) / len(correct)
+        answered.append(batch.targets != NO_ANSWER)
+        right.append(task.is_right(logits.argmax(dim=-1), batch.examples) & answered[-1])
+    has_answer, is_right = torch.cat(answered), torch.cat(right)
+    counts = to_float64(has_answer).sum(dim=0)
+    position_losses = torch.stack(losses).sum(dim=0)
+    position_right = to_float64(is_right).sum(dim=0)
     return Score(
-        loss=by_position.mean().item(),
-        accuracy=correct.mean().item(),
-        sequence_accuracy=correct.amin(dim=-1).mean().item(),
-        position_losses=by_position.tolist(),
-        position_accuracies=correct.mean(dim=0).tolist(),
+        loss=(position_losses.sum() / counts.sum()).item(),
+        accuracy=(position_right.sum() / counts.sum()).item(),
+        sequence_accuracy=to_float64((is_right | ~has_answer).all(dim=-1)).mean().item(),
+        position_losses=_means(position_losses, counts),
+        position_accuracies=_means(position_right, counts),
     )
+
+
+def _means(sums: Float[Tensor, " answer"], counts: Float[Tensor, " answer"]) -> list[float | None]:
+    return [s / n if n else None for s, n in zip(sums.tolist(), counts.tolist(), strict=True)]
 
 
 @torch.no_grad()

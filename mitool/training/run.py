@@ -182,8 +182,8 @@ class Run:
             observer.evaluated(evaluation)
 
     def _evaluate(self) -> Evaluation:
-        train = score(self.model, self.data.train_evaluation(self.epoch))
-        test = score(self.model, self.data.test)
+        train = score(self.model, self.config.task, self.data.train_evaluation(self.epoch))
+        test = score(self.model, self.config.task, self.data.test)
         if not (math.isfinite(train.loss) and math.isfinite(test.loss)):
             self._fail_diverged()
         return Evaluation(

@@ -84,6 +84,7 @@ def make_run(
         warnings=() if grokked_at(history) else ("grokked_at is undefined",),
         folder=folder,
         history=history,
+        answer_labels=tuple(f"answer {index}" for index in range(answers)),
     )
 
 

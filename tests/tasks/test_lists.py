@@ -1,65 +1,35 @@
-"""The list tasks: their layouts, and that a short run learns each."""
+"""The list tasks: their layouts."""
 
 from collections import Counter
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from mitool.config import build
-from mitool.device import resolve
 from mitool.errors import UsageError
-from mitool.settings import TrainingSettings
 from mitool.tasks import Task
+from mitool.tasks.digits import Digits
 from mitool.tasks.index_array import IndexArray
 from mitool.tasks.majority import Majority
 from mitool.tasks.permute import Permute
 from mitool.tasks.previous_token import PreviousToken
 from mitool.tasks.sort import Sort
-from mitool.training import RunConfig, train
-
-TASKS: list[Task] = [
-    Sort(),
-    Sort(length=1, max_value=1),
-    Majority(),
-    Majority(length=5, max_value=2),
-    Permute(),
-    Permute(length=5, max_value=4),
-    IndexArray(),
-    IndexArray(length=1, max_value=1),
-    PreviousToken(),
-    PreviousToken(length=3, max_value=1),
-]
-
-
-def rows(task: Task, n: int = 200) -> list[tuple[list[str], list[str]]]:
-    """Examples as the labels of their tokens, and of their answers."""
-    examples = task.sample(n, torch.Generator().manual_seed(0))
-    label = task.vocabulary.__getitem__
-    return [
-        (list(map(label, tokens)), list(map(label, targets)))
-        for tokens, targets in zip(examples.tokens.tolist(), examples.targets.tolist(), strict=True)
-    ]
-
-
-@pytest.mark.parametrize("task", TASKS, ids=repr)
-def test_samples_fit_the_sizes_that_the_task_gives(task: Task) -> None:
-    examples = task.sample(50, torch.Generator().manual_seed(1))
-    assert examples.tokens.shape == (50, task.n_ctx)
-    assert examples.targets.shape == (50, len(task.answer_positions))
-    assert 0 <= examples.tokens.min() <= examples.tokens.max() < task.d_vocab
-    assert 0 <= examples.targets.min() <= examples.targets.max() < task.d_vocab_out
-    again = task.sample(50, torch.Generator().manual_seed(1))
-    assert torch.equal(examples.tokens, again.tokens)
-    pairs = task.pairs(20, torch.Generator().manual_seed(2))
-    assert pairs.clean.tokens.shape == pairs.corrupted.tokens.shape
-    assert (pairs.clean.targets != pairs.corrupted.targets).any(dim=-1).all()
+from tests.tasks.labelled import rows
 
 
 @pytest.mark.parametrize(
-    "task", [t for t in TASKS if isinstance(t, Sort | Permute | IndexArray)], ids=repr
+    "task",
+    [
+        Sort(),
+        Sort(length=1, max_value=1),
+        Permute(),
+        Permute(length=5, max_value=4),
+        IndexArray(),
+        IndexArray(length=1, max_value=1),
+        Digits(),
+        Digits(digits=2, operators=False, reverse_sum=True),
+    ],
+    ids=repr,
 )
 def test_answers_are_the_tokens_that_follow_their_positions(task: Task) -> None:
     examples = task.sample(50, torch.Generator().manual_seed(1))
@@ -120,25 +90,3 @@ def test_previous_token() -> None:
 def test_every_index_is_a_value(cls: type[Task]) -> None:
     with pytest.raises(UsageError, match=r"at least length - 1 = 6, .* found 5"):
         build(cls, {"length": 7, "max_value": 5})
-
-
-SHORT: list[tuple[Task, dict[str, Any], float]] = [
-    (Sort(length=4, max_value=9), {"epochs": 300}, 0.97),
-    (Majority(length=6, max_value=9), {"epochs": 150}, 0.97),
-    (Permute(length=2, max_value=4), {"epochs": 600}, 0.97),
-    (IndexArray(length=2, max_value=4), {"epochs": 400}, 0.97),
-    (PreviousToken(length=3, max_value=9), {"epochs": 300}, 0.9),
-]
-
-
-@pytest.mark.parametrize(("task", "settings", "least"), SHORT, ids=lambda value: str(value)[:20])
-def test_a_short_run_learns(
-    tmp_path: Path, task: Task, settings: dict[str, Any], least: float
-) -> None:
-    training: TrainingSettings = replace(
-        task.training, batch_size=128, eval_every=100, eval_size=512, **settings
-    )
-    model = replace(task.model, d_model=64)
-    claims = train(RunConfig(task, model, training, resolve("cpu", threads=1)), tmp_path).claims
-    assert isinstance(claims["test_accuracy"], float)
-    assert claims["test_accuracy"] >= least

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mitool.tasks import NO_ANSWER
 from mitool.training.loss import CHUNK, loss_and_gradient, token_losses
 
 
@@ -37,3 +38,18 @@ def test_token_losses_average_to_the_loss() -> None:
     losses = token_losses(logits, targets)
     assert losses.shape == (6, 2)
     assert torch.allclose(losses.mean(), loss_and_gradient(logits, targets)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [5, CHUNK])
+def test_positions_without_an_answer_count_for_nothing(n: int) -> None:
+    logits = torch.randn(n, 3, 5, dtype=torch.float64, requires_grad=True)
+    targets = torch.randint(5, (n, 3))
+    targets[torch.rand(n, 3) < 0.4] = NO_ANSWER
+    expected = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=NO_ANSWER)
+    (expected_gradient,) = torch.autograd.grad(expected, logits)
+    loss, gradient = loss_and_gradient(logits, targets)
+    assert torch.allclose(loss, expected, rtol=1e-14)
+    assert torch.allclose(gradient, expected_gradient, rtol=1e-12, atol=1e-18)
+    losses = token_losses(logits, targets)
+    assert not losses[targets == NO_ANSWER].any()
+    assert torch.allclose(losses.sum() / (targets != NO_ANSWER).sum(), expected, rtol=1e-12)

@@ -1,13 +1,17 @@
+import math
+
 import pytest
 import torch
 
 from mitool.device import resolve
-from mitool.models.inputs import Inputs
+from mitool.models.inputs import Inputs, prepare
 from mitool.settings import TrainingSettings
+from mitool.tasks import NO_ANSWER
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
+from mitool.tasks.sort import Sort
 from mitool.training.cadence import checkpoint_epochs
-from mitool.training.data import TrainingData
+from mitool.training.data import Batch, TrainingData
 from mitool.training.metrics import Evaluation, grokked_at, memorised_at, score, weight_norms
 from mitool.training.optimizers import learning_rate, make_optimizer
 
@@ -66,18 +70,39 @@ class _Parrot(torch.nn.Module):
 
 
 def test_scores_worked_out_by_hand() -> None:
-    data = TrainingData(
-        Min(k=2, max_value=2, frac_train=0.5), TrainingSettings(), 0, 0, resolve("cpu")
-    )
+    task = Min(k=2, max_value=2, frac_train=0.5)
+    data = TrainingData(task, TrainingSettings(), 0, 0, resolve("cpu"))
     assert data.train is not None
     right = (data.train.targets == 0).float().mean().item()
     # log(e^2 + 2) - 2 where the answer is 0, log(e^2 + 2) elsewhere
     log_total = torch.tensor([2.0, 0.0, 0.0], dtype=torch.float64).logsumexp(0).item()
-    found = score(_Parrot(), [data.train])
+    found = score(_Parrot(), task, [data.train])
     assert found.accuracy == pytest.approx(right)
     assert found.loss == pytest.approx(log_total - 2 * right)
     assert found.position_losses == [pytest.approx(found.loss)]
     assert found.position_accuracies == [pytest.approx(right)]
+
+
+class _Sure(torch.nn.Module):
+    """Answers 1, 0, 1 at the three answer positions of every example."""
+
+    def forward(self, inputs: Inputs) -> torch.Tensor:
+        logits = torch.eye(2, dtype=torch.float64)[[1, 0, 1]]
+        return logits.expand(inputs.n_examples, 3, 2)
+
+
+def test_scores_leave_out_positions_without_an_answer() -> None:
+    none = NO_ANSWER
+    targets = torch.tensor([[1, none, none], [0, none, 1]])
+    tokens = torch.tensor([[0, 1, 0, 1]] * 2)
+    task = Sort(length=3, max_value=3)  # right is what equals the target
+    found = score(_Sure(), task, [Batch(prepare(tokens, (0, 1, 2)), targets)])
+    right, wrong = math.log(math.e + 1) - 1, math.log(math.e + 1)
+    assert found.loss == pytest.approx((2 * right + wrong) / 3)
+    assert found.accuracy == pytest.approx(2 / 3)
+    assert found.sequence_accuracy == 0.5
+    assert found.position_losses == [pytest.approx((right + wrong) / 2), None, pytest.approx(right)]
+    assert found.position_accuracies == [0.5, None, 1.0]
 
 
 def test_weight_norms_are_of_trained_weights() -> None:

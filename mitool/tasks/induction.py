@@ -1,0 +1,173 @@
+"""Repeated subsequences: the task on which induction heads form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from mitool.config import FROZEN
+from mitool.settings import ModelSettings, TrainingSettings
+from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
+    from torch import Generator, Tensor
+
+LIST_SEED = 0
+"""Of the sequences of a finite list, which are the same in every run."""
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Induction(Task):
+    """``[BOS, x1, .., xn]``: random tokens, among which a subsequence stands several times.
+
+    Where the subsequence stands is drawn evenly; it does not overlap itself, and its tokens
+    differ from each other. From the second time on each of its tokens but the first can be told
+    from what came before, and is read at the token before it. BOS is the last token.
+
+    A stream of fresh sequences, or with ``--sequences`` a list that is divided.
+    """
+
+    length: Annotated[int, Field(ge=4, le=4096, description="Tokens behind BOS")] = 84
+    max_value: Annotated[int, Field(ge=3, le=65535, description="Tokens are 0 to this number")] = (
+        126
+    )
+    subsequence: Annotated[int, Field(ge=2, le=1024, description="Its length")] = 16
+    times: Annotated[int, Field(ge=2, le=64, description="Times that it stands there")] = 3
+    sequences: Annotated[
+        int | None,
+        Field(ge=2, le=1_000_000, description="Sequences of a finite list; left out: a stream"),
+    ] = None
+    frac_train: Annotated[
+        float, Field(gt=0, lt=1, description="Share of a finite list that trains")
+    ] = 0.5
+
+    name: ClassVar[str] = "induction"
+    summary: ClassVar[str] = "A subsequence that is repeated among random tokens"
+    sources: ClassVar[tuple[str, ...]] = (
+        "Nanda et al. 2023, arXiv 2301.05217 (non-modular tasks)",
+        "Olsson et al. 2022, arXiv 2209.11895",
+    )
+    model: ClassVar[ModelSettings] = ModelSettings(
+        n_layers=2, n_heads=4, d_model=48, d_head=12, attn_only=True
+    )
+    training: ClassVar[TrainingSettings] = TrainingSettings(
+        epochs=6_000,
+        lr=1e-3,
+        weight_decay=1.0,
+        betas=(0.9, 0.98),
+        batch_size=128,
+        eval_every=50,
+        eval_size=512,
+    )
+
+    @model_validator(mode="after")
+    def _check_room(self) -> Induction:
+        if self.subsequence * self.times > self.length:
+            raise ValueError(
+                f"length: expected at least subsequence * times = {self.subsequence * self.times}, "
+                f"found {self.length}"
+            )
+        if self.subsequence > self.max_value:
+            raise ValueError(
+                f"subsequence: expected at most max_value = {self.max_value}, so that its tokens "
+                f"can differ, found {self.subsequence}"
+            )
+        return self
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        return (*map(str, range(self.max_value + 1)), "BOS")
+
+    @property
+    def d_vocab_out(self) -> int:
+        return self.max_value + 1
+
+    @property
+    def n_ctx(self) -> int:
+        return self.length + 1
+
+    @property
+    def answer_positions(self) -> tuple[int, ...]:
+        """From the first token of the earliest second time on."""
+        return tuple(range(self.subsequence + 1, self.length))
+
+    @property
+    def answer_labels(self) -> tuple[str, ...]:
+        return tuple(f"position {position}" for position in self.answer_positions)
+
+    @property
+    def n_examples(self) -> int | None:
+        return self.sequences
+
+    def examples(self) -> Examples:
+        import torch
+
+        if self.sequences is None:
+            return super().examples()
+        return self.sample(self.sequences, torch.Generator().manual_seed(LIST_SEED))
+
+    def sample(self, n: int, generator: Generator) -> Examples:
+        values, order, starts = self._draw(n, generator)
+        return self._examples(values, order[:, : self.subsequence], starts)
+
+    def split(self, seed: int) -> Split | None:
+        return None if self.sequences is None else Split(self.frac_train, seed)
+
+    def pairs(self, n: int, generator: Generator) -> Pairs:
+        """Sequences beside the same ones with a token of the subsequence, not its first, changed
+        each time to one that is not in it.
+        """
+        import torch
+
+        values, order, starts = self._draw(n, generator)
+        subsequence, other = order[:, : self.subsequence], order[:, self.subsequence, None]
+        offset = torch.randint(1, self.subsequence, (n, 1), generator=generator)
+        changed = subsequence.scatter(-1, offset, other)
+        return Pairs(
+            self._examples(values, subsequence, starts), self._examples(values, changed, starts)
+        )
+
+    def _draw(
+        self, n: int, generator: Generator
+    ) -> tuple[
+        Int[Tensor, "example length"], Int[Tensor, "example value"], Int[Tensor, "example time"]
+    ]:
+        """Random tokens, all values in a random order, and where the subsequence stands."""
+        import torch
+
+        values = torch.randint(self.d_vocab_out, (n, self.length), generator=generator)
+        order = torch.rand(n, self.d_vocab_out, generator=generator).argsort(dim=-1)
+        return values, order, self._starts(n, generator)
+
+    def _starts(self, n: int, generator: Generator) -> Int[Tensor, "example time"]:
+        """Where the subsequence stands each time, evenly among the ways that it can.
+
+        Take each time as one item among the tokens that are left: their order decides.
+        """
+        import torch
+
+        rest = self.length - self.subsequence * self.times
+        items = torch.rand(n, rest + self.times, generator=generator).argsort(dim=-1)
+        chosen = items[:, : self.times].sort(dim=-1).values
+        return chosen + torch.arange(self.times) * (self.subsequence - 1)
+
+    def _examples(
+        self,
+        values: Int[Tensor, "example length"],
+        subsequence: Int[Tensor, "example offset"],
+        starts: Int[Tensor, "example time"],
+    ) -> Examples:
+        import torch
+
+        n = len(values)
+        places = starts[:, :, None] + torch.arange(self.subsequence)
+        values = values.scatter(-1, places.flatten(1), subsequence.repeat(1, self.times))
+        bos = torch.full((n, 1), self.max_value + 1)
+        targets = torch.full((n, self.n_ctx), NO_ANSWER)
+        # a token at place i is at position i + 1, and is read at position i
+        told = places[:, 1:, 1:].flatten(1)
+        targets.scatter_(-1, told, values.gather(-1, told))
+        return Examples(torch.cat([bos, values], dim=-1), targets[:, list(self.answer_positions)])

@@ -1,0 +1,67 @@
+"""Repeated subsequences."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from mitool.config import build
+from mitool.errors import UsageError
+from mitool.tasks import NO_ANSWER
+from mitool.tasks.induction import Induction
+from tests.tasks.labelled import rows
+
+
+def test_answers_are_what_follows_in_the_second_and_third_time() -> None:
+    task = Induction()
+    for tokens, answers in rows(task, 50):
+        assert tokens[0] == "BOS"
+        told = [p + 1 for p, a in zip(task.answer_positions, answers, strict=True) if a]
+        assert [tokens[p] for p in told] == [a for a in answers if a]
+        second, third = told[:15], told[15:]
+        assert second == list(range(second[0], second[0] + 15))
+        assert third == list(range(third[0], third[0] + 15))
+        subsequence = tokens[second[0] - 1 : second[-1] + 1]
+        assert len(set(subsequence)) == 16
+        assert tokens[third[0] - 1 : third[-1] + 1] == subsequence
+        text = " ".join(tokens[: second[0] - 1])
+        assert " ".join(subsequence) in text
+
+
+def test_every_arrangement_is_as_likely() -> None:
+    # two of "ab" among three other tokens: 5 choose 2 = 10 arrangements
+    task = Induction(length=7, max_value=9, subsequence=2, times=2)
+    starts = task._starts(20_000, torch.Generator().manual_seed(0))
+    counts = Counter(map(tuple, starts.tolist()))
+    assert len(counts) == 10
+    assert all(1800 < count < 2200 for count in counts.values())
+    assert all(b - a >= 2 for a, b in counts)
+    assert max(b for _, b in counts) == 5
+
+
+def test_a_finite_list_is_the_same_in_every_run_and_is_divided() -> None:
+    task = Induction(sequences=512)
+    first, again = task.examples(), task.examples()
+    assert torch.equal(first.tokens, again.tokens)
+    assert (task.n_examples, len(first)) == (512, 512)
+    split = task.split(0)
+    assert split is not None
+    assert [len(part) for part in split.indices(512)] == [256, 256]
+    assert Induction().split(0) is None
+    assert Induction().n_examples is None
+
+
+def test_pairs_change_one_token_of_the_subsequence_each_time() -> None:
+    task = Induction(times=4)
+    pairs = task.pairs(50, torch.Generator().manual_seed(0))
+    changed = pairs.clean.tokens != pairs.corrupted.tokens
+    assert changed.sum(dim=-1).tolist() == [4] * 50
+    assert pairs.differ.sum(dim=-1).tolist() == [3] * 50
+    assert torch.equal(pairs.clean.targets == NO_ANSWER, pairs.corrupted.targets == NO_ANSWER)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"at least subsequence \* times = 48, found 40"):
+        build(Induction, {"length": 40})
+    with pytest.raises(UsageError, match="at most max_value = 5, .* found 6"):
+        build(Induction, {"max_value": 5, "subsequence": 6})
