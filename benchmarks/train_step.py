@@ -107,7 +107,7 @@ def milliseconds(step: Step) -> float:
 def mitool_step(task: ModAdd, batch: Batch) -> Step:
     model = ToyTransformer(TransformerConfig.for_task(task.model, task))
     model.initialise(generator(0, "init"))
-    step = TrainStep(model, make_optimizer(model.parameters(), task.training), task.training)
+    step = TrainStep(model, make_optimizer(model.parameters(), task.training), task.training, 1)
     return lambda: step(batch)
 
 

@@ -82,6 +82,10 @@ class TrainingSettings:
     warmup: Annotated[
         int, Field(ge=0, description="Steps over which the learning rate rises linearly")
     ] = 0
+    schedule: Annotated[
+        Literal["constant", "linear", "cosine"],
+        Field(description="Learning rate after the warm-up: constant, or falling to 0 at the end"),
+    ] = "constant"
     batch_size: Annotated[
         int | None,
         Field(ge=1, description="Examples per step; left out: the whole training set"),

@@ -12,7 +12,10 @@ from mitool.tasks import Task
 FREE_TO_CHANGE = frozenset(
     {"epochs", "checkpoint_every", "checkpoint_spacing", "stop_test_loss", "stop_on_grok"}
 )
-"""Training settings that a resumed run may change: they leave the weights of an epoch alone."""
+"""Training settings that a resumed run may change: they leave the weights of an epoch alone.
+
+Of ``epochs`` this holds where the learning rate does not fall towards the last of them.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any]) -> None:
     Raises:
         UsageError: a setting differs that decides the weights; all of them are named.
     """
+    free = FREE_TO_CHANGE
+    if asked["training"].get("schedule") != "constant":
+        free -= {"epochs"}
     differences = []
     for name in sorted(saved.keys() | asked.keys()):
         was, now = saved.get(name), asked.get(name)
@@ -56,7 +62,7 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any]) -> None:
             differences += [
                 f"{key} was {was.get(key)}, asked {now.get(key)}"
                 for key in sorted(was.keys() | now.keys())
-                if was.get(key) != now.get(key) and key not in FREE_TO_CHANGE
+                if was.get(key) != now.get(key) and key not in free
             ]
         elif was != now:
             differences.append(f"{name} was {was}, asked {now}")

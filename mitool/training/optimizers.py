@@ -1,5 +1,6 @@
-"""Optimisers and the warm-up of their learning rate."""
+"""Optimisers and their learning rate."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -40,6 +41,16 @@ def make_optimizer(
     )
 
 
-def learning_rate(settings: TrainingSettings, step: int) -> float:
-    """The learning rate of step 0, 1, ..: rising linearly from 0 over ``warmup`` steps."""
-    return settings.lr * min(step / settings.warmup, 1.0) if settings.warmup else settings.lr
+def learning_rate(settings: TrainingSettings, step: int, n_steps: int) -> float:
+    """The learning rate of step 0, 1, .., of ``n_steps``: rising linearly from 0 over ``warmup``
+    steps, then as ``schedule`` says.
+    """
+    if step < settings.warmup:
+        return settings.lr * step / settings.warmup
+    left = 1 - (step - settings.warmup) / max(n_steps - settings.warmup, 1)
+    match settings.schedule:
+        case "linear":
+            return settings.lr * left
+        case "cosine":
+            return settings.lr * (1 - math.cos(math.pi * left)) / 2
+    return settings.lr

@@ -145,11 +145,12 @@ class Run:
 
     def _make_step(self) -> TrainStep:
         training = self.config.training
+        n_steps = training.epochs * self.data.steps_per_epoch
         if self._captures:
             assert self.data.full_batch is not None
             batch = self.data.full_batch
-            return CapturedStep(self.model, self.optimizer, training, batch, self.step)
-        return TrainStep(self.model, self.optimizer, training, self.step)
+            return CapturedStep(self.model, self.optimizer, training, n_steps, batch, self.step)
+        return TrainStep(self.model, self.optimizer, training, n_steps, self.step)
 
     def _train_epoch(self, step: TrainStep, pending: PendingSignal) -> None:
         """Train to the end of the epoch, or until there is reason to save in the midst of it."""

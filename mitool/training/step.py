@@ -20,7 +20,8 @@ class TrainStep:
     """Trains a model by one batch at a time.
 
     Attributes:
-        taken: how many steps have been taken.
+        n_steps: how many steps there will be.
+        taken: how many have been taken.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class TrainStep:
         model: ToyTransformer,
         optimizer: torch.optim.Optimizer,
         settings: TrainingSettings,
+        n_steps: int,
         taken: int = 0,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.settings = settings
+        self.n_steps = n_steps
         self.taken = taken
 
     def __call__(self, batch: Batch) -> Loss:
@@ -50,8 +53,8 @@ class TrainStep:
         return loss
 
     def _set_learning_rate(self) -> None:
-        if self.taken <= self.settings.warmup:
-            lr = learning_rate(self.settings, self.taken)
+        if self.taken <= self.settings.warmup or self.settings.schedule != "constant":
+            lr = learning_rate(self.settings, self.taken, self.n_steps)
             for group in self.optimizer.param_groups:
                 if isinstance(group["lr"], Tensor):
                     group["lr"].fill_(lr)
@@ -73,10 +76,11 @@ class CapturedStep(TrainStep):
         model: ToyTransformer,
         optimizer: torch.optim.Optimizer,
         settings: TrainingSettings,
+        n_steps: int,
         batch: Batch,
         taken: int = 0,
     ) -> None:
-        super().__init__(model, optimizer, settings, taken)
+        super().__init__(model, optimizer, settings, n_steps, taken)
         self._batch = batch
         self._replay, self._loss = capture(self._plain_step, self._warm_up)
 

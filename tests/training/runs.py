@@ -36,7 +36,7 @@ STREAM = replace(
     task=Min(k=9, max_value=9),
     model=replace(SMALL, n_layers=2),
 )
-MINIBATCH = config(batch_size=10, warmup=20)
+MINIBATCH = config(batch_size=10, warmup=20, schedule="cosine")
 RUNS = {
     "full batch": config(),
     "minibatch": MINIBATCH,

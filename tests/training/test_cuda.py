@@ -31,9 +31,9 @@ def test_a_captured_step_is_the_plain_step(warmup: int) -> None:
         model.initialise(generator(0, "init")).to(device.torch_device)
         optimizer = make_optimizer(model.parameters(), settings, capturable=captured)
         step = (
-            CapturedStep(model, optimizer, settings, batch)
+            CapturedStep(model, optimizer, settings, 100, batch)
             if captured
-            else TrainStep(model, optimizer, settings)
+            else TrainStep(model, optimizer, settings, 100)
         )
         losses.append([step(batch).item() for _ in range(30)])
     assert torch.allclose(torch.tensor(losses[0]), torch.tensor(losses[1]), rtol=1e-4)

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from mitool.config import build
 from mitool.device import resolve
 from mitool.models.inputs import Inputs, prepare
 from mitool.settings import TrainingSettings
@@ -128,8 +129,16 @@ def test_the_cadence_of_checkpoints_is_an_option() -> None:
 
 def test_warm_up_rises_linearly_from_zero() -> None:
     settings = TrainingSettings(lr=1.0, warmup=10)
-    assert [learning_rate(settings, step) for step in (0, 1, 5, 10, 99)] == [0, 0.1, 0.5, 1, 1]
-    assert learning_rate(TrainingSettings(lr=1.0), 0) == 1.0
+    rates = [learning_rate(settings, step, 110) for step in (0, 1, 5, 10, 99)]
+    assert rates == [0, 0.1, 0.5, 1, 1]
+    assert learning_rate(TrainingSettings(lr=1.0), 0, 110) == 1.0
+
+
+@pytest.mark.parametrize(("schedule", "quarter"), [("linear", 0.75), ("cosine", 0.8535534)])
+def test_the_learning_rate_falls_to_0_after_the_warm_up(schedule: str, quarter: float) -> None:
+    settings = build(TrainingSettings, {"lr": 2.0, "warmup": 10, "schedule": schedule})
+    rates = [learning_rate(settings, step, 110) for step in (5, 10, 35, 60, 110)]
+    assert rates == pytest.approx([1.0, 2.0, 2 * quarter, 1.0, 0.0])
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
