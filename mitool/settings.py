@@ -123,3 +123,20 @@ class FourierSettings:
         float,
         Field(gt=0, lt=1, description="Least share of the neurons of a key frequency of theirs"),
     ] = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class AttentionSettings:
+    """What the analysis of attention looks at."""
+
+    examples: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Examples of the task; left out: all of a list of up to 65 536, else 1 024",
+        ),
+    ] = None
+    shown: Annotated[
+        int, Field(ge=1, le=16, description="Examples whose patterns the report shows")
+    ] = 6

@@ -1,9 +1,9 @@
 """A model together with the task to study it on."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Int
@@ -12,7 +12,7 @@ from torch import Tensor
 from mitool import checkpoint, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
-from mitool.errors import InputError, MitoolError
+from mitool.errors import InputError, MitoolError, UsageError
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.tasks import Split, Task
 
@@ -35,6 +35,35 @@ class Subject:
     model: ToyTransformer
     task: Task
     metadata: Metadata
+
+    def describe(self) -> dict[str, Any]:
+        """What is studied, for a result."""
+        return {
+            "task": asdict(self.metadata.task),
+            "checkpoint": str(self.path),
+            "epoch": self.metadata.epoch,
+            "seed": self.metadata.seed,
+        }
+
+    def encode(self, text: str) -> Int[Tensor, " pos"]:
+        """Tokens from their labels, apart by spaces.
+
+        Raises:
+            UsageError: one is no token of the task.
+        """
+        known = {label: token for token, label in enumerate(self.task.vocabulary)}
+        labels = text.split()
+        if unknown := [label for label in labels if label not in known]:
+            shown = " ".join((*self.task.vocabulary[:2], "..", *self.task.vocabulary[-2:]))
+            raise UsageError(
+                f"task {self.task.name}: expected its tokens, apart by spaces ({shown}), found "
+                f"{unknown[0]!r}"
+            )
+        return torch.tensor([known[label] for label in labels], dtype=torch.int64)
+
+    def label(self, token: int) -> str:
+        """A token as a reader sees it."""
+        return self.task.vocabulary[token]
 
     def training_examples(self) -> Int[Tensor, " train"] | None:
         """The indices, among the task's examples, of those that trained the model.

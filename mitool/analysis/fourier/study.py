@@ -1,7 +1,6 @@
 """The Fourier analysis of a subject, from its weights to the formula."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -73,13 +72,7 @@ def analyze_fourier(
     with device.active(), torch.no_grad():
         pairs = pairs_of(subject.task, form, subject.training_examples())
         study = _study(subject, settings, pairs, checkpoints, observer)
-    record = {
-        "task": asdict(subject.metadata.task),
-        "checkpoint": str(subject.path),
-        "epoch": subject.metadata.epoch,
-        "seed": subject.metadata.seed,
-        "checkpoints": len(study.progress) or 1,
-    }
+    record = subject.describe() | {"checkpoints": len(study.progress) or 1}
     config = as_dict(settings) | device.describe()
     claims = claims_of(study, subject.task, settings)
     return FourierResult(record, config, claims, study, warnings=warnings_of(study))

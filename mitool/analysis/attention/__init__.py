@@ -1,0 +1,47 @@
+"""Attention: patterns, full circuits and measures of every head, of toy and pretrained models."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mitool.analysis.attention.material import material_of
+from mitool.analysis.attention.result import AttentionResult, attention_result
+from mitool.analysis.attention.study import AttentionStudy, study
+from mitool.config import as_dict
+from mitool.models.pretrained import Pretrained
+from mitool.settings import AttentionSettings
+from mitool.subject import Subject
+
+__all__ = ["AttentionResult", "AttentionStudy", "analyze_attention"]
+
+
+def analyze_attention(
+    subject: Subject | Pretrained,
+    settings: AttentionSettings | None = None,
+    *,
+    pairs: Path | None = None,
+    texts: Sequence[str] = (),
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> AttentionResult:
+    """Look at every head of a model.
+
+    Args:
+        pairs: a CSV file of ``clean,corrupted[,correct_idx,incorrect_idx]``, whose clean texts
+            are read.
+        texts: texts to read instead; of a toy model, the labels of tokens, apart by spaces.
+        seed: of what is drawn.
+        progress: told of the prompts done, and of all.
+
+    Raises:
+        InputError: the file of pairs cannot be used.
+        UsageError: a text has tokens that the model does not know, or too many.
+    """
+    settings = settings or AttentionSettings()
+    material = material_of(subject, settings, seed, pairs, texts)
+    config = as_dict(settings) | {
+        "seed": seed,
+        "pairs": None if pairs is None else str(pairs),
+        "prompts": list(texts),
+        "prompts_read": sum(map(len, material.prompts)),
+    }
+    return attention_result(study(material, seed, progress), subject.describe(), config)

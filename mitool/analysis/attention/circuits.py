@@ -1,0 +1,102 @@
+"""Full circuits of a head: what it attends to by the tokens alone, and what it writes for them.
+
+The OV circuit is ``W_E W_V W_O W_U`` [source token, output], the QK circuit
+``W_E W_Q W_K^T W_E^T / sqrt(d_head)`` [query token, key token] (Elhage et al. 2021, A Mathematical
+Framework for Transformer Circuits). Both have rank d_head and are kept as their factors; of a
+large vocabulary only some rows are multiplied out.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Complex, Float, Int
+from torch import Tensor
+
+from mitool.analysis.attention.weights import Weights
+
+MOST_ROWS = 1024
+"""Source tokens whose row of an OV circuit is multiplied out; of more, so many are drawn."""
+
+EXACT_VOCABULARY = 4096
+"""Above this many tokens rows are multiplied out in float32."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A matrix as ``left @ right``.
+
+    Attributes:
+        left: [row, d_head].
+        right: [d_head, column].
+    """
+
+    left: Float[Tensor, "row_of_all d_head"]
+    right: Float[Tensor, "d_head column"]
+
+    def rows(self, chosen: Int[Tensor, " row"]) -> Float[Tensor, "row column"]:
+        """Some rows, multiplied out."""
+        return self.left[chosen] @ self.right
+
+    def dense(self) -> Float[Tensor, "row column"]:
+        return self.left @ self.right
+
+
+def ov_circuit(weights: Weights, layer: int, head: int) -> Factors:
+    """Source token -> output."""
+    return Factors(weights.W_E @ weights.W_V[layer, head], weights.W_O[layer, head] @ weights.W_U)
+
+
+def qk_circuit(weights: Weights, layer: int, head: int) -> Factors:
+    """Query token -> key token, in units of attention scores."""
+    scale = math.sqrt(weights.W_Q.shape[-1])
+    return Factors(
+        weights.W_E @ weights.W_Q[layer, head] / scale, (weights.W_E @ weights.W_K[layer, head]).T
+    )
+
+
+def positional_circuit(weights: Weights, layer: int, head: int) -> Factors | None:
+    """Query position -> key position, likewise; None where positions are not embedded."""
+    if weights.W_pos is None:
+        return None
+    scale = math.sqrt(weights.W_Q.shape[-1])
+    return Factors(
+        weights.W_pos @ weights.W_Q[layer, head] / scale,
+        (weights.W_pos @ weights.W_K[layer, head]).T,
+    )
+
+
+def chosen_tokens(n_outputs: int, seed: int) -> Int[Tensor, " chosen"]:
+    """The tokens whose rows are multiplied out: all, or ``MOST_ROWS`` drawn."""
+    if n_outputs <= MOST_ROWS:
+        return torch.arange(n_outputs)
+    order = torch.randperm(n_outputs, generator=torch.Generator().manual_seed(seed))
+    return order[:MOST_ROWS].sort().values
+
+
+def ov_top1(ov: Factors, tokens: Int[Tensor, " chosen"]) -> float:
+    """The share of ``tokens`` whose largest output is the token itself."""
+    if ov.right.shape[1] > EXACT_VOCABULARY:
+        ov = Factors(ov.left.float(), ov.right.float())
+    largest = ov.rows(tokens).argmax(dim=-1)
+    return (largest == tokens).double().mean().item()
+
+
+def ov_eigenvalues(weights: Weights, layer: int, head: int) -> Complex[Tensor, " d_head"]:
+    """Those of the OV circuit that need not be 0; of its square part, tokens that are outputs.
+
+    A B and B A have the same ones, and the second is only d_head wide.
+    """
+    loop = weights.W_O[layer, head] @ weights.from_unembedding @ weights.W_V[layer, head]
+    return torch.linalg.eigvals(loop)
+
+
+def copying_score(eigenvalues: Complex[Tensor, " d_head"]) -> float | None:
+    """The share of the eigenvalues' absolute sum that has a positive real part; None for a zero
+    matrix.
+
+    With real eigenvalues it is (1 + s) / 2 for the s = sum(x) / sum(|x|) of Elhage et al. 2021.
+    """
+    sizes = eigenvalues.abs()
+    total = sizes.sum().item()
+    return sizes[eigenvalues.real > 0].sum().item() / total if total else None

@@ -1,0 +1,111 @@
+"""What attention is looked at on: a task's examples, pairs from a file, or prompts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from mitool.analysis.attention.study import Material
+from mitool.device import generator
+from mitool.errors import UsageError
+from mitool.models.pretrained import Pretrained
+from mitool.prompts import Prompts, encode_pairs, of_examples, of_texts, read_pairs
+from mitool.settings import AttentionSettings
+from mitool.subject import Subject
+
+LISTED, DRAWN = 65_536, 1024
+"""Examples of a list that is taken whole, and examples drawn else."""
+
+REPEATED, REPEATS = 32, 16
+"""Length of the random tokens that are repeated to score kinds of heads, and their number."""
+
+
+def material_of(
+    subject: Subject | Pretrained,
+    settings: AttentionSettings,
+    seed: int,
+    pairs: Path | None = None,
+    texts: Sequence[str] = (),
+) -> Material:
+    """What to look at: the pairs' clean texts, or the texts, or what the model was trained on.
+
+    A pretrained model without either is looked at on random tokens, repeated.
+
+    Raises:
+        InputError: the file of pairs cannot be used.
+        UsageError: a text has tokens that the model does not know, or too many.
+    """
+    if pairs is not None and texts:
+        raise UsageError("--pairs and --prompt exclude each other: give one of them")
+    diagnostic = None if isinstance(subject, Subject) else _repeated(subject, seed)
+    given: list[Prompts] = []
+    if pairs is not None:
+        d_vocab_out = subject.bridge.cfg.d_vocab_out
+        given = encode_pairs(pairs, read_pairs(pairs), subject.encode, d_vocab_out)
+    elif texts:
+        given = of_texts([subject.encode(text) for text in texts])
+    if given:
+        _require_fits(given, subject.bridge.cfg.n_ctx)
+        return _untasked(subject, given, diagnostic, settings.shown)
+    if isinstance(subject, Subject):
+        return _of_task(subject, settings, seed)
+    assert diagnostic is not None
+    return _untasked(subject, [diagnostic], diagnostic, 1)
+
+
+def _untasked(
+    subject: Subject | Pretrained,
+    prompts: Sequence[Prompts],
+    diagnostic: Prompts | None,
+    n_shown: int,
+) -> Material:
+    return Material(
+        bridge=subject.bridge,
+        label=subject.label,
+        prompts=prompts,
+        n_shown=n_shown,
+        diagnostic=diagnostic,
+    )
+
+
+def _of_task(subject: Subject, settings: AttentionSettings, seed: int) -> Material:
+    task, n = subject.task, settings.examples
+    is_whole = task.n_examples is not None and task.n_examples <= (n or LISTED)
+    if is_whole:
+        examples = task.examples()
+    else:
+        examples = task.sample(n or DRAWN, generator(seed, "attention"))
+    labels = task.vocabulary[: task.d_vocab_out]
+    return Material(
+        bridge=subject.bridge,
+        label=subject.label,
+        prompts=[of_examples(examples, task)],
+        n_shown=settings.shown,
+        shows_hardest=True,
+        operand_positions=task.operand_positions,
+        copies_operand=task.copies_operand,
+        grid=task.grid_shape if is_whole else None,
+        values={token: int(label) for token, label in enumerate(labels) if label.isdecimal()},
+    )
+
+
+def _repeated(subject: Pretrained, seed: int) -> Prompts:
+    """Random tokens, repeated once, behind the token that every text starts with."""
+    cfg, start = subject.bridge.cfg, subject.start
+    length = min(REPEATED, (cfg.n_ctx - len(start)) // 2)
+    special = set(subject.bridge.tokenizer.all_special_ids)
+    usual = torch.tensor([token for token in range(cfg.d_vocab) if token not in special])
+    drawn = torch.randint(
+        len(usual), (REPEATS, length), generator=generator(seed, "repeated tokens")
+    )
+    tokens = usual[drawn]
+    first = torch.tensor(start, dtype=torch.int64).expand(REPEATS, len(start))
+    return Prompts(torch.cat([first, tokens, tokens], dim=1), (len(start) + 2 * length - 1,))
+
+
+def _require_fits(groups: Sequence[Prompts], n_ctx: int) -> None:
+    longest = max(prompts.tokens.shape[1] for prompts in groups)
+    if longest > n_ctx:
+        raise UsageError(
+            f"the longest text has {longest} tokens, and the model reads at most {n_ctx}"
+        )

@@ -1,0 +1,221 @@
+"""What the heads of a model do on prompts: where they look, and what they add to the answer."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mitool.analysis.attention.scores import KindScores
+from mitool.analysis.attention.weights import Weights
+from mitool.prompts import Prompts
+from mitool.tasks import NO_ANSWER
+
+CHUNK = 2**24
+"""Numbers of attention patterns, and of logits, that are held at a time."""
+
+OFFSETS = 16
+"""Where prompts differ in length: keys so far back from the answer are told apart."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass over some prompts.
+
+    Attributes:
+        patterns: ``hook_pattern`` of each layer.
+        z: ``hook_z`` of each layer at the answer positions.
+        scale: the final norm's ``hook_scale`` at the answer positions; 1 without a norm.
+        logits: at the answer positions.
+    """
+
+    prompts: Prompts
+    patterns: Float[Tensor, "layer example head query key"]
+    z: Float[Tensor, "layer example answer head d_head"]
+    scale: Float[Tensor, "example answer"]
+    logits: Float[Tensor, "example answer d_vocab_out"]
+
+    @property
+    def from_answers(self) -> Float[Tensor, "layer example head answer key"]:
+        return self.patterns[:, :, :, list(self.prompts.answer_positions)]
+
+
+@torch.no_grad()
+def forward(bridge: TransformerBridge, prompts: Prompts) -> Pass:
+    """Run a bridge and keep what its heads do."""
+    cfg = bridge.cfg
+    positions = list(prompts.answer_positions)
+    attention = [f"blocks.{layer}.attn" for layer in range(cfg.n_layers)]
+    wanted = {f"{name}.{hook}" for name in attention for hook in ("hook_pattern", "hook_z")}
+    wanted.add("ln_final.hook_scale")
+    logits, cache = bridge.run_with_cache(prompts.tokens, names_filter=lambda name: name in wanted)
+    scale = torch.ones(len(prompts), len(positions))
+    if "ln_final.hook_scale" in cache:
+        scale = cache["ln_final.hook_scale"][:, positions, 0]
+    return Pass(
+        prompts,
+        torch.stack([cache[f"{name}.hook_pattern"] for name in attention]),
+        torch.stack([cache[f"{name}.hook_z"][:, positions] for name in attention]),
+        scale,
+        logits[:, positions],
+    )
+
+
+def passes(bridge: TransformerBridge, groups: Sequence[Prompts]) -> Iterator[Pass]:
+    """Forward passes over all prompts, in chunks that bound the memory they take."""
+    cfg = bridge.cfg
+    for prompts in groups:
+        length = prompts.tokens.shape[1]
+        each = length * max(cfg.n_layers * cfg.n_heads * length, cfg.d_vocab_out, cfg.d_vocab)
+        size = max(1, CHUNK // each)
+        for start in range(0, len(prompts), size):
+            yield forward(bridge, prompts[start : start + size])
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the heads did, over all prompts; heads are [layer, head].
+
+    Attributes:
+        mean_attention: from each answer position, where all prompts have one length; else from
+            the last token to the first one and, counted back from itself, to the ``OFFSETS``
+            nearest.
+        entropy: of attention from the answer positions, in nats, mean.
+        first_token: attention from the answer positions to the first token, mean.
+        attribution: direct logit attribution, mean: what a head adds by itself to the logit of
+            the right answer less the wrong one's (or less the mean of all outputs); None where no
+            answer is known.
+        operands: attention from the answer positions to each operand [layer, head, example,
+            answer, operand]; None where the answers have no operands.
+        losses: cross-entropy of each example in nats, mean over its answers; None where no answer
+            is known.
+    """
+
+    mean_attention: Float[Tensor, "layer head answer key"]
+    entropy: Float[Tensor, "layer head"]
+    first_token: Float[Tensor, "layer head"]
+    attribution: Float[Tensor, "layer head"] | None
+    operands: Float[Tensor, "layer head example answer operand"] | None
+    losses: Float[Tensor, " example"] | None
+
+
+class Observer:
+    """Sums over passes; ``result`` divides.
+
+    Args:
+        operand_positions: the positions whose attention is kept example by example.
+        scores: given the passes too, where they are to score kinds of heads.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        groups: Sequence[Prompts],
+        operand_positions: Sequence[int] = (),
+        scores: KindScores | None = None,
+    ) -> None:
+        self._weights = weights
+        self._one_length = len({prompts.tokens.shape[1] for prompts in groups}) == 1
+        self._operand_positions = list(operand_positions)
+        self._scores = scores
+        self._attention: list[Tensor] = []
+        self._entropy: list[Tensor] = []
+        self._first: list[Tensor] = []
+        self._attribution: list[Tensor] = []
+        self._operands: list[Tensor] = []
+        self._losses: list[Tensor] = []
+        self._n = self._n_answered = 0
+
+    def add(self, seen: Pass) -> None:
+        attention = seen.from_answers.double()
+        self._n += attention.shape[1]
+        shown = attention if self._one_length else _by_offset(attention)
+        self._attention.append(shown.sum(dim=1))
+        entropy = -(attention * attention.clamp(min=1e-300).log()).sum(dim=-1)
+        self._entropy.append(entropy.mean(dim=-1).sum(dim=1))
+        self._first.append(attention[..., 0].mean(dim=-1).sum(dim=1))
+        if self._operand_positions:
+            kept = attention[..., self._operand_positions].float()
+            self._operands.append(kept.transpose(1, 2))
+        if seen.prompts.targets is not None:
+            self._add_answers(seen, seen.prompts.targets)
+        if self._scores is not None:
+            self._scores.add(seen.prompts.tokens, seen.patterns)
+
+    def _add_answers(self, seen: Pass, targets: Int[Tensor, "example answer"]) -> None:
+        answered = targets != NO_ANSWER
+        right = targets.clamp(min=0)
+        logprobs = seen.logits.double().log_softmax(dim=-1)
+        losses = -logprobs.gather(-1, right[:, :, None])[..., 0].masked_fill(~answered, 0.0)
+        self._losses.append(losses.sum(dim=-1) / answered.sum(dim=-1))
+        attribution = _attribution(self._weights, seen, right, answered)
+        self._attribution.append(attribution)
+        self._n_answered += int(answered.sum())
+
+    def result(self) -> Observation:
+        def mean(parts: list[Tensor], n: int) -> Tensor:
+            return torch.stack(parts).sum(dim=0) / n
+
+        return Observation(
+            mean_attention=mean(self._attention, self._n),
+            entropy=mean(self._entropy, self._n),
+            first_token=mean(self._first, self._n),
+            attribution=mean(self._attribution, self._n_answered) if self._attribution else None,
+            operands=torch.cat(self._operands, dim=2) if self._operands else None,
+            losses=torch.cat(self._losses) if self._losses else None,
+        )
+
+
+def observe(
+    bridge: TransformerBridge,
+    weights: Weights,
+    groups: Sequence[Prompts],
+    *,
+    operand_positions: Sequence[int] = (),
+    scores: KindScores | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Observation:
+    """Run the model on all prompts.
+
+    Args:
+        progress: told of the prompts done, and of all.
+    """
+    observer = Observer(weights, groups, operand_positions, scores)
+    done, total = 0, sum(map(len, groups))
+    for seen in passes(bridge, groups):
+        observer.add(seen)
+        done += len(seen.prompts)
+        progress(done, total)
+    return observer.result()
+
+
+def _attribution(
+    weights: Weights,
+    seen: Pass,
+    right: Int[Tensor, "example answer"],
+    answered: Bool[Tensor, "example answer"],
+) -> Float[Tensor, "layer head"]:
+    """The sum over answers of what each head adds to the answer's logit by itself.
+
+    The final norm is taken as it is on the example: its scale is that of the whole stream.
+    """
+    W_U = weights.W_U
+    other = (
+        W_U.mean(dim=-1) if seen.prompts.others is None else W_U.T[seen.prompts.others.clamp(min=0)]
+    )
+    direction = (W_U.T[right] - other) / seen.scale.double()[:, :, None]
+    direction = direction * answered[:, :, None]
+    written = torch.einsum("ead,lhkd->leahk", direction, weights.W_O)
+    return (written * seen.z.double()).sum(dim=(1, 2, 4))
+
+
+def _by_offset(
+    attention: Float[Tensor, "layer example head answer key"],
+) -> Float[Tensor, "layer example head answer place"]:
+    """Attention from the last token to the first one, then to itself, the one before, .."""
+    nearest = attention.flip(-1)[..., :OFFSETS]
+    missing = OFFSETS - nearest.shape[-1]
+    nearest = torch.nn.functional.pad(nearest, (0, missing))
+    return torch.cat([attention[..., :1], nearest], dim=-1)

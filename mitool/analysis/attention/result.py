@@ -1,0 +1,146 @@
+"""The result of an analysis of attention: claims, arrays and verdicts."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mitool.analysis.attention.study import AttentionStudy
+from mitool.analysis.attention.verdicts import Evidence, verdict
+from mitool.result import Claim, Result
+
+
+@dataclass(frozen=True)
+class AttentionResult(Result):
+    """What an analysis of attention found."""
+
+    study: AttentionStudy
+
+    def arrays(self) -> Mapping[str, Tensor]:
+        study, seen = self.study, self.study.observation
+        found = {
+            "mean_attention": seen.mean_attention,
+            "entropy": seen.entropy,
+            "first_token_attention": seen.first_token,
+            "direct_logit_attribution": seen.attribution,
+            "ov_top1": study.ov_top1,
+            "ov_eigenvalues": torch.view_as_real(study.ov_eigenvalues),
+            "copying_score": study.copying_score,
+            "attention_to_answer_operand": study.to_answer_operand,
+            **{f"{kind}_score": kept.scores for kind, kept in study.kinds.items()},
+            **{f"pattern.{i}": shown.pattern for i, shown in enumerate(study.shown)},
+        }
+        if study.answer_row is not None:
+            found["qk_answer_row"] = study.answer_row.scores
+        if study.composition is not None:
+            names = ("q", "k", "v", "virtual_copying")
+            found |= {f"composition.{name}": getattr(study.composition, name) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def verdicts(self) -> list[str]:
+        """A line for each head."""
+        return [str(self.claims[f"{name}.verdict"]) for name in head_names(self.study)]
+
+    @property
+    def conclusion(self) -> str | None:
+        """The verdict on the head that adds most to the answer, or on the first one."""
+        attribution = self.study.observation.attribution
+        best = 0 if attribution is None else int(attribution.argmax())
+        return self.verdicts[best]
+
+
+def head_names(study: AttentionStudy) -> list[str]:
+    """``L0H0`` and so on."""
+    return [f"L{layer}H{head}" for layer, head in study.weights.heads]
+
+
+def attention_result(
+    study: AttentionStudy, subject: Mapping[str, Any], config: Mapping[str, Any]
+) -> AttentionResult:
+    """The result of a study, every measure as a claim."""
+    per_head = _per_head(study)
+    claims: dict[str, Claim] = {
+        "n_layers": study.weights.W_Q.shape[0],
+        "n_heads": study.weights.W_Q.shape[1],
+    }
+    if study.to_answer_operand is not None:
+        claims["attention_to_answer_operand"] = study.to_answer_operand.max().item()
+    for kind, kept in study.kinds.items():
+        claims[f"{kind}_score_by_chance"] = _number(kept.chance)
+    for (layer, head), name in zip(study.weights.heads, head_names(study), strict=True):
+        own = {measure: _number(values[layer, head].item()) for measure, values in per_head.items()}
+        claims |= {f"{name}.{measure}": value for measure, value in own.items()}
+        claims[f"{name}.verdict"] = verdict(name, _evidence(study, layer, head, own))
+    return AttentionResult(subject, config, claims, study=study, warnings=_warnings(study))
+
+
+def _per_head(study: AttentionStudy) -> dict[str, Tensor]:
+    """Each measure [layer, head]; NaN where it is undefined for all heads."""
+    row = study.answer_row
+    found = {
+        "ov_top1": study.ov_top1,
+        "copying_score": study.copying_score,
+        "qk_rank_correlation": None if row is None else row.rank_correlation,
+        **{f"{kind}_score": kept.scores for kind, kept in study.kinds.items()},
+        "entropy": study.observation.entropy,
+        "direct_logit_attribution": study.observation.attribution,
+    }
+    nothing = torch.full_like(study.copying_score, torch.nan)
+    measures = {name: nothing if values is None else values for name, values in found.items()}
+    if study.to_answer_operand is not None:
+        measures["attention_to_answer_operand"] = study.to_answer_operand
+    return measures
+
+
+def _evidence(
+    study: AttentionStudy, layer: int, head: int, own: Mapping[str, float | None]
+) -> Evidence:
+    kinds = {
+        kind: (score, kept.chance)
+        for kind, kept in study.kinds.items()
+        if (score := own[f"{kind}_score"]) is not None
+    }
+    entropy, top1 = own["entropy"], own["ov_top1"]
+    assert entropy is not None
+    assert top1 is not None
+    return Evidence(
+        to_answer_operand=own.get("attention_to_answer_operand"),
+        kinds=kinds,
+        rests_on_first=(
+            study.observation.first_token[layer, head].item() if study.has_common_start else None
+        ),
+        entropy=entropy,
+        ov_top1=top1,
+        copying_score=own["copying_score"],
+        rank_correlation=own["qk_rank_correlation"],
+        attribution=own["direct_logit_attribution"],
+    )
+
+
+def _warnings(study: AttentionStudy) -> tuple[str, ...]:
+    """Why measures are undefined, each once for all heads."""
+    found = []
+    row = study.answer_row
+    if row is None:
+        found.append(
+            "qk_rank_correlation is undefined: no answer is read at a token that is the same in "
+            "all prompts"
+        )
+    elif row.rank_correlation is None:
+        found.append("qk_rank_correlation is undefined: the outputs are no numbers")
+    if study.observation.attribution is None:
+        found.append("direct_logit_attribution is undefined: the prompts come without answers")
+    found += [
+        f"{kind}_score is undefined: no prompt has a token that such a head would look at"
+        for kind, kept in study.kinds.items()
+        if not kept.n_queries
+    ]
+    return tuple(found)
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
