@@ -1,11 +1,12 @@
 """What attention is looked at on: a task's examples, pairs from a file, or prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from transformer_lens.model_bridge import TransformerBridge
 
-from mitool.analysis.attention.study import Material
 from mitool.device import generator
 from mitool.errors import UsageError
 from mitool.models.pretrained import Pretrained
@@ -18,6 +19,41 @@ LISTED, DRAWN = 65_536, 1024
 
 REPEATED, REPEATS = 32, 16
 """Length of the random tokens that are repeated to score kinds of heads, and their number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """A model with what its attention is looked at on.
+
+    Attributes:
+        label: a token as a reader sees it.
+        prompts: in groups of one length.
+        n_shown: of how many prompts the patterns are kept.
+        shows_hardest: half of those are the ones with the largest loss and the others are drawn;
+            else they are the first.
+        diagnostic: what kinds of heads are scored on; None where that is the prompts.
+        operand_positions: the positions of the operands of the answers, if they have some.
+        copies_operand: whether every answer is one of the operands.
+        grid: (values of a, values of b) where the prompts are all pairs of operands, row by row.
+        values: the value of each output that is a number, by token.
+    """
+
+    bridge: TransformerBridge
+    label: Callable[[int], str]
+    prompts: Sequence[Prompts]
+    n_shown: int
+    shows_hardest: bool = False
+    diagnostic: Prompts | None = None
+    operand_positions: tuple[int, ...] = ()
+    copies_operand: bool = False
+    grid: tuple[int, int] | None = None
+    values: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def has_common_start(self) -> bool:
+        """Whether all prompts start with the same token, which is no operand."""
+        first = torch.cat([prompts.tokens[:, 0] for prompts in self.prompts])
+        return 0 not in self.operand_positions and bool((first == first[0]).all())
 
 
 def material_of(

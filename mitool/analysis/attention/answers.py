@@ -1,0 +1,91 @@
+"""What the answers' own token looks for, and whether a head finds it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mitool.analysis.attention.circuits import qk_circuit
+from mitool.analysis.attention.material import Material
+from mitool.analysis.attention.observe import Observation
+from mitool.analysis.attention.weights import Weights
+from mitool.prompts import Prompts
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """How the token at an answer position scores every token, by content alone.
+
+    Attributes:
+        token: that token, the same in all prompts.
+        scores: its row of each head's QK circuit.
+        rank_correlation: Spearman's, of the scores with the tokens' values; None where the
+            outputs are no numbers.
+    """
+
+    token: int
+    scores: Float[Tensor, "layer head d_vocab"]
+    rank_correlation: Float[Tensor, "layer head"] | None
+
+
+def answer_row(material: Material, weights: Weights) -> AnswerRow | None:
+    token = _constant_token(material.prompts)
+    if token is None:
+        return None
+    n_layers, n_heads = weights.W_Q.shape[:2]
+    rows = torch.cat([qk_circuit(weights, *at).rows(torch.tensor([token])) for at in weights.heads])
+    scores = rows.unflatten(0, (n_layers, n_heads))
+    correlation = None
+    if len(material.values) > 2:
+        known = torch.tensor(list(material.values))
+        values = torch.tensor(list(material.values.values()), dtype=torch.float64)
+        correlation = spearman(scores[..., known], values)
+    return AnswerRow(token, scores, correlation)
+
+
+def _constant_token(groups: Sequence[Prompts]) -> int | None:
+    """The token at the first answer position that holds the same one in all prompts."""
+    for answer in range(len(groups[0].answer_positions)):
+        found = torch.cat([p.tokens[:, p.answer_positions[answer]] for p in groups])
+        if len(found) > 1 and (found == found[0]).all():
+            return int(found[0])
+    return None
+
+
+def to_answer_operand(
+    material: Material, observation: Observation
+) -> Float[Tensor, "layer head"] | None:
+    attention = observation.operands
+    if attention is None or not material.copies_operand:
+        return None
+    places = list(material.operand_positions)
+    is_answer = torch.cat(
+        [
+            p.tokens[:, None, places] == p.targets[:, :, None]
+            for p in material.prompts
+            if p.targets is not None
+        ]
+    )
+    has_choice: Bool[Tensor, "example answer"] = is_answer.any(dim=-1) & ~is_answer.all(dim=-1)
+    if not has_choice.any():
+        return None
+    most = attention.argmax(dim=-1, keepdim=True)
+    hit = is_answer.expand(*attention.shape).gather(-1, most)[..., 0]
+    return hit[:, :, has_choice].double().mean(dim=-1)
+
+
+def spearman(
+    rows: Float[Tensor, "*row item"], values: Float[Tensor, " item"]
+) -> Float[Tensor, "*row"]:
+    """Spearman's rank correlation of each row with ``values``; ties share their mean rank."""
+    ranks = torch.stack([_ranks(row) for row in rows.flatten(end_dim=-2)]).view(rows.shape)
+    ranks, other = (x - x.mean(dim=-1, keepdim=True) for x in (ranks, _ranks(values)))
+    return (ranks * other).sum(dim=-1) / (ranks.norm(dim=-1) * other.norm())
+
+
+def _ranks(values: Float[Tensor, " item"]) -> Float[Tensor, " item"]:
+    _, index, counts = values.unique(return_inverse=True, return_counts=True)
+    last = counts.cumsum(0).double()
+    return (last - (counts - 1) / 2)[index]
