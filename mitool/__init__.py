@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Any
 from mitool.version import __version__
 
 if TYPE_CHECKING:
+    from mitool.analysis.attention import AttentionResult, analyze_attention
     from mitool.analysis.fourier import FourierResult, analyze_fourier
     from mitool.device import Device, resolve
     from mitool.errors import MitoolError
     from mitool.models.bridge import from_bridge, to_bridge
+    from mitool.models.pretrained import Pretrained, load_pretrained
     from mitool.models.transformer import ToyTransformer, TransformerConfig
-    from mitool.settings import FourierSettings, ModelSettings, TrainingSettings
+    from mitool.settings import AttentionSettings, FourierSettings, ModelSettings, TrainingSettings
     from mitool.subject import Subject, load
     from mitool.tasks import Task
     from mitool.training import RunConfig, TrainResult, train, train_seeds
 
 _HOMES = {
+    "load_pretrained": "mitool.models.pretrained",
+    "Pretrained": "mitool.models.pretrained",
+    "AttentionSettings": "mitool.settings",
+    "analyze_attention": "mitool.analysis.attention",
+    "AttentionResult": "mitool.analysis.attention",
     "Device": "mitool.device",
     "MitoolError": "mitool.errors",
     "FourierResult": "mitool.analysis.fourier",
@@ -42,11 +49,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "AttentionResult",
+    "AttentionSettings",
     "Device",
     "FourierResult",
     "FourierSettings",
     "MitoolError",
     "ModelSettings",
+    "Pretrained",
     "RunConfig",
     "Subject",
     "Task",
@@ -55,9 +65,11 @@ __all__ = [
     "TrainingSettings",
     "TransformerConfig",
     "__version__",
+    "analyze_attention",
     "analyze_fourier",
     "from_bridge",
     "load",
+    "load_pretrained",
     "resolve",
     "to_bridge",
     "train",

@@ -16,6 +16,9 @@ from filelock import FileLock, Timeout
 
 from mitool.errors import InputError, RunError, UsageError
 
+RUNS = Path("runs")
+"""Where runs go, and analyses of what has no folder of its own."""
+
 CHECKPOINT = "ckpt.safetensors"
 TRAJECTORY = "checkpoints"
 RESUME = "resume.safetensors"
@@ -115,6 +118,17 @@ def holds_run(folder: Path) -> bool:
     """Whether the folder holds any file that a run or an analysis would write."""
     folders = any(any((folder / name).glob(kind)) for name, kind in OWN_FOLDERS.items())
     return folders or any((folder / name).exists() for name in OWN_FILES)
+
+
+def folder_beside(path: Path, analysis: str) -> Path:
+    """The folder of an analysis: ``RUN/NAME`` of a run's last checkpoint, ``RUN/NAME-STEP`` of
+    one of its trajectory, ``FILE-NAME`` beside a lone file.
+    """
+    if path.name == CHECKPOINT:
+        return path.parent / analysis
+    if path.absolute().parent.name == TRAJECTORY:
+        return path.absolute().parent.parent / f"{analysis}-{path.stem}"
+    return path.parent / f"{path.stem}-{analysis}"
 
 
 @contextlib.contextmanager

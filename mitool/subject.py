@@ -1,5 +1,6 @@
 """A model together with the task to study it on."""
 
+import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool import checkpoint, tasks
+from mitool import checkpoint, rundir, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
 from mitool.errors import InputError, MitoolError, UsageError
@@ -18,6 +19,12 @@ from mitool.tasks import Split, Task
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
+
+    from mitool.models.pretrained import Pretrained
+
+
+HUB_NAME = re.compile(r"(?!.*\.(safetensors|pth?)$)[\w-][\w.-]*(/[\w-][\w.-]*)?")
+"""What a name on the Hugging Face Hub looks like: a model's, or OWNER/MODEL."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,10 @@ class Subject:
             "epoch": self.metadata.epoch,
             "seed": self.metadata.seed,
         }
+
+    def output_folder(self, analysis: str) -> Path:
+        """Where an analysis of it goes, if nothing else is said: beside the checkpoint."""
+        return rundir.folder_beside(self.path, analysis)
 
     def encode(self, text: str) -> Int[Tensor, " pos"]:
         """Tokens from their labels, apart by spaces.
@@ -109,6 +120,30 @@ def load(path: str | Path) -> Subject:
             f"{cfg.n_ctx}) does not fit its task ({task.d_vocab}, {task.d_vocab_out}, {task.n_ctx})"
         )
     return Subject(path, _with_weights(path, cfg, tensors), task, metadata)
+
+
+def open_model(name: str) -> "Subject | Pretrained":
+    """A trained checkpoint or run, or a pretrained model: a folder, or a name on the Hub.
+
+    Raises:
+        InputError: there is none, or it cannot be used.
+    """
+    path = Path(name)
+    if path.is_file() or not (_is_pretrained(path) or HUB_NAME.fullmatch(name)):
+        return load(path)
+    if path.is_dir() and not _is_pretrained(path):
+        return load(path)
+    from mitool.models.pretrained import load_pretrained
+
+    return load_pretrained(name)
+
+
+def _is_pretrained(folder: Path) -> bool:
+    """Whether a folder is a Hugging Face model, by its ``config.json``."""
+    try:
+        return "model_type" in rundir.read_json(folder / rundir.CONFIG)
+    except InputError:
+        return False
 
 
 def _with_weights(path: Path, cfg: TransformerConfig, tensors: dict[str, Tensor]) -> ToyTransformer:

@@ -1,7 +1,10 @@
 """What every analysis does with its result: a folder beside the checkpoint, and what goes in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from rich.table import Table
 
 from mitool import checkpoint, rundir
 from mitool.cli.common import Formats
@@ -19,21 +22,17 @@ class Destination:
     formats: Formats
 
 
-def folder_beside(path: Path, name: str) -> Path:
-    """The folder of an analysis: ``RUN/NAME`` of a run's last checkpoint, ``RUN/NAME-STEP`` of
-    one of its trajectory, ``FILE-NAME`` beside a lone file.
-    """
-    if path.name == rundir.CHECKPOINT:
-        return path.parent / name
-    if path.absolute().parent.name == rundir.TRAJECTORY:
-        return path.absolute().parent.parent / f"{name}-{path.stem}"
-    return path.parent / f"{path.stem}-{name}"
-
-
 def write_analysis(
-    output: Output, destination: Destination, result: Result, report: Report
+    output: Output,
+    destination: Destination,
+    result: Result,
+    report: Report,
+    tables: Sequence[Table] = (),
 ) -> None:
     """Write a result's arrays, documents and report, and print it.
+
+    Args:
+        tables: printed for a reader instead of the claims.
 
     Raises:
         RunError: a file cannot be written.
@@ -56,4 +55,5 @@ def write_analysis(
         folder=folder,
         artifacts=[*artifacts, folder / rundir.ARRAYS, *written.artifacts],
         warnings=written.warnings,
+        tables=tables,
     )

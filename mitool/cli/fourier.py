@@ -54,7 +54,7 @@ def fourier_command() -> Callable[..., None]:
         """
         from mitool import checkpoint, rundir
         from mitool.analysis.fourier import analyze_fourier
-        from mitool.cli.analysis import Destination, folder_beside, write_analysis
+        from mitool.cli.analysis import Destination, write_analysis
         from mitool.cli.progress import counted
         from mitool.device import exact, out_of_memory_is_an_error
         from mitool.report import fourier_report
@@ -64,7 +64,7 @@ def fourier_command() -> Callable[..., None]:
         formats = Formats.parse(report_format)
         subject = load(path)
         trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
-        folder = out or folder_beside(subject.path, "fourier")
+        folder = out or subject.output_folder("fourier")
         with (
             rundir.claimed(folder, overwrite=overwrite, clear=False),
             out_of_memory_is_an_error("analyse a model of a smaller p"),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mitool.cli import doctor, fourier, inspect, tasks
+from mitool.cli import attn, doctor, fourier, inspect, tasks
 from mitool.cli.task_group import TaskGroup
 from mitool.version import __version__
 
@@ -22,6 +22,7 @@ train = typer.Typer(
 )
 app.add_typer(train, name="train")
 analyze = typer.Typer(no_args_is_help=True, help="Look inside a trained model.")
+analyze.command("attn")(attn.attn_command())
 analyze.command("fourier")(fourier.fourier_command())
 app.add_typer(analyze, name="analyze")
 app.command("tasks")(tasks.tasks)

@@ -23,7 +23,6 @@ from mitool.training import (
 )
 from mitool.training.tensorboard import TensorBoardLog
 
-RUNS = Path("runs")
 ObserversOf = Callable[[RunConfig, Path], Sequence[Observer]]
 
 
@@ -72,7 +71,7 @@ def _report_seed(output: Output, request: Request, run: TrainResult) -> None:
 def _train(output: Output, request: Request) -> TrainResult | SeedsResult:
     with _observed(output, request) as observers:
         if request.seeds is None:
-            folder = request.out or RUNS / run_name(request.config, str(request.config.seed))
+            folder = request.out or rundir.RUNS / run_name(request.config, str(request.config.seed))
             return train(
                 request.config,
                 folder,
@@ -83,7 +82,7 @@ def _train(output: Output, request: Request) -> TrainResult | SeedsResult:
         first, last = request.seeds[0], request.seeds[-1]
         in_order = list(request.seeds) == list(range(first, last + 1))
         label = f"{first}to{last}" if in_order else "_".join(map(str, request.seeds))
-        folder = request.out or RUNS / run_name(request.config, label)
+        folder = request.out or rundir.RUNS / run_name(request.config, label)
         return train_seeds(
             request.config,
             request.seeds,

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from jaxtyping import Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+from mitool import rundir
 from mitool.errors import InputError, MitoolError
 
-CONFIG, KIND = "config.json", "model_type"
-"""The file of a Hugging Face folder that says what the model is, and its key."""
+CONFIG = "config.json"
+"""The file of a model on the Hub that says what it is."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Pretrained:
             **{name: getattr(cfg, name, None) for name in sizes},
         }
 
+    def output_folder(self, analysis: str) -> Path:
+        """Where an analysis of it goes, if nothing else is said."""
+        return rundir.RUNS / f"{Path(self.name).resolve().name}-{analysis}"
+
     def encode(self, text: str) -> Int[Tensor, " pos"]:
         """The tokens of a text, as the model's own tokenizer makes them."""
         return torch.tensor(self.bridge.tokenizer(text)["input_ids"], dtype=torch.int64)
@@ -56,15 +60,6 @@ class Pretrained:
         """A token as a reader sees it; a space that it starts with is shown."""
         shown = self.bridge.tokenizer.convert_ids_to_tokens(token)
         return str(shown).replace("\u0120", "\u2581").replace("\u010a", "\\n")
-
-
-def is_pretrained_folder(path: Path) -> bool:
-    """Whether a folder is a Hugging Face model, by its ``config.json``."""
-    try:
-        record = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(record, dict) and KIND in record
 
 
 def load_pretrained(name: str | Path, error: type[MitoolError] = InputError) -> Pretrained:

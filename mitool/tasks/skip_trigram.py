@@ -27,9 +27,9 @@ class SkipTrigram(Task):
     are those of the list tasks.
     """
 
-    groups: Annotated[int, Field(ge=2, le=1024, description="Last tokens B")] = 8
-    size: Annotated[int, Field(ge=2, le=1024, description="Trigrams of each B")] = 8
-    length: Annotated[int, Field(ge=1, le=512, description="Tokens between BOS and B")] = 12
+    groups: Annotated[int, Field(ge=2, le=1024, description="Last tokens B")] = 4
+    size: Annotated[int, Field(ge=2, le=1024, description="Trigrams of each B")] = 4
+    length: Annotated[int, Field(ge=1, le=512, description="Tokens between BOS and B")] = 8
 
     name: ClassVar[str] = "skip-trigram"
     summary: ClassVar[str] = "Skip trigrams A .. B C: the C of the one A that B asks for"

@@ -41,9 +41,13 @@ class AttentionResult(Result):
         return {name: value for name, value in found.items() if value is not None}
 
     @property
+    def head_names(self) -> list[str]:
+        return head_names(self.study)
+
+    @property
     def verdicts(self) -> list[str]:
         """A line for each head."""
-        return [str(self.claims[f"{name}.verdict"]) for name in head_names(self.study)]
+        return [str(self.claims[f"{name}.verdict"]) for name in self.head_names]
 
     @property
     def conclusion(self) -> str | None:

@@ -1,0 +1,33 @@
+"""The measures of all heads as tables for a terminal: a line for each head, then the verdicts."""
+
+from rich.markup import escape
+from rich.table import Table
+
+from mitool.analysis.attention import AttentionResult
+from mitool.cli.output import claims_table
+
+HEADINGS = {
+    "ov_top1": "OV top-1",
+    "copying_score": "copying",
+    "qk_rank_correlation": "QK rank",
+    "previous_token_score": "previous",
+    "duplicate_token_score": "duplicate",
+    "induction_score": "induction",
+    "entropy": "entropy",
+    "direct_logit_attribution": "to logit",
+    "attention_to_answer_operand": "to answer",
+}
+
+
+def heads_tables(result: AttentionResult) -> list[Table]:
+    """What the model as a whole does, what each head measures, and the verdicts."""
+    whole = {name: value for name, value in result.claims.items() if "." not in name}
+    table = Table("head", *HEADINGS.values(), box=None, pad_edge=False)
+    verdicts = Table("verdict", box=None, pad_edge=False)
+    for name in result.head_names:
+        values = [result.claims.get(f"{name}.{measure}") for measure in HEADINGS]
+        table.add_row(
+            name, *(f"{value:.3g}" if isinstance(value, float) else "" for value in values)
+        )
+        verdicts.add_row(escape(str(result.claims[f"{name}.verdict"])))
+    return [claims_table(whole), table, verdicts]
