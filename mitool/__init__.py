@@ -10,16 +10,19 @@ from mitool.version import __version__
 
 if TYPE_CHECKING:
     from mitool.analysis.fourier import FourierResult, analyze_fourier
+    from mitool.conversion import ConversionResult, convert
     from mitool.device import Device, resolve
     from mitool.errors import MitoolError
     from mitool.models.bridge import from_bridge, to_bridge
     from mitool.models.transformer import ToyTransformer, TransformerConfig
-    from mitool.settings import FourierSettings, ModelSettings, TrainingSettings
+    from mitool.settings import ConversionSettings, FourierSettings, ModelSettings, TrainingSettings
     from mitool.subject import Subject, load
     from mitool.tasks import Task
     from mitool.training import RunConfig, TrainResult, train, train_seeds
 
 _HOMES = {
+    "ConversionResult": "mitool.conversion",
+    "ConversionSettings": "mitool.settings",
     "Device": "mitool.device",
     "MitoolError": "mitool.errors",
     "FourierResult": "mitool.analysis.fourier",
@@ -33,6 +36,7 @@ _HOMES = {
     "TrainingSettings": "mitool.settings",
     "TransformerConfig": "mitool.models.transformer",
     "analyze_fourier": "mitool.analysis.fourier",
+    "convert": "mitool.conversion",
     "from_bridge": "mitool.models.bridge",
     "load": "mitool.subject",
     "resolve": "mitool.device",
@@ -42,6 +46,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "ConversionResult",
+    "ConversionSettings",
     "Device",
     "FourierResult",
     "FourierSettings",
@@ -56,6 +62,7 @@ __all__ = [
     "TransformerConfig",
     "__version__",
     "analyze_fourier",
+    "convert",
     "from_bridge",
     "load",
     "resolve",

@@ -1,0 +1,148 @@
+"""Files of weights that others wrote: state dicts saved by torch or as safetensors.
+
+A pickle is read with ``weights_only=True`` or not at all: it could run code.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mitool import checkpoint
+from mitool.device import HOST
+from mitool.errors import InputError
+
+NESTS = ("model", "state_dict", "model_state_dict")
+"""Under which key a state dict lies beside an optimiser, losses and the like."""
+
+CONFIGS = ("cfg", "config")
+LOSSES = ("train_losses", "test_losses")
+LONGEST_REASON = 200
+REMEDY = "save the state dict alone: torch.save(model.state_dict(), FILE)"
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """A state dict and what its file says beside it.
+
+    Attributes:
+        weights: the tensors by their names in the file, in host memory.
+        config: the model's configuration in TransformerLens's names; empty where there is none.
+        losses: the last value of each recorded history, ``train_loss`` and ``test_loss``.
+        settings: the settings of the toy transformer, in a file that mitool wrote.
+    """
+
+    weights: Mapping[str, Tensor]
+    config: Mapping[str, object] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+def read(path: Path) -> StateFile:
+    """Read a state dict, alone or nested beside other things.
+
+    Raises:
+        InputError: the file is missing, damaged, refused, or holds something else.
+    """
+    start = _start(path)
+    is_safetensors = path.suffix == ".safetensors" or start[8:9] == b"{"
+    found = _from_safetensors(path) if is_safetensors else _from_pickle(path)
+    size = path.stat().st_size
+    for name, weight in found.weights.items():
+        _require_plain(f"{path}: {name}", weight, size)
+    return found
+
+
+def _start(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: expected a file with a state dict, found a folder")
+        with path.open("rb") as file:
+            start = file.read(9)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected a state dict") from None
+    except OSError as failure:
+        raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
+    if not start:
+        raise InputError(f"{path}: expected a state dict, found an empty file")
+    return start
+
+
+def _from_safetensors(path: Path) -> StateFile:
+    tensors, header = checkpoint.read_safetensors(path)
+    if checkpoint.KEY not in header:
+        return StateFile(tensors)
+    record = checkpoint.unsealed(path, tensors, header[checkpoint.KEY])
+    model = record.get("model")
+    if record.get("kind") != checkpoint.BRIDGE or not isinstance(model, dict):
+        raise InputError(
+            f"{path}: expected another library's weights, found a file of mitool's own, of kind "
+            f"{str(record.get('kind'))[:40]!r}; use it as it is, or convert a checkpoint with "
+            "--to bridge"
+        )
+    parts = {name: model.get(name) for name in ("bridge", "transformer")}
+    config, settings = (part if isinstance(part, dict) else {} for part in parts.values())
+    return StateFile(tensors, config, settings=settings)
+
+
+def _from_pickle(path: Path) -> StateFile:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch has to say of old formats
+            held = torch.load(path, map_location=HOST, weights_only=True)
+    except Exception as failure:  # a damaged pickle makes torch raise anything
+        raise InputError(f"{path}: {_refusal(failure)}") from None
+    nest = next((n for n in NESTS if isinstance(held, dict) and isinstance(held.get(n), dict)), "")
+    weights = held[nest] if nest else held
+    beside = held if nest else {}
+    where = f"under {nest!r}" if nest else "in the file"
+    if not isinstance(weights, dict) or not weights:
+        kind = "an empty one" if weights == {} else f"a {type(weights).__name__}"
+        raise InputError(f"{path}: expected a state dict {where}, found {kind}; {REMEDY}")
+    for name, value in weights.items():
+        if not (isinstance(name, str) and isinstance(value, Tensor)):
+            raise InputError(
+                f"{path}: expected a dictionary of tensors {where} (or under "
+                f"{', '.join(map(repr, NESTS))}), found {str(name)[:80]!r} with a "
+                f"{type(value).__name__}; {REMEDY}"
+            )
+    configs = [beside[name] for name in CONFIGS if isinstance(beside.get(name), dict)]
+    return StateFile(dict(weights), configs[0] if configs else {}, _last_losses(beside))
+
+
+def _refusal(failure: Exception) -> str:
+    """Why torch did not read a pickle, on one line."""
+    lines = str(failure).replace("WeightsUnpickler error: ", "").splitlines()
+    detail = next((line.strip() for line in lines if "nsupported" in line or "GLOBAL" in line), "")
+    if detail:
+        return (
+            "refused: it holds more than tensors and plain values, which reading would run as "
+            f"code ({detail[:LONGEST_REASON]}); {REMEDY}"
+        )
+    reason = lines[0].strip()[:LONGEST_REASON] if lines else type(failure).__name__
+    return f"expected a state dict that torch saved, found a damaged or other file ({reason})"
+
+
+def _last_losses(beside: Mapping[Any, Any]) -> dict[str, float]:
+    """The ends of the loss histories, where there are any."""
+    ends = {}
+    for name in LOSSES:
+        history = beside.get(name)
+        if isinstance(history, list) and history and isinstance(history[-1], float):
+            ends[name.replace("losses", "loss")] = history[-1]
+    return ends
+
+
+def _require_plain(where: str, weight: Tensor, file_size: int) -> None:
+    """Check that a tensor is what its file holds: dense, and of no more values."""
+    if weight.is_meta or weight.layout != torch.strided or weight.is_quantized or weight.is_nested:
+        kind = "meta" if weight.is_meta else f"{weight.layout}, {weight.dtype}"
+        raise InputError(f"{where}: expected a dense tensor with its values, found {kind}")
+    if weight.numel() * weight.element_size() > file_size:
+        raise InputError(
+            f"{where}: damaged: its shape {tuple(weight.shape)} has more values than the file"
+        )
