@@ -1,6 +1,8 @@
 """Weights of other libraries to checkpoints of mitool, and checkpoints to bridges."""
 
+import copy
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +14,7 @@ from torch import Tensor
 from mitool import checkpoint, state_file
 from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import as_dict
-from mitool.device import exact, generator, out_of_memory_is_an_error
+from mitool.device import exact, generator, out_of_memory_is_an_error, to_float64
 from mitool.errors import InputError, UsageError, about
 from mitool.models.foreign import toy_transformer
 from mitool.models.transformer import ToyTransformer
@@ -32,6 +34,8 @@ SHOWN = ("n_layers", "n_heads", "d_model", "d_head")
 SHOWN_OF_MLPS = ("d_mlp", "act_fn")
 SHOWN_KINDS = ("attn_only", "normalization_type", "biases", "positional", "attention_dir")
 """The settings of a model that a conversion claims."""
+
+NO_NUMBERS = "expected finite logits on the task, found NaN or infinite ones"
 
 SAMPLE = 256
 """Examples on which a checkpoint is compared with the bridge made from it."""
@@ -89,6 +93,8 @@ def convert(
             part: score(foreign.model, evaluation_batches(task, examples, device))
             for part, examples in parts.items()
         }
+    if not all(math.isfinite(found.loss) for found in scores.values()):
+        raise InputError(f"{path}: {NO_NUMBERS}")
     cfg = foreign.model.cfg
     names = (*SHOWN, *(() if cfg.attn_only else SHOWN_OF_MLPS), *SHOWN_KINDS)
     claims: dict[str, Claim] = {"layout": foreign.layout}
@@ -128,7 +134,7 @@ def convert_to_bridge(subject: Subject, *, threads: int | None = None) -> Conver
     """The state dict of the ``TransformerBridge`` that computes what a checkpoint computes.
 
     A bridge is rebuilt from what the file will hold, by transformer-lens's own means, and both
-    models are tried on the same examples of the task.
+    models are tried on the same examples of the task, in float64.
     """
     from mitool.models.bridge import bridge_fields, rebuilt
 
@@ -136,9 +142,12 @@ def convert_to_bridge(subject: Subject, *, threads: int | None = None) -> Conver
     cfg, fields = model.cfg, bridge_fields(model.cfg)
     with device.active(), out_of_memory_is_an_error(REMEDY), torch.no_grad():
         tensors = subject.bridge.state_dict()
-        bridge = rebuilt(fields, tensors)
+        exactly = {name: to_float64(weight) for name, weight in tensors.items()}
         tokens = task.sample(SAMPLE, generator(0, "bridge")).tokens
-        difference = (bridge(tokens) - model.logits(tokens)).abs().max().item()
+        found = copy.deepcopy(model).double().logits(tokens)
+        difference = (rebuilt(fields, exactly)(tokens) - found).abs().max().item()
+    if not math.isfinite(difference):
+        raise InputError(f"{subject.path}: {NO_NUMBERS}")
     claims: dict[str, Claim] = {"layout": "TransformerBridge"}
     claims |= {name: getattr(cfg, name) for name in SHOWN}
     claims |= {"max_logit_difference": difference, "examples_compared": len(tokens)}

@@ -22,6 +22,9 @@ NESTS = ("model", "state_dict", "model_state_dict")
 CONFIGS = ("cfg", "config")
 LOSSES = ("train_losses", "test_losses")
 LONGEST_REASON = 200
+BEYOND_TENSORS = ("nsupported global", "nsupported GLOBAL", "Unsupported class", "Can only")
+"""What torch says of a pickle that would call or build something else."""
+
 REMEDY = "save the state dict alone: torch.save(model.state_dict(), FILE)"
 
 
@@ -99,32 +102,33 @@ def _from_pickle(path: Path) -> StateFile:
     nest = next((n for n in NESTS if isinstance(held, dict) and isinstance(held.get(n), dict)), "")
     weights = held[nest] if nest else held
     beside = held if nest else {}
-    where = f"under {nest!r}" if nest else "in the file"
+    where = f"under {nest!r}" if nest else f"in the file, or under one of {', '.join(NESTS)}"
     if not isinstance(weights, dict) or not weights:
         kind = "an empty one" if weights == {} else f"a {type(weights).__name__}"
-        raise InputError(f"{path}: expected a state dict {where}, found {kind}; {REMEDY}")
+        raise InputError(f"{path}: expected a state dict {where}; found {kind}; {REMEDY}")
     for name, value in weights.items():
         if not (isinstance(name, str) and isinstance(value, Tensor)):
             raise InputError(
-                f"{path}: expected a dictionary of tensors {where} (or under "
-                f"{', '.join(map(repr, NESTS))}), found {str(name)[:80]!r} with a "
-                f"{type(value).__name__}; {REMEDY}"
+                f"{path}: expected a state dict of tensors {where}; found {str(name)[:80]!r} of "
+                f"type {type(value).__name__}; {REMEDY}"
             )
     configs = [beside[name] for name in CONFIGS if isinstance(beside.get(name), dict)]
     return StateFile(dict(weights), configs[0] if configs else {}, _last_losses(beside))
 
 
 def _refusal(failure: Exception) -> str:
-    """Why torch did not read a pickle, on one line."""
-    lines = str(failure).replace("WeightsUnpickler error: ", "").splitlines()
-    detail = next((line.strip() for line in lines if "nsupported" in line or "GLOBAL" in line), "")
-    if detail:
+    """Why torch did not read a pickle, on one line and without its advice to allow the code."""
+    text = str(failure).rpartition("WeightsUnpickler error: ")[2].strip()
+    reason = (text or type(failure).__name__).splitlines()[0].partition(" Please ")[0]
+    if any(word in text for word in BEYOND_TENSORS):
         return (
             "refused: it holds more than tensors and plain values, which reading would run as "
-            f"code ({detail[:LONGEST_REASON]}); {REMEDY}"
+            f"code ({reason[:LONGEST_REASON]}); {REMEDY}"
         )
-    reason = lines[0].strip()[:LONGEST_REASON] if lines else type(failure).__name__
-    return f"expected a state dict that torch saved, found a damaged or other file ({reason})"
+    return (
+        "expected a state dict that torch saved, found a damaged or other file "
+        f"({reason[:LONGEST_REASON]}); restore it, or {REMEDY}"
+    )
 
 
 def _last_losses(beside: Mapping[Any, Any]) -> dict[str, float]:

@@ -51,7 +51,7 @@ def stated_by(config: Mapping[str, object]) -> dict[str, object]:
 
 def _known(config: Mapping[str, object]) -> dict[str, Iterable[object]]:
     d_head = config.get("d_head")
-    scale = math.sqrt(d_head) if isinstance(d_head, int) and d_head > 0 else None
+    scale = math.sqrt(d_head) if isinstance(d_head, int) and 0 < d_head < 2**31 else None
     normalization = config.get("normalization_type")
     return {
         "positional_embedding_type": ["standard"],

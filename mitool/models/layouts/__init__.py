@@ -91,7 +91,9 @@ def _require_whole(layout: Layout, known: Known) -> int:
         for layer in range(n_layers):
             if (needed := numbered(name, str(layer))) not in names:
                 own = layout.own_name(needed)
-                raise InputError(f"{own}: missing; expected a {layout.name} of {n_layers} layers")
+                raise InputError(
+                    f"{own}: missing; expected a {layout.name} with n_layers {n_layers}"
+                )
     return n_layers
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mitool.config import nearest
 from mitool.errors import InputError
 from mitool.models.layouts.axes import AXES, Axes, generic, layer_of, numbered, rearranged
 
@@ -62,7 +61,7 @@ class Layout:
             if not self.has(key):
                 raise InputError(
                     f"{key}: unknown, and so is what it does; expected the weights of a "
-                    f"{self.name} alone (# is a layer); {nearest(generic(key), self.weights)}"
+                    f"{self.name} alone: {', '.join(self.weights)} (# is a layer)"
                 )
             if not tensor.is_floating_point():
                 raise InputError(f"{key}: expected floating-point numbers, found {tensor.dtype}")
