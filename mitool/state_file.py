@@ -3,6 +3,7 @@
 A pickle is read with ``weights_only=True`` or not at all: it could run code.
 """
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,11 @@ def read(path: Path) -> StateFile:
     Raises:
         InputError: the file is missing, damaged, refused, or holds something else.
     """
-    start = _start(path)
+    require_file(path)
+    with path.open("rb") as file:
+        start = file.read(9)
+    if not start:
+        raise InputError(f"{path}: expected a state dict, found an empty file")
     is_safetensors = path.suffix == ".safetensors" or start[8:9] == b"{"
     found = _from_safetensors(path) if is_safetensors else _from_pickle(path)
     size = path.stat().st_size
@@ -60,19 +65,21 @@ def read(path: Path) -> StateFile:
     return found
 
 
-def _start(path: Path) -> bytes:
+def require_file(path: Path) -> None:
+    """Check that there is a file to read.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     try:
-        if path.is_dir():
-            raise InputError(f"{path}: expected a file with a state dict, found a folder")
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "a pipe or device" if path.exists() else ""
+            found = f"expected a file with a state dict, found {kind}" if kind else "no such file"
+            raise InputError(f"{path}: {found}; give the file that torch or safetensors saved")
         with path.open("rb") as file:
-            start = file.read(9)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected a state dict") from None
+            file.read(1)
     except OSError as failure:
         raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
-    if not start:
-        raise InputError(f"{path}: expected a state dict, found an empty file")
-    return start
 
 
 def _from_safetensors(path: Path) -> StateFile:
@@ -136,8 +143,9 @@ def _last_losses(beside: Mapping[Any, Any]) -> dict[str, float]:
     ends = {}
     for name in LOSSES:
         history = beside.get(name)
-        if isinstance(history, list) and history and isinstance(history[-1], float):
-            ends[name.replace("losses", "loss")] = history[-1]
+        last = history[-1] if isinstance(history, list) and history else None
+        if isinstance(last, float) and math.isfinite(last):
+            ends[name.replace("losses", "loss")] = last
     return ends
 
 

@@ -1,5 +1,6 @@
 """``mitool convert FILE``: other libraries' weights to checkpoints, and checkpoints to bridges."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -93,7 +94,7 @@ class ConvertCommand(TyperCommand):
 def named_task(arguments: Sequence[str]) -> str | None:
     """The task that arguments name, the last one if they name several."""
     name = None
-    for word, following in zip(arguments, [*arguments[1:], None], strict=True):
+    for word, following in itertools.zip_longest(arguments, arguments[1:]):
         if word == "--":
             break
         if word == TASK:
@@ -130,8 +131,9 @@ def convert_command(task_cls: "type[Task] | None") -> Callable[..., None]:
                 "or --to bridge for a checkpoint of mitool"
             )
         else:
-            from mitool import conversion
+            from mitool import conversion, state_file
 
+            state_file.require_file(file)
             asked = build(task_cls, chosen(task_cls, settings))
             target = _target(file, out, overwrite, "-mitool")
             result = conversion.convert(file, asked, stated, threads=threads)
@@ -176,11 +178,12 @@ def _target(path: Path, out: Path | None, overwrite: bool, ending: str) -> Path:
         default = path.with_name(f"{path.stem}{ending}{SUFFIX}")
     target = out or default
     try:
-        exists, is_source = target.exists(), target.exists() and target.samefile(path)
+        exists = target.exists()
     except OSError as failure:
         raise UsageError(f"{target}: cannot be written: {failure.strerror}") from None
     if target.suffix != SUFFIX:
         raise UsageError(f"--out: expected a name that ends in {SUFFIX}, found {target}")
+    is_source = _is_same(target, path)
     if target.is_dir() or is_source:
         what = "the file that is read" if is_source else "a folder"
         raise UsageError(f"--out: expected a file to write to, found {what}, {target}")
@@ -189,3 +192,10 @@ def _target(path: Path, out: Path | None, overwrite: bool, ending: str) -> Path:
             f"{target}: is there already; replace it with --overwrite, or choose another --out"
         )
     return target
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False

@@ -15,6 +15,7 @@ from tests.conversions import OPTIONS, hooked, model_of
 
 BAD_USAGE = {
     "no task": (["good.pt"], "expected --task NAME"),
+    "nothing": ([], "Missing argument 'FILE'"),
     "unknown task": (["good.pt", "--task", "modad"], "did you mean 'modadd'"),
     "an option of no task": (["good.pt", "--p", "5"], "No such option"),
     "an option of another task": (["good.pt", *OPTIONS, "--k", "2"], "No such option"),

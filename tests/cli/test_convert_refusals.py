@@ -1,5 +1,6 @@
 """State dicts that ``mitool convert`` refuses: damaged, hostile, or of another model."""
 
+import os
 import pickle
 import random
 from collections.abc import Callable
@@ -131,8 +132,12 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: content(state(**{W_K: poisoned(float("inf"))})),
         "blocks.1.attn.W_K: expected finite numbers",
     ),
-    "integers": (lambda: content(state(embed__W_E=torch.ones(6, 8).long())), "floating-point"),
-    "complex": (lambda: content(state(embed__W_E=torch.ones(6, 8) * 1j)), "floating-point"),
+    "integers": (lambda: content(state(embed__W_E=torch.ones(6, 8).long())), "torch.float32"),
+    "complex": (lambda: content(state(embed__W_E=torch.ones(6, 8) * 1j)), "torch.float32"),
+    "eight bits": (
+        lambda: content(state(embed__W_E=torch.ones(6, 8).to(torch.float8_e5m2))),
+        "found torch.float8_e5m2",
+    ),
     "sparse": (lambda: content(state(embed__W_E=torch.ones(6, 8).to_sparse())), "dense"),
     "meta": (lambda: content(state(embed__W_E=torch.ones(6, 8, device="meta"))), "found meta"),
     "far more than the file": (
@@ -196,11 +201,25 @@ def test_what_cannot_be_used_is_one_message(invoke: Invoke, name: str) -> None:
 
 def test_paths_that_are_no_files_are_one_message(invoke: Invoke) -> None:
     Path("folder").mkdir()
-    for path, message in (("folder", "found a folder"), ("none", "no such file"), ("x" * 300, "")):
-        done = invoke("convert", path, *OPTIONS, "-o", "out.safetensors")
+    os.mkfifo("pipe")
+    Path("loop").symlink_to("loop")
+    Path("out.safetensors").write_bytes(b"mine")
+    for path, message in (
+        ("folder", "found a folder"),
+        (".", "found a folder"),
+        ("/", "found a folder"),
+        ("pipe", "found a pipe or device"),
+        ("none", "no such file"),
+        ("loop", "no such file"),
+        ("x" * 300, "File name too long"),
+    ):
+        done = invoke("convert", path, *OPTIONS)
+        assert done.exit_code == 3
+        done = invoke("convert", path, *OPTIONS, "-o", "out.safetensors", "--overwrite")
         assert done.exit_code == 3
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
+        assert Path("out.safetensors").read_bytes() == b"mine"
 
 
 def test_mutations_never_end_in_a_traceback(invoke: Invoke) -> None:

@@ -18,6 +18,8 @@ class Weight:
     axes: Axes
 
 
+FORMATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
 Known = Mapping[str, tuple[Weight, Tensor]]
 """By their names in a file, what its tensors are."""
 
@@ -63,8 +65,9 @@ class Layout:
                     f"{key}: unknown, and so is what it does; expected the weights of a "
                     f"{self.name} alone: {', '.join(self.weights)} (# is a layer)"
                 )
-            if not tensor.is_floating_point():
-                raise InputError(f"{key}: expected floating-point numbers, found {tensor.dtype}")
+            if tensor.dtype not in FORMATS:
+                expected = ", ".join(map(str, FORMATS))
+                raise InputError(f"{key}: expected one of {expected}, found {tensor.dtype}")
             if not tensor.isfinite().all():
                 raise InputError(f"{key}: expected finite numbers, found NaN or infinite values")
             weight = self.weights[generic(key)]
