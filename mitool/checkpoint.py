@@ -184,9 +184,9 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError, RuntimeError, AttributeError) as failure:
         reason = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
-        raise InputError(
-            f"{path}: not a readable safetensors file: {reason}; restore it, or train again"
-        ) from None
+        is_torch = path.suffix in (".pt", ".pth")
+        remedy = "mitool convert reads torch's files" if is_torch else "restore it, or train again"
+        raise InputError(f"{path}: not a readable safetensors file: {reason}; {remedy}") from None
 
 
 def _digest(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:
