@@ -16,7 +16,7 @@ from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import as_dict
 from mitool.device import exact, generator, out_of_memory_is_an_error, to_float64
 from mitool.errors import InputError, UsageError, about
-from mitool.models.foreign import toy_transformer
+from mitool.models.foreign import Foreign, toy_transformer
 from mitool.models.transformer import ToyTransformer
 from mitool.result import Claim, Result
 from mitool.settings import ConversionSettings, TrainingSettings
@@ -95,11 +95,7 @@ def convert(
         }
     if not all(math.isfinite(found.loss) for found in scores.values()):
         raise InputError(f"{path}: {NO_NUMBERS}")
-    cfg = foreign.model.cfg
-    names = (*SHOWN, *(() if cfg.attn_only else SHOWN_OF_MLPS), *SHOWN_KINDS)
-    claims: dict[str, Claim] = {"layout": foreign.layout}
-    claims |= {name: getattr(cfg, name) for name in names}
-    claims |= _measured(scores, len(task.answer_positions) > 1)
+    claims = _claims(foreign, scores, task)
     warnings = [*foreign.warnings, *_differences(file, claims)]
     if split is None:
         warnings.append(
@@ -107,12 +103,13 @@ def convert(
             f"fresh examples; those on test are of {len(parts['test'])} drawn with seed "
             f"{settings.seed}"
         )
-    source = {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
     metadata = Metadata(
         kind="transformer",
-        model=as_dict(cfg),
+        model=as_dict(foreign.model.cfg),
         task=TaskRecord(task.name, as_dict(task)),
-        training={"converted": source},
+        training={
+            "converted": {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
+        },
         split=None if split is None else asdict(split),
         seed=settings.seed,
         step=0,
@@ -120,7 +117,7 @@ def convert(
         version=__version__,
     )
     return ConversionResult(
-        {"file": str(path), "task": {"name": task.name, "parameters": as_dict(task)}},
+        {"file": str(path), "task": asdict(metadata.task)},
         {"model": metadata.model, "conversion": as_dict(settings), "split": metadata.split},
         claims,
         warnings=tuple(warnings),
@@ -191,12 +188,20 @@ def _parts(task: Task, split: Split | None, settings: ConversionSettings) -> dic
     return {"train": examples[train], "test": examples[test]}
 
 
-def _measured(scores: Mapping[str, Score], several_answers: bool) -> dict[str, Claim]:
-    names = ("loss", "accuracy", *(("sequence_accuracy",) if several_answers else ()))
+def _claims(foreign: Foreign, scores: Mapping[str, Score], task: Task) -> dict[str, Claim]:
+    """What the model is, and what it does on the task."""
+    cfg = foreign.model.cfg
+    shown = (*SHOWN, *(() if cfg.attn_only else SHOWN_OF_MLPS), *SHOWN_KINDS)
+    several_answers = len(task.answer_positions) > 1
+    measured = ("loss", "accuracy", *(("sequence_accuracy",) if several_answers else ()))
     return {
-        f"{part}_{name}": getattr(scores[part], name) if part in scores else None
-        for name in names
-        for part in ("train", "test")
+        "layout": foreign.layout,
+        **{name: getattr(cfg, name) for name in shown},
+        **{
+            f"{part}_{name}": getattr(scores[part], name) if part in scores else None
+            for name in measured
+            for part in ("train", "test")
+        },
     }
 
 

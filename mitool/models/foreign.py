@@ -120,41 +120,37 @@ def _fitted_to(task: Task, hooked: Hooked, notes: list[str]) -> dict[str, Tensor
     Leaving out the positions behind an example's end is exact, and so is leaving out outputs for
     all others: it is what a softmax over the task's outputs alone sees.
     """
-    sizes, weights = hooked.sizes, dict(hooked.weights)
-    given = ", ".join(f"--{k.replace('_', '-')} {v}" for k, v in as_dict(task).items())
-    remedy = f"give the options of task {task.name} that it was trained with (they are {given})"
-    if sizes["d_vocab"] != task.d_vocab:
-        raise InputError(
-            f"expected d_vocab {task.d_vocab}, which the task has, "
-            f"found weights for {sizes['d_vocab']}; {remedy}"
-        )
-    for size, expected in (("d_vocab_out", task.d_vocab_out), ("n_ctx", task.n_ctx)):
-        if sizes.get(size, expected) < expected:
-            raise InputError(
-                f"expected {size} {expected}, which the task has, "
-                f"found weights for {sizes[size]}; {remedy}"
-            )
-    if (found := sizes["d_vocab_out"]) > task.d_vocab_out:
-        dropped = [*task.vocabulary, *map(str, range(task.d_vocab, found))][
-            task.d_vocab_out : found
-        ]
-        listed = ", ".join(
-            map(repr, dropped if len(dropped) < 9 else [dropped[0], "..", dropped[-1]])
-        )
+    _require_fit(task, hooked.sizes)
+    weights = dict(hooked.weights)
+    if (found := hooked.sizes["d_vocab_out"]) > task.d_vocab_out:
+        names = [*task.vocabulary, *map(str, range(task.d_vocab, found))][task.d_vocab_out : found]
+        listed = ", ".join(map(repr, names if len(names) < 9 else [names[0], "..", names[-1]]))
         notes.append(
-            f"dropped: {found - task.d_vocab_out} of {found} outputs ({listed}), which are no "
-            f"answers of task {task.name}; losses are those without them"
+            f"dropped: {len(names)} of {found} outputs ({listed}), which are no answers of task "
+            f"{task.name}; losses are those without them"
         )
-        weights["unembed.W_U"] = weights["unembed.W_U"][:, : task.d_vocab_out].contiguous()
-        if "unembed.b_U" in weights:
-            weights["unembed.b_U"] = weights["unembed.b_U"][: task.d_vocab_out].clone()
-    if (found := sizes.get("n_ctx", task.n_ctx)) > task.n_ctx:
+        for name in {"unembed.W_U", "unembed.b_U"} & weights.keys():
+            weights[name] = weights[name][..., : task.d_vocab_out].contiguous()
+    if (found := hooked.sizes.get("n_ctx", task.n_ctx)) > task.n_ctx:
         notes.append(
             f"dropped: the last {found - task.n_ctx} of {found} positions: examples of task "
             f"{task.name} have {task.n_ctx} tokens"
         )
-        weights["pos_embed.W_pos"] = weights["pos_embed.W_pos"][: task.n_ctx].clone()
+        weights["pos_embed.W_pos"] = weights["pos_embed.W_pos"][: task.n_ctx]
     return weights
+
+
+def _require_fit(task: Task, sizes: Mapping[str, int]) -> None:
+    """Check that the weights have the task's tokens, and at least its outputs and positions."""
+    given = ", ".join(f"--{k.replace('_', '-')} {v}" for k, v in as_dict(task).items())
+    for size in ("d_vocab", "d_vocab_out", "n_ctx"):
+        expected = getattr(task, size)
+        found = sizes.get(size, expected)
+        if found < expected or (found > expected and size == "d_vocab"):
+            raise InputError(
+                f"expected {size} {expected}, which the task has, found weights for {found}; give "
+                f"the options of task {task.name} that it was trained with (they are {given})"
+            )
 
 
 def _completed(cfg: TransformerConfig, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
