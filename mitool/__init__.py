@@ -11,12 +11,19 @@ from mitool.version import __version__
 if TYPE_CHECKING:
     from mitool.analysis.attention import AttentionResult, analyze_attention
     from mitool.analysis.fourier import FourierResult, analyze_fourier
+    from mitool.conversion import ConversionResult, convert
     from mitool.device import Device, resolve
     from mitool.errors import MitoolError
     from mitool.models.bridge import from_bridge, to_bridge
     from mitool.models.pretrained import Pretrained, load_pretrained
     from mitool.models.transformer import ToyTransformer, TransformerConfig
-    from mitool.settings import AttentionSettings, FourierSettings, ModelSettings, TrainingSettings
+    from mitool.settings import (
+        AttentionSettings,
+        ConversionSettings,
+        FourierSettings,
+        ModelSettings,
+        TrainingSettings,
+    )
     from mitool.subject import Subject, load
     from mitool.tasks import Task
     from mitool.training import RunConfig, TrainResult, train, train_seeds
@@ -27,6 +34,8 @@ _HOMES = {
     "AttentionSettings": "mitool.settings",
     "analyze_attention": "mitool.analysis.attention",
     "AttentionResult": "mitool.analysis.attention",
+    "ConversionResult": "mitool.conversion",
+    "ConversionSettings": "mitool.settings",
     "Device": "mitool.device",
     "MitoolError": "mitool.errors",
     "FourierResult": "mitool.analysis.fourier",
@@ -40,6 +49,7 @@ _HOMES = {
     "TrainingSettings": "mitool.settings",
     "TransformerConfig": "mitool.models.transformer",
     "analyze_fourier": "mitool.analysis.fourier",
+    "convert": "mitool.conversion",
     "from_bridge": "mitool.models.bridge",
     "load": "mitool.subject",
     "resolve": "mitool.device",
@@ -51,6 +61,8 @@ _HOMES = {
 __all__ = [
     "AttentionResult",
     "AttentionSettings",
+    "ConversionResult",
+    "ConversionSettings",
     "Device",
     "FourierResult",
     "FourierSettings",
@@ -67,6 +79,7 @@ __all__ = [
     "__version__",
     "analyze_attention",
     "analyze_fourier",
+    "convert",
     "from_bridge",
     "load",
     "load_pretrained",

@@ -25,6 +25,8 @@ from mitool.rundir import CHECKPOINT, TRAJECTORY, atomic_write
 
 KEY = "mitool"
 FORMAT = 1
+BRIDGE = "bridge"
+"""The kind of a file that holds a ``TransformerBridge`` state dict."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
@@ -141,14 +143,23 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         InputError: the file is damaged or of another kind.
     """
-    tensors, header = _read_safetensors(path)
+    tensors, header = read_safetensors(path)
     if KEY not in header:
         raise InputError(
-            f"{path}: a safetensors file without mitool's metadata; "
-            "expected a checkpoint that mitool wrote"
+            f"{path}: a safetensors file without mitool's metadata; expected a checkpoint that "
+            "mitool wrote; a state dict of TransformerLens's is read by mitool convert"
         )
+    return tensors, unsealed(path, tensors, header[KEY])
+
+
+def unsealed(path: Path, tensors: Mapping[str, Tensor], sealed: str) -> dict[str, Any]:
+    """The record that ``write_tensors`` put into a file's metadata, its digest checked.
+
+    Raises:
+        InputError: it is no such record, or the digest is another.
+    """
     try:
-        record = json.loads(header[KEY])
+        record = json.loads(sealed)
         found = record.pop("digest")
         expected = _digest(tensors, record)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
@@ -158,19 +169,24 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path}: damaged: the digest of its contents is not the one written with it; "
             "restore the file or train again"
         )
-    return tensors, record
+    return record
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata of any safetensors file.
+
+    Raises:
+        InputError: it is none, or damaged.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             names = file.keys()
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError, RuntimeError, AttributeError) as failure:
         reason = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
-        raise InputError(
-            f"{path}: not a readable safetensors file: {reason}; restore it, or train again"
-        ) from None
+        is_torch = path.suffix in (".pt", ".pth")
+        remedy = "mitool convert reads torch's files" if is_torch else "restore it, or train again"
+        raise InputError(f"{path}: not a readable safetensors file: {reason}; {remedy}") from None
 
 
 def _digest(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:

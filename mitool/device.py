@@ -15,6 +15,9 @@ from torch import Tensor
 from mitool.errors import RunError, UsageError
 
 DTYPES = ("float32", "float64")
+HOST = torch.device("cpu")
+"""Where files are read to."""
+
 GIB = 2**30
 
 

@@ -4,6 +4,10 @@ A message says what was expected, what was found and what to do, in that order a
 paragraph: it is all that a user sees.
 """
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
 
 class MitoolError(Exception):
     """Base of every error that is reported as one message rather than as a traceback."""
@@ -46,3 +50,12 @@ class Interrupted(MitoolError):
         super().__init__(message)
         self.signum = signum
         self.exit_code = 128 + signum
+
+
+@contextlib.contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Put the name of the file before an ``InputError`` about what it holds."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

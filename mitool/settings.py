@@ -9,6 +9,9 @@ from mitool.config import FROZEN
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "solu"]
 Normalization = Literal["none", "LN", "LNPre", "RMS", "RMSPre"]
+Biases = Literal["none", "mlp", "all"]
+Positional = Literal["learned", "zero"]
+AttentionDir = Literal["causal", "bidirectional"]
 
 
 @dataclass(frozen=True, kw_only=True, config=FROZEN)
@@ -37,16 +40,14 @@ class ModelSettings:
     ] = "none"
     attn_only: Annotated[bool, Field(description="Leave out the MLPs")] = False
     biases: Annotated[
-        Literal["none", "mlp", "all"],
+        Biases,
         Field(description="Biases that are trained: none, the MLPs' or all; the others stay 0"),
     ] = "none"
     positional: Annotated[
-        Literal["learned", "zero"],
+        Positional,
         Field(description="Positional embedding: learned, or frozen at 0"),
     ] = "learned"
-    attention_dir: Annotated[
-        Literal["causal", "bidirectional"], Field(description="Direction of attention")
-    ] = "causal"
+    attention_dir: Annotated[AttentionDir, Field(description="Direction of attention")] = "causal"
     init_scale: Annotated[
         float,
         Field(gt=0, le=100, description="Weights start as N(0, (scale / sqrt(d_model))^2)"),
@@ -140,3 +141,61 @@ class AttentionSettings:
     shown: Annotated[
         int, Field(ge=1, le=16, description="Examples whose patterns the report shows")
     ] = 6
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class StatedModel:
+    """What the shapes of a model's weights do not say; None leaves it to what else there is."""
+
+    n_heads: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1024,
+            description="Heads per block, which a TransformerBridge's shapes do not say; "
+            "left out: the task's preset",
+        ),
+    ] = None
+    act_fn: Annotated[
+        Activation | None, Field(description="Activation of the MLPs; left out: the task's preset")
+    ] = None
+    normalization_type: Annotated[
+        Normalization | None,
+        Field(
+            description="Normalisation, which LNPre and RMSPre have no weights of; "
+            "left out: what the weights are of, or none"
+        ),
+    ] = None
+    biases: Annotated[
+        Biases | None, Field(description="Biases that are trained; left out: those that are not 0")
+    ] = None
+    positional: Annotated[
+        Positional | None,
+        Field(description="Positional embedding; left out: zero where it is 0 or not there"),
+    ] = None
+    attention_dir: Annotated[
+        AttentionDir | None, Field(description="Direction of attention; left out: the task's")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class ConversionSettings(StatedModel):
+    """How a state dict is read, and what the model is tried on."""
+
+    split: Annotated[
+        Literal["torch", "python"] | None,
+        Field(
+            description="Shuffle behind the division into training and test: torch.randperm or "
+            "random.shuffle; left out: torch"
+        ),
+    ] = None
+    split_seed: Annotated[
+        int | None, Field(ge=0, le=2**63 - 1, description="Seed of that shuffle; left out: 0")
+    ] = None
+    eval_size: Annotated[
+        int | None,
+        Field(ge=1, le=1_000_000, description="Examples that a stream task draws; left out: 2048"),
+    ] = None
+    seed: Annotated[
+        int, Field(ge=0, le=2**63 - 1, description="Seed of the examples of a stream task")
+    ] = 0

@@ -6,15 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from mitool import checkpoint, rundir, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
-from mitool.errors import InputError, MitoolError, UsageError
-from mitool.models.transformer import ToyTransformer, TransformerConfig
+from mitool.errors import InputError, MitoolError, UsageError, about
+from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.tasks import Split, Task
 
 if TYPE_CHECKING:
@@ -88,9 +87,8 @@ class Subject:
         if record is None or self.task.n_examples is None:
             return None
         try:
-            split = Split(**{name: record[name] for name in ("frac_train", "seed")})
-            return split.indices(self.task.n_examples)[0]
-        except (KeyError, TypeError, RuntimeError, MitoolError):
+            return build(Split, record).indices(self.task.n_examples)[0]
+        except (RuntimeError, MitoolError):  # torch refuses seeds of more than 64 bits
             raise InputError(f"{self.path}: its split {record} is none of this mitool's") from None
 
     @cached_property
@@ -110,7 +108,8 @@ def load(path: str | Path) -> Subject:
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
     if metadata.kind != "transformer":
-        raise InputError(f"{path}: expected a transformer, found a {metadata.kind}")
+        remedy = "; mitool convert reads it" if metadata.kind == checkpoint.BRIDGE else ""
+        raise InputError(f"{path}: expected a transformer, found a {metadata.kind}{remedy}")
     task_cls = tasks.get(metadata.task.name, InputError)
     task = build(task_cls, metadata.task.parameters, InputError)
     cfg = build(TransformerConfig, metadata.model, InputError)
@@ -119,7 +118,9 @@ def load(path: str | Path) -> Subject:
             f"{path}: its model (d_vocab {cfg.d_vocab}, d_vocab_out {cfg.d_vocab_out}, n_ctx "
             f"{cfg.n_ctx}) does not fit its task ({task.d_vocab}, {task.d_vocab_out}, {task.n_ctx})"
         )
-    return Subject(path, _with_weights(path, cfg, tensors), task, metadata)
+    with about(path):
+        model = with_weights(cfg, tensors)
+    return Subject(path, model, task, metadata)
 
 
 def open_model(name: str) -> "Subject | Pretrained":
@@ -144,27 +145,3 @@ def _is_pretrained(folder: Path) -> bool:
         return "model_type" in rundir.read_json(folder / rundir.CONFIG)
     except InputError:
         return False
-
-
-def _with_weights(path: Path, cfg: TransformerConfig, tensors: dict[str, Tensor]) -> ToyTransformer:
-    with torch.device("meta"):
-        model = ToyTransformer(cfg)
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise InputError(
-                f"{path}: weight {name}: expected shape {expected.get(name, 'none')}, "
-                f"found {found.get(name, 'none')}"
-            )
-    if {value.dtype for value in tensors.values()} not in ({torch.float32}, {torch.float64}):
-        raise InputError(f"{path}: expected all weights in float32, or all in float64")
-    for name, value in tensors.items():
-        if not value.isfinite().all():
-            raise InputError(f"{path}: weight {name} holds NaN or infinite values")
-        if model.is_frozen(name) and value.any():
-            raise InputError(
-                f"{path}: weight {name} is frozen at 0 by the model's settings, found other values"
-            )
-    model.load_state_dict(tensors, assign=True)
-    return model

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mitool.cli import attn, doctor, fourier, inspect, tasks
+from mitool.cli import attn, convert, doctor, fourier, inspect, tasks
 from mitool.cli.task_group import TaskGroup
 from mitool.version import __version__
 
@@ -27,6 +27,7 @@ analyze.command("fourier")(fourier.fourier_command())
 app.add_typer(analyze, name="analyze")
 app.command("tasks")(tasks.tasks)
 app.command("inspect")(inspect.inspect)
+app.command("convert", cls=convert.ConvertCommand)(convert.convert_command(None))
 app.command("doctor")(doctor.doctor)
 
 

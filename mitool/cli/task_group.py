@@ -24,7 +24,7 @@ class TaskGroup(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         from mitool import tasks
 
-        with _reported():
+        with reported("train"):
             return tasks.names()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -34,7 +34,7 @@ class TaskGroup(TyperGroup):
         if not known and ctx.resilient_parsing:
             return None
         app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        with _reported():
+        with reported("train"):
             try:
                 from mitool.cli.train import train_command, train_help
 
@@ -59,12 +59,12 @@ def _add_broken(app: typer.Typer, name: str, error: MitoolError) -> None:
 
 
 @contextlib.contextmanager
-def _reported() -> Iterator[None]:
+def reported(command_name: str) -> Iterator[None]:
     """End with an error's message and exit code where no command is there yet to do so."""
     try:
         yield
     except MitoolError as error:
         from mitool.cli.output import Output
 
-        Output("train").error(str(error))
+        Output(command_name).error(str(error))
         raise typer.Exit(error.exit_code) from None

@@ -6,8 +6,8 @@ own forward pass (``mitool.models.recording``).
 """
 
 import math
-from collections.abc import Iterable
-from typing import Literal, get_args
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,16 +15,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.sources import build_bridge_from_module
+from transformer_lens.model_bridge.sources import boot_native, build_bridge_from_module
 from transformer_lens.model_bridge.sources.native.model import NativeModel, NativeRMSNorm
-from transformer_lens.utilities.activation_functions import SOFTCAP_DISABLED
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
 from mitool.config import build
 from mitool.errors import InputError
-from mitool.models.layers import Norm
+from mitool.models.features import EPS, require_features
 from mitool.models.transformer import ToyTransformer, TransformerConfig
-from mitool.settings import Activation, Normalization
+from mitool.settings import Biases
 
 ARCHITECTURE = "TransformerLensNative"
 """Transformer-lens's name for the architecture that toy transformers belong to."""
@@ -74,47 +73,48 @@ def from_bridge(bridge: TransformerBridge) -> ToyTransformer:
     Raises:
         InputError: the bridge has a feature that toy transformers lack.
     """
-    _check_features(bridge.cfg)
+    _require_features(bridge.cfg)
     model = ToyTransformer(_toy_config(bridge)).to(bridge.embed.weight)
     weights = bridge.tl_parameters()
     model.load_state_dict({name: weights[name] for name in model.state_dict()})
     return model
 
 
+def rebuilt(
+    fields: Mapping[str, Any], weights: Mapping[str, Float[Tensor, "..."]]
+) -> TransformerBridge:
+    """The native bridge of these ``bridge_fields`` and this state dict, made by transformer-lens
+    alone, as a reader without mitool would make it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        bridge = boot_native(TransformerBridgeConfig(**fields))
+    bridge.to(next(iter(weights.values())))
+    bridge.load_state_dict(dict(weights))
+    return bridge
+
+
+def bridge_fields(cfg: TransformerConfig) -> dict[str, Any]:
+    """The configuration of the ``TransformerBridge`` of the same shape, as JSON values."""
+    return {name: getattr(cfg, name) for name in SAME_FIELDS} | {
+        "normalization_type": None if cfg.normalization_type == "none" else cfg.normalization_type,
+        "eps": EPS,
+        "initializer_range": cfg.initial_std,
+    }
+
+
 def bridge_config(cfg: TransformerConfig) -> TransformerBridgeConfig:
     """The configuration of the ``TransformerBridge`` of the same shape."""
-    return TransformerBridgeConfig(
-        **{name: getattr(cfg, name) for name in SAME_FIELDS},
-        normalization_type=None if cfg.normalization_type == "none" else cfg.normalization_type,
-        eps=Norm.EPS,
-        initializer_range=cfg.initial_std,
-    )
+    return TransformerBridgeConfig(**bridge_fields(cfg))
 
 
-def _check_features(cfg: TransformerBridgeConfig) -> None:
+def _require_features(cfg: TransformerBridgeConfig) -> None:
     """Raise InputError at the first field whose value no toy transformer can have."""
-    norms = [None, *(kind for kind in get_args(Normalization) if kind != "none")]
-    known: dict[str, Iterable[object]] = {
-        "architecture": [ARCHITECTURE],
-        "positional_embedding_type": ["standard"],
-        "gated_mlp": [False],
-        "n_key_value_heads": [None, cfg.n_heads],
-        "attn_scores_soft_cap": [SOFTCAP_DISABLED, 0],
-        "output_logits_soft_cap": [SOFTCAP_DISABLED, 0],
-        "attn_scale": [-1, math.sqrt(cfg.d_head)],
-        "act_fn": get_args(Activation),
-        "normalization_type": norms,
-        "final_rms": [False, cfg.normalization_type in ("RMS", "RMSPre")],
-        "eps": [Norm.EPS],
-    }
-    for field, values in known.items():
-        found = getattr(cfg, field)
-        if found not in values:
-            expected = " or ".join(dict.fromkeys(map(repr, values)))
-            raise InputError(
-                f"{field}: expected {expected}, which toy transformers have, found {found!r}; "
-                "study the bridge as it is"
-            )
+    remedy = "study the bridge as it is"
+    if cfg.architecture != ARCHITECTURE:
+        raise InputError(
+            f"architecture: expected {ARCHITECTURE!r}, found {cfg.architecture!r}; {remedy}"
+        )
+    require_features(vars(cfg), remedy)
 
 
 def _toy_config(bridge: TransformerBridge) -> TransformerConfig:
@@ -129,7 +129,7 @@ def _toy_config(bridge: TransformerBridge) -> TransformerConfig:
     return build(TransformerConfig, values, InputError)
 
 
-def _biases(weights: dict[str, Tensor]) -> Literal["none", "mlp", "all"]:
+def _biases(weights: dict[str, Tensor]) -> Biases:
     """Which biases are trained, by the names that a bridge gives its weights."""
     biases = {name: weight for name, weight in weights.items() if name.endswith(".bias")}
     if _any_trained(w for name, w in biases.items() if ".attn." in name or "unembed." in name):

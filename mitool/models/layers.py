@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mitool.models.activations import ACTIVATIONS
+from mitool.models.features import EPS
 from mitool.models.inputs import Inputs, Queries
 from mitool.models.mixing import look_up
 from mitool.models.residual import Dense, Mixture, Product, Stream
@@ -49,8 +50,6 @@ class Unembed(nn.Module):
 class Norm(nn.Module):
     """Normalisation over the residual stream's width: TransformerLens's five kinds."""
 
-    EPS = 1e-5
-
     def __init__(self, kind: Normalization, d_model: int) -> None:
         super().__init__()
         self.kind = kind
@@ -65,8 +64,8 @@ class Norm(nn.Module):
         weight = self.w if self.kind in ("LN", "RMS") else None
         if self.kind in ("LN", "LNPre"):
             bias = self.b if self.kind == "LN" else None
-            return F.layer_norm(x, x.shape[-1:], weight, bias, self.EPS)
-        return F.rms_norm(x, x.shape[-1:], weight, self.EPS)
+            return F.layer_norm(x, x.shape[-1:], weight, bias, EPS)
+        return F.rms_norm(x, x.shape[-1:], weight, EPS)
 
     @property
     def is_identity(self) -> bool:

@@ -3,6 +3,7 @@ of rounding (``mitool.models.bridge`` turns one into the other).
 """
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, cast
 
 import torch
@@ -13,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from mitool.config import FROZEN, as_dict, build
+from mitool.errors import InputError
 from mitool.models.inputs import Inputs, prepare
 from mitool.models.layers import MLP, Attention, Embed, Norm, PosEmbed, Unembed, at_positions
 from mitool.models.residual import Dense, Stream
@@ -126,6 +128,36 @@ class ToyTransformer(nn.Module):
     ) -> Float[Tensor, "example answer d_vocab_out"]:
         """Logits of plain tokens, at ``positions`` or at every position."""
         return self(prepare(tokens, positions))
+
+
+def with_weights(cfg: TransformerConfig, tensors: Mapping[str, Tensor]) -> ToyTransformer:
+    """The model of that shape with these weights, which are not copied.
+
+    Raises:
+        InputError: a weight is missing, unknown, misshapen, no finite number, or not 0 where the
+            settings freeze it; or the weights are of several formats.
+    """
+    with torch.device("meta"):
+        model = ToyTransformer(cfg)
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise InputError(
+                f"weight {name}: expected shape {expected.get(name, 'none')}, "
+                f"found {found.get(name, 'none')}"
+            )
+    if {value.dtype for value in tensors.values()} not in ({torch.float32}, {torch.float64}):
+        raise InputError("expected all weights in float32, or all in float64")
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise InputError(f"weight {name} holds NaN or infinite values")
+        if model.is_frozen(name) and value.any():
+            raise InputError(
+                f"weight {name} is frozen at 0 by the model's settings, found other values"
+            )
+    model.load_state_dict(dict(tensors), assign=True)
+    return model
 
 
 class Block(nn.Module):

@@ -12,9 +12,19 @@ from importlib.metadata import EntryPoint, entry_points
 
 from mitool.config import nearest
 from mitool.errors import MitoolError, UsageError
-from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
+from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Shuffle, Split, Task
 
-__all__ = ["ENTRY_POINTS", "NO_ANSWER", "Examples", "Pairs", "Split", "Task", "get", "names"]
+__all__ = [
+    "ENTRY_POINTS",
+    "NO_ANSWER",
+    "Examples",
+    "Pairs",
+    "Shuffle",
+    "Split",
+    "Task",
+    "get",
+    "names",
+]
 
 ENTRY_POINTS = "mitool.tasks"
 REQUIRED = ("name", "summary", "sources", "model", "training")

@@ -6,9 +6,10 @@ completing their options stays instant.
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass as plain_dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass
 
@@ -57,16 +58,23 @@ class Pairs:
         return (clean != corrupted) & (clean != NO_ANSWER) & (corrupted != NO_ANSWER)
 
 
-@plain_dataclass(frozen=True)
+Shuffle = Literal["torch", "python"]
+
+
+@dataclass(frozen=True, config=FROZEN)
 class Split:
     """Which examples train: the first ``frac_train`` of a shuffle seeded by ``seed``.
 
-    The shuffle is ``torch.manual_seed(seed); torch.randperm(n)``, as in TransformerLens's
-    grokking demo and the min-of-two-ints problem.
+    The shuffle ``torch`` is ``torch.manual_seed(seed); torch.randperm(n)``, as in
+    TransformerLens's grokking demo and the min-of-two-ints problem; ``python`` is
+    ``random.seed(seed); random.shuffle(examples)``, as in the original grokking notebook.
+
+    As a dictionary it is the ``split`` of a checkpoint's metadata.
     """
 
     frac_train: float
     seed: int
+    method: Shuffle = "torch"
 
     def indices(self, n_examples: int) -> tuple[Int[Tensor, " train"], Int[Tensor, " test"]]:
         """Indices of the training and of the test examples.
@@ -74,16 +82,23 @@ class Split:
         Raises:
             UsageError: one of the two would be empty.
         """
-        import torch
-
         n_train = int(n_examples * self.frac_train)
         if not 0 < n_train < n_examples:
             raise UsageError(
                 f"frac_train: expected at least 1 of the {n_examples} examples on either side, "
                 f"so {1 / n_examples:.3g} <= frac_train < 1, found {self.frac_train}"
             )
-        order = torch.randperm(n_examples, generator=torch.Generator().manual_seed(self.seed))
+        order = self._order(n_examples)
         return order[:n_train], order[n_train:]
+
+    def _order(self, n_examples: int) -> Int[Tensor, " example"]:
+        import torch
+
+        if self.method == "python":
+            order = list(range(n_examples))
+            random.Random(self.seed).shuffle(order)
+            return torch.tensor(order)
+        return torch.randperm(n_examples, generator=torch.Generator().manual_seed(self.seed))
 
 
 @dataclass(frozen=True, config=FROZEN)

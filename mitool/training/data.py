@@ -61,24 +61,18 @@ class TrainingData:
                     f"task {task.name} is a stream of fresh examples: give the examples per step "
                     "with --batch-size"
                 )
-            held_out = task.sample(settings.eval_size, generator(seed, "test"))
+            held_out = held_out_sample(task, settings.eval_size, seed)
         else:
             examples = task.examples()
             train, test = self.split.indices(len(examples))
-            self.train = self.prepare(examples[train])
+            self.train = prepare_batch(task, examples[train], device)
             held_out = examples[test]
             self._train_evaluation = (
-                self._evaluation_batches(examples[train])
-                if len(train) > self.evaluation_batch
+                evaluation_batches(task, examples[train], device)
+                if len(train) > _evaluation_size(task)
                 else [self.train]
             )
-        self.test = self._evaluation_batches(held_out)
-
-    @property
-    def evaluation_batch(self) -> int:
-        """Examples that are evaluated at a time."""
-        logits = self.task.d_vocab_out * len(self.task.answer_positions)
-        return min(EVALUATION_BATCH, max(1, EVALUATION_LOGITS // logits))
+        self.test = evaluation_batches(task, held_out, device)
 
     @property
     def full_batch(self) -> Batch | None:
@@ -112,16 +106,30 @@ class TrainingData:
         """
         return self._train_evaluation if self.train is not None else [self._fresh(epoch)]
 
-    def prepare(self, examples: Examples) -> Batch:
-        """Move examples to the device and prepare them for the model."""
-        tokens = examples.tokens.to(self.device.torch_device)
-        targets = examples.targets.to(self.device.torch_device)
-        return Batch(prepare(tokens, self.task.answer_positions), targets)
-
     def _fresh(self, epoch: int) -> Batch:
         assert self.batch_size is not None
-        return self.prepare(self.task.sample(self.batch_size, generator(self.seed, "batch", epoch)))
+        fresh = self.task.sample(self.batch_size, generator(self.seed, "batch", epoch))
+        return prepare_batch(self.task, fresh, self.device)
 
-    def _evaluation_batches(self, examples: Examples) -> list[Batch]:
-        chunks = torch.arange(len(examples)).split(self.evaluation_batch)
-        return [self.prepare(examples[chunk]) for chunk in chunks]
+
+def prepare_batch(task: Task, examples: Examples, device: Device) -> Batch:
+    """Move examples to the device and prepare them for the model."""
+    tokens = examples.tokens.to(device.torch_device)
+    targets = examples.targets.to(device.torch_device)
+    return Batch(prepare(tokens, task.answer_positions), targets)
+
+
+def evaluation_batches(task: Task, examples: Examples, device: Device) -> list[Batch]:
+    """Examples in batches of a size that evaluation has the memory for."""
+    chunks = torch.arange(len(examples)).split(_evaluation_size(task))
+    return [prepare_batch(task, examples[chunk], device) for chunk in chunks]
+
+
+def held_out_sample(task: Task, size: int, seed: int) -> Examples:
+    """The examples on which a model of a stream task is tested."""
+    return task.sample(size, generator(seed, "test"))
+
+
+def _evaluation_size(task: Task) -> int:
+    logits = task.d_vocab_out * len(task.answer_positions)
+    return min(EVALUATION_BATCH, max(1, EVALUATION_LOGITS // logits))

@@ -242,7 +242,7 @@ class Run:
             model=as_dict(self.model.cfg),
             task=TaskRecord(**config["task"]),
             training=config["training"] | config["device"],
-            split=None if split is None else {"method": "torch", **asdict(split)},
+            split=None if split is None else asdict(split),
             seed=self.config.seed,
             step=self.step,
             epoch=self.epoch,
