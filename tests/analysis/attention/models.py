@@ -4,43 +4,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
-
-from mitool.models.pretrained import Pretrained
-from mitool.models.transformer import ToyTransformer, TransformerConfig
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+
+from mitool.checkpoint import Metadata, TaskRecord
+from mitool.config import as_dict
+from mitool.models.transformer import ToyTransformer, TransformerConfig
+from mitool.subject import Subject
+from mitool.tasks import Task
+from mitool.version import __version__
 
 SHARED = Path(__file__).parents[4] / "shared/data"
-
-
-def one_head(W_V: torch.Tensor, W_Q: torch.Tensor | None = None) -> ToyTransformer:
-    """One attention-only head on one-hot embeddings, its OV circuit ``W_V``, its QK circuit
-    ``W_Q`` (times the root of its width).
-    """
-    n = len(W_V)
-    model = ToyTransformer(config(n_heads=1, d_model=n, d_head=n, d_vocab=n, d_vocab_out=n)).double()
-    eye = torch.eye(n, dtype=torch.float64)
-    weights = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}
-    weights |= {"embed.W_E": eye, "unembed.W_U": eye}
-    weights |= {"blocks.0.attn.W_O": eye[None], "blocks.0.attn.W_K": eye[None]}
-    weights |= {"blocks.0.attn.W_V": W_V.double()[None]}
-    if W_Q is not None:
-        weights["blocks.0.attn.W_Q"] = W_Q.double()[None]
-    model.load_state_dict(weights)
-    return model
-
-
-def random_model(seed: int = 0, **settings: Any) -> ToyTransformer:
-    """An attention-only model in float64 with random weights, norms' weights too, no biases."""
-    model = ToyTransformer(config(**settings)).double()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if not model.is_frozen(name) and not name.endswith(".b"):
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.5)
-            else:
-                parameter.zero_()
-    return model
 
 
 def config(**settings: Any) -> TransformerConfig:
@@ -49,21 +31,86 @@ def config(**settings: Any) -> TransformerConfig:
     return TransformerConfig(**{**small, **sizes, **settings})
 
 
-def tiny_gpt2() -> TransformerBridge:
-    """A random GPT-2 of two layers: learned positions, LayerNorm with weights."""
-    torch.manual_seed(0)
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=40, n_positions=16, n_embd=16, n_layer=2, n_head=2, initializer_range=0.5
-        )
-    )
+def one_head(ov: Tensor, qk: Tensor | None = None) -> ToyTransformer:
+    """One attention-only head on one-hot embeddings, with the given OV and QK circuits."""
+    n = len(ov)
+    sizes = {"n_heads": 1, "d_model": n, "d_head": n, "d_vocab": n, "d_vocab_out": n}
+    model = ToyTransformer(config(**sizes)).double()
+    eye = torch.eye(n, dtype=torch.float64)
+    weights = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}
+    weights |= {"embed.W_E": eye, "unembed.W_U": eye, "blocks.0.attn.W_V": ov.double()[None]}
+    weights |= {"blocks.0.attn.W_O": eye[None], "blocks.0.attn.W_K": eye[None]}
+    if qk is not None:
+        weights["blocks.0.attn.W_Q"] = (qk.double() * n**0.5)[None]
+    model.load_state_dict(weights)
+    return model
+
+
+def random_model(seed: int = 0, **settings: Any) -> ToyTransformer:
+    """An attention-only model in float64 with random weights, those of norms too; no biases."""
+    model = ToyTransformer(config(**settings)).double()
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if ".ln_" in name and name.endswith("weight"):
+            parameter.zero_()
+            if not model.is_frozen(name) and not name.endswith(".b"):
+                parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator) + 0.2)
+    return model
+
+
+def subject_of(model: ToyTransformer, task: Task) -> Subject:
+    """A subject as a checkpoint would give it."""
+    metadata = Metadata(
+        kind="transformer",
+        model=as_dict(model.cfg),
+        task=TaskRecord(task.name, as_dict(task)),
+        training={},
+        split=None,
+        seed=0,
+        step=0,
+        epoch=0,
+        version=__version__,
+    )
+    return Subject(Path("set.safetensors"), model, task, metadata)
+
+
+def tiny_gpt2(folder: Path) -> TransformerBridge:
+    """A random GPT-2 of two layers: learned positions, LayerNorm with weights, no biases."""
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 40, "n_positions": 16, "n_embd": 16, "n_layer": 2, "n_head": 2}
+    model = GPT2LMHeadModel(GPT2Config(initializer_range=0.5, **sizes))
+    _scale_norms(model, "ln_")
+    model.save_pretrained(folder)
+    return TransformerBridge.boot_transformers(str(folder), device="cpu")
+
+
+def tiny_llama(folder: Path) -> Path:
+    """A random Llama on disk whose four query heads share two of keys and values, and its
+    tokenizer: ``<s>`` before each text, then the words w0 to w28.
+    """
+    torch.manual_seed(0)
+    words = ["<s>", "<unk>", "<b>&", *(f"w{i}" for i in range(29))]
+    tokenizer = Tokenizer(
+        models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)]
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>")
+    fast.save_pretrained(folder)
+    sizes = {"hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32}
+    llama = LlamaForCausalLM(
+        LlamaConfig(vocab_size=len(words), initializer_range=0.5, **sizes, **heads)
+    )
+    _scale_norms(llama, "norm")
+    llama.save_pretrained(folder)
+    return folder
+
+
+def _scale_norms(model: torch.nn.Module, mark: str) -> None:
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if mark in name and name.endswith("weight"):
                 parameter.uniform_(0.5, 2.0)
-    return TransformerBridge.boot_transformers("gpt2", hf_model=model, device="cpu")
-
-
-def tiny_llama(folder: Path) -> Pretrained:
-    """A random Llama whose four query heads share two heads of keys and values."""
-    raise NotImplementedError

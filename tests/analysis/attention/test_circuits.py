@@ -1,0 +1,199 @@
+"""Full circuits, against weights set by hand and dense products."""
+
+import itertools
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from mitool.analysis.attention.answers import spearman
+from mitool.analysis.attention.circuits import (
+    chosen_tokens,
+    copying_score,
+    ov_circuit,
+    ov_eigenvalues,
+    ov_top1,
+    positional_circuit,
+    qk_circuit,
+)
+from mitool.analysis.attention.composition import composition
+from mitool.analysis.attention.observe import forward
+from mitool.analysis.attention.weights import Weights, weights_of
+from mitool.models.bridge import to_bridge
+from mitool.models.pretrained import load_pretrained
+from mitool.prompts import Prompts
+from tests.analysis.attention.models import one_head, random_model, tiny_gpt2, tiny_llama
+
+ROTATION = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("ov", "score", "top1"),
+    [
+        (torch.eye(3), 1.0, 1.0),
+        (-torch.eye(3), 0.0, 0.0),
+        (torch.diag(torch.tensor([3.0, -1.0])), 0.75, 0.5),
+        (torch.diag(torch.tensor([2.0, 1.0, -1.0, -4.0])), 0.375, 0.5),
+        # eigenvalues 1 + i and 1 - i, so all of the mass copies
+        (torch.eye(2) + ROTATION, 1.0, None),
+        (-torch.eye(2) + ROTATION, 0.0, 0.0),
+        # a permutation's eigenvalues 1 and -1/2 +- i sqrt(3)/2
+        (torch.eye(3)[[1, 2, 0]], 1 / 3, 0.0),
+    ],
+)
+def test_copying_is_exact_on_weights_set_by_hand(
+    ov: Tensor, score: float, top1: float | None
+) -> None:
+    weights = weights_of(to_bridge(one_head(ov)))
+    assert copying_score(ov_eigenvalues(weights, 0, 0)) == pytest.approx(score, abs=1e-12)
+    circuit = ov_circuit(weights, 0, 0)
+    torch.testing.assert_close(circuit.dense(), ov.double())
+    if top1 is not None:  # no tie for the largest
+        assert ov_top1(circuit, torch.arange(len(ov))) == top1
+
+
+def test_a_head_of_zeros_has_no_copying_score() -> None:
+    weights = weights_of(to_bridge(one_head(torch.zeros(3, 3))))
+    assert copying_score(ov_eigenvalues(weights, 0, 0)) is None
+
+
+def test_eigenvalues_of_a_wide_vocabulary_are_those_of_the_dense_circuit() -> None:
+    model = random_model(d_vocab=11, d_vocab_out=9, n_heads=2)
+    weights = weights_of(to_bridge(model))
+    for layer, head in weights.heads:
+        dense = ov_circuit(weights, layer, head).dense()[:9]
+        expected = torch.linalg.eigvals(dense)
+        expected = expected[expected.abs().argsort(descending=True)[:4]]
+        found = ov_eigenvalues(weights, layer, head)
+        found = found[found.abs().argsort(descending=True)]
+        torch.testing.assert_close(found.abs(), expected.abs())
+        torch.testing.assert_close(found.real, expected.real)
+
+
+def test_the_answer_row_is_in_units_of_scores() -> None:
+    qk = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
+    model = one_head(torch.eye(4), qk)
+    weights = weights_of(to_bridge(model))
+    rows = qk_circuit(weights, 0, 0).rows(torch.tensor([3]))
+    torch.testing.assert_close(rows[0], qk[3].double())
+    assert positional_circuit(weights, 0, 0) is None
+    tokens = torch.tensor([[0, 2, 3]])
+    seen = forward(to_bridge(model), Prompts(tokens, (2,)))
+    expected = qk[3, [0, 2, 3]].softmax(dim=-1)
+    torch.testing.assert_close(seen.patterns[0, 0, 0, 2], expected.double())
+
+
+@pytest.mark.parametrize("norm", ["none", "LN", "LNPre", "RMS", "RMSPre"])
+def test_norms_are_folded_in_up_to_their_scale(norm: str) -> None:
+    """The scores of the first layer, from the folded weights and the scales that the norms took."""
+    model = random_model(normalization_type=norm, positional="learned")
+    bridge = to_bridge(model)
+    weights = weights_of(bridge)
+    tokens = torch.tensor([[3, 1, 4, 1, 5, 8]])
+    assert weights.W_pos is not None
+    stream = weights.W_E[tokens[0]] + weights.W_pos
+    _, cache = bridge.run_with_cache(tokens)
+    scale = torch.ones(6, 1).double()
+    if norm != "none":
+        scale = cache["blocks.0.ln1.hook_scale"][0]
+    stream = stream / scale
+    for head in range(2):
+        scores = (stream @ weights.W_Q[0, head]) @ (stream @ weights.W_K[0, head]).T / math.sqrt(4)
+        expected = scores.masked_fill(~torch.ones(6, 6).tril().bool(), -math.inf).softmax(dim=-1)
+        torch.testing.assert_close(cache["blocks.0.attn.hook_pattern"][0, head], expected)
+
+
+def test_a_gpt2_opens_with_its_norms_folded_in(tmp_path: Path) -> None:
+    bridge = tiny_gpt2(tmp_path)
+    weights = weights_of(bridge)
+    tokens = torch.tensor([[3, 14, 15, 9, 26, 5]])
+    _, cache = bridge.run_with_cache(tokens)
+    assert weights.W_pos is not None
+    stream = weights.W_E[tokens[0]] + weights.W_pos[:6]
+    stream = stream / cache["blocks.0.ln1.hook_scale"][0].double()
+    for head in range(2):
+        scores = (stream @ weights.W_Q[0, head]) @ (stream @ weights.W_K[0, head]).T / math.sqrt(8)
+        expected = scores.masked_fill(~torch.ones(6, 6).tril().bool(), -math.inf).softmax(dim=-1)
+        found = cache["blocks.0.attn.hook_pattern"][0, head].double()
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_grouped_queries_have_a_copy_of_their_keys_and_values(tmp_path: Path) -> None:
+    bridge = load_pretrained(tiny_llama(tmp_path)).bridge
+    weights = weights_of(bridge)
+    assert weights.W_K.shape == weights.W_Q.shape == (2, 4, 16, 4)
+    for shared in (weights.W_K, weights.W_V):
+        assert torch.equal(shared[:, 0], shared[:, 1])
+        assert torch.equal(shared[:, 2], shared[:, 3])
+        assert not torch.equal(shared[:, 1], shared[:, 2])
+    # values, by the weights: each head's are those that hook_z mixes on the first token
+    tokens = torch.tensor([[0, 7, 9]])
+    _, cache = bridge.run_with_cache(tokens)
+    scale = cache["blocks.0.ln1.hook_scale"][0].double()
+    values = torch.einsum("pd,hdk->phk", weights.W_E[tokens[0]] / scale, weights.W_V[0])
+    pattern = cache["blocks.0.attn.hook_pattern"][0].double()
+    expected = torch.einsum("hqk,khd->qhd", pattern, values)
+    found = cache["blocks.0.attn.hook_z"][0].double()
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_composition_is_that_of_the_dense_matrices() -> None:
+    weights = weights_of(to_bridge(random_model(n_layers=3)))
+    found = composition(weights)
+    assert found is not None
+    for (i, (layer1, head1)), (j, (layer2, head2)) in itertools.product(
+        enumerate(weights.heads), repeat=2
+    ):
+        if layer2 <= layer1:
+            assert found.q[i, j].isnan()
+            assert found.virtual_copying[i, j].isnan()
+            continue
+        ov1 = weights.W_V[layer1, head1] @ weights.W_O[layer1, head1]
+        ov2 = weights.W_V[layer2, head2] @ weights.W_O[layer2, head2]
+        qk2 = weights.W_Q[layer2, head2] @ weights.W_K[layer2, head2].T
+        for scores, matrix in ((found.q, qk2), (found.k, qk2.T), (found.v, ov2)):
+            expected = (ov1 @ matrix).norm() / (ov1.norm() * matrix.norm())
+            torch.testing.assert_close(scores[i, j], expected)
+        virtual = torch.linalg.eigvals(weights.W_E @ ov1 @ ov2 @ weights.W_U)
+        expected_share = virtual.abs()[virtual.real > 1e-9].sum() / virtual.abs().sum()
+        torch.testing.assert_close(found.virtual_copying[i, j], expected_share)
+
+
+def test_one_layer_composes_with_nothing() -> None:
+    assert composition(weights_of(to_bridge(random_model()))) is None
+
+
+def test_random_weights_compose_at_chance() -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    W_Q, W_K, W_V = (draw(2, 8, 64, 16) for _ in range(3))
+    found = composition(
+        Weights(draw(70, 64), None, W_Q, W_K, W_V, draw(2, 8, 16, 64), draw(64, 70))
+    )
+    assert found is not None
+    for scores in (found.q, found.k, found.v):
+        assert scores.nanmean().item() == pytest.approx(found.chance, rel=0.02)
+
+
+def test_rows_of_a_large_vocabulary_are_drawn() -> None:
+    assert chosen_tokens(1024, 0).tolist() == list(range(1024))
+    drawn = chosen_tokens(50_000, 0)
+    assert len(drawn.unique()) == 1024
+    assert torch.equal(drawn, chosen_tokens(50_000, 0))
+    assert not torch.equal(drawn, chosen_tokens(50_000, 1))
+
+
+def test_spearman() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.stack([torch.randperm(9, generator=generator) for _ in range(3)]).double()
+    values = torch.arange(9).double()
+    squares = (rows - values).pow(2).sum(dim=-1)
+    torch.testing.assert_close(spearman(rows.exp(), values), 1 - 6 * squares / (9 * 80))
+    # ties share their mean rank: 1, 2.5, 2.5, 4 against 1, 2, 3, 4
+    tied = spearman(torch.tensor([[0.0, 5.0, 5.0, 9.0]]).double(), torch.arange(4).double())
+    assert tied.item() == pytest.approx(4.5 / math.sqrt(4.5 * 5))

@@ -1,0 +1,206 @@
+"""Claims and verdicts: of a model set by hand, and of real ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mitool.analysis.attention import analyze_attention
+from mitool.analysis.attention.verdicts import Evidence, verdict
+from mitool.conversion import convert
+from mitool.errors import InputError, UsageError
+from mitool.models.pretrained import load_pretrained
+from mitool.models.transformer import ToyTransformer
+from mitool.settings import AttentionSettings, ConversionSettings
+from mitool.subject import open_model
+from mitool.tasks.min import Min
+from tests.analysis.attention.models import SHARED, config, subject_of, tiny_llama
+
+NEEDS_PEERS = pytest.mark.skipif(not SHARED.exists(), reason="the peers' models are not here")
+N = 6
+
+
+def smallest() -> ToyTransformer:
+    """Takes the minimum of two of 0 to 5 by attention: ``=`` scores a key by 60 less 10 times its
+    value, and itself by 0, and the head copies what it reads.
+    """
+    sizes = {"n_heads": 1, "d_model": N + 1, "d_head": N + 1, "d_vocab": N + 1, "d_vocab_out": N}
+    model = ToyTransformer(config(n_ctx=3, **sizes)).double()
+    weights = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}
+    eye = torch.eye(N + 1, dtype=torch.float64)
+    weights |= {"embed.W_E": eye, "unembed.W_U": eye[:, :N], "blocks.0.attn.W_K": eye[None]}
+    weights |= {"blocks.0.attn.W_V": 5 * eye[None], "blocks.0.attn.W_O": eye[None]}
+    scores = torch.tensor([60.0 - 10 * value for value in range(N)] + [0.0])
+    weights["blocks.0.attn.W_Q"][0, N] = scores * (N + 1) ** 0.5
+    model.load_state_dict(weights)
+    return model
+
+
+def test_a_minimum_by_hand() -> None:
+    result = analyze_attention(subject_of(smallest(), Min(max_value=N - 1)))
+    claims = result.claims
+    assert claims["attention_to_answer_operand"] == 1.0
+    assert claims["L0H0.ov_top1"] == 1.0
+    assert claims["L0H0.copying_score"] == 1.0
+    assert claims["L0H0.qk_rank_correlation"] == pytest.approx(-1)
+    # all attention on the smaller operand: 5 to its logit, less the mean 5/6 of all six
+    assert claims["L0H0.direct_logit_attribution"] == pytest.approx(5 - 5 / 6, abs=1e-3)
+    # unsure between equal operands alone, 6 pairs of 36
+    assert claims["L0H0.entropy"] == pytest.approx(torch.tensor(2.0).log().item() / 6, abs=1e-3)
+    assert claims["L0H0.verdict"] == (
+        "L0H0 attends to the operand that is the answer in 100.00% of examples and copies it: OV "
+        "top-1 1.000; its scores fall with the token's value (rank correlation -1.0000); it adds "
+        "+4.17 to the answer's logit by itself"
+    )
+    assert result.conclusion == claims["L0H0.verdict"]
+    assert result.warnings == (
+        "induction_score is undefined: no prompt has a token that such a head would look at",
+    )
+    assert result.study.grid == (N, N)
+    assert result.study.key_labels == ("0", "1", "2: =")
+    assert result.config["prompts_read"] == N**2
+
+
+def test_the_prompts_that_are_shown_are_the_hardest_and_some_drawn() -> None:
+    model = smallest()
+    model.state_dict()["blocks.0.attn.W_Q"][0, N, 3] = -30.0  # a 3 looks larger than all others
+    subject = subject_of(model, Min(max_value=N - 1))
+    shown = analyze_attention(subject, AttentionSettings(shown=4)).study.shown
+    assert [example.title[:4] for example in shown] == ["loss", "loss", "draw", "draw"]
+    assert all("3" in example.labels for example in shown[:2])
+    again = analyze_attention(subject, AttentionSettings(shown=4)).study.shown
+    assert [example.labels for example in shown] == [example.labels for example in again]
+
+
+def test_a_toy_model_is_asked_by_the_labels_of_its_tokens() -> None:
+    subject = subject_of(smallest(), Min(max_value=N - 1))
+    result = analyze_attention(subject, texts=["4 2 =", "1 5 ="])
+    assert [example.labels for example in result.study.shown] == [("4", "2", "="), ("1", "5", "=")]
+    assert result.study.shown[0].pattern[0, 0, 2, 1] > 0.99
+    assert result.claims["L0H0.direct_logit_attribution"] is None
+    assert "attention_to_answer_operand" not in result.claims
+    with pytest.raises(UsageError, match=r"expected its tokens, .* \(0 1 .. 5 =\), found '7'"):
+        analyze_attention(subject, texts=["7 2 ="])
+    with pytest.raises(UsageError, match="the longest text has 4 tokens, and the model reads at m"):
+        analyze_attention(subject, texts=["1 2 3 ="])
+
+
+EVIDENCE = Evidence(
+    to_answer_operand=None,
+    kinds={"previous_token": (0.05, 0.06), "induction": (0.03, 0.02)},
+    rests_on_first=0.2,
+    entropy=1.25,
+    ov_top1=0.01,
+    copying_score=0.5,
+    rank_correlation=None,
+    attribution=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {},
+            "L1H2 looks at nothing that was tested for (entropy 1.25 nats) and does not copy it: "
+            "OV top-1 0.010, copying score 0.50",
+        ),
+        (
+            {"kinds": {"previous_token": (0.97, 0.06)}, "copying_score": 0.04},
+            "L1H2 is a previous-token head, looking at the token before (0.97 of its attention, "
+            "0.06 by chance), and suppresses what it reads: copying score 0.04",
+        ),
+        (
+            {"kinds": {"induction": (0.71, 0.02)}, "ov_top1": 0.99},
+            "L1H2 is an induction head, looking at what followed earlier occurrences of the same "
+            "token (0.71 of its attention, 0.02 by chance), and copies it: OV top-1 0.990",
+        ),
+        (
+            {"kinds": {"duplicate_token": (0.25, 0.02)}, "copying_score": 0.95},
+            "L1H2 leans to earlier occurrences of the same token (0.25 of its attention, 0.02 by "
+            "chance) and raises what it reads: copying score 0.95, OV top-1 0.010",
+        ),
+        # twice chance is asked for: half of the attention of a head in a context of two is nothing
+        (
+            {"kinds": {"previous_token": (0.5, 0.4)}, "rests_on_first": 0.83},
+            "L1H2 rests on the first token (0.83 of its attention) and does not copy it: OV top-1 "
+            "0.010, copying score 0.50",
+        ),
+        (
+            {"to_answer_operand": 0.89, "copying_score": None, "attribution": -1.5},
+            "L1H2 looks at nothing that was tested for (entropy 1.25 nats) and writes nothing; it "
+            "adds -1.50 to the answer's logit by itself",
+        ),
+    ],
+)
+def test_verdicts_are_as_strong_as_the_numbers(change: dict[str, object], words: str) -> None:
+    assert verdict("L1H2", replace(EVIDENCE, **change)) == words
+
+
+def test_a_pretrained_folder(tmp_path: Path) -> None:
+    subject = open_model(str(tiny_llama(tmp_path / "llama")))
+    assert subject.encode("w0 w3").tolist() == [0, 3, 6]
+    (tmp_path / "pairs.csv").write_text(
+        "clean,corrupted,correct_idx,incorrect_idx\nw0 w3,w1 w3,5,6\nw0 <b>& w3,w0 w1 w3,7,6\n"
+    )
+    result = analyze_attention(subject, pairs=tmp_path / "pairs.csv")
+    assert result.subject["n_key_value_heads"] == 2
+    assert [name for name in result.claims if name.endswith(".verdict")] == [
+        f"L{layer}H{head}.verdict" for layer in range(2) for head in range(4)
+    ]
+    assert result.study.key_labels[:3] == ("first token", "itself", "-1")
+    assert [s.labels for s in result.study.shown] == [
+        ("<s>", "w0", "w3"),
+        ("<s>", "w0", "<b>&", "w3"),
+    ]
+    assert result.study.kinds["induction"].n_queries >= 16 * 15  # of random tokens, repeated
+    without = analyze_attention(subject)
+    assert without.claims["L0H0.induction_score"] == result.claims["L0H0.induction_score"]
+    assert without.claims["L0H0.direct_logit_attribution"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "columns clean and corrupted, found none named clean"),
+        ("clean,corrupted\n", "at least one pair"),
+        ("clean,corrupted\nw0\n", "line 2: expected as many fields"),
+        ("clean,corrupted,correct_idx,incorrect_idx\nw0,w1,x,3\n", "line 2: expected the numbers"),
+        ("clean,corrupted,correct_idx,incorrect_idx\nw0,w1,99,3\n", "correct_idx < 32, found 99"),
+    ],
+)
+def test_a_damaged_file_of_pairs_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    subject = load_pretrained(tiny_llama(tmp_path / "llama"))
+    (tmp_path / "pairs.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        analyze_attention(subject, pairs=tmp_path / "pairs.csv")
+
+
+@NEEDS_PEERS
+def test_the_published_minimum() -> None:
+    peer = SHARED / "peers/min_int_model.pt"
+    model = convert(peer, Min(), ConversionSettings(split_seed=4)).model
+    claims = analyze_attention(subject_of(model, Min())).claims
+    assert claims["L0H0.ov_top1"] == 0.995
+    assert claims["L0H0.qk_rank_correlation"] == pytest.approx(-0.99999, abs=5e-6)
+    share = claims["attention_to_answer_operand"]
+    assert isinstance(share, float)
+    assert share >= 0.9995
+
+
+@NEEDS_PEERS
+def test_a_real_language_model() -> None:
+    subject = open_model(str(SHARED / "stories260k"))
+    result = analyze_attention(subject, pairs=SHARED / "pronoun_pairs.csv")
+    measures = ("copying_score", "previous_token_score", "induction_score", "entropy")
+    for layer in range(5):
+        for head in range(8):
+            for measure in measures:
+                value = result.claims[f"L{layer}H{head}.{measure}"]
+                assert isinstance(value, float)
+    assert result.config["prompts_read"] == 160
+    # the head that moves the pronoun's gender to the answer
+    assert result.study.observation.attribution is not None
+    assert result.study.observation.attribution.argmax().item() == 4 * 8 + 2
+    assert result.claims["L4H2.direct_logit_attribution"] == pytest.approx(3.34, abs=0.05)
