@@ -15,11 +15,8 @@ from torch import Tensor
 
 from mitool.analysis.attention.weights import Weights
 
-MOST_ROWS = 1024
+MOST_ROWS = 512
 """Source tokens whose row of an OV circuit is multiplied out; of more, so many are drawn."""
-
-EXACT_VOCABULARY = 4096
-"""Above this many tokens rows are multiplied out in float32."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +71,11 @@ def chosen_tokens(n_outputs: int, seed: int) -> Int[Tensor, " chosen"]:
     return order[:MOST_ROWS].sort().values
 
 
-def ov_top1(ov: Factors, tokens: Int[Tensor, " chosen"]) -> float:
+def ov_top1(weights: Weights, layer: int, head: int, tokens: Int[Tensor, " chosen"]) -> float:
     """The share of ``tokens`` whose largest output is the token itself."""
-    if ov.right.shape[1] > EXACT_VOCABULARY:
-        ov = Factors(ov.left.float(), ov.right.float())
-    largest = ov.rows(tokens).argmax(dim=-1)
-    return (largest == tokens).double().mean().item()
+    source = weights.W_E[tokens] @ weights.W_V[layer, head]
+    outputs = source @ (weights.W_O[layer, head] @ weights.W_U)
+    return (outputs.argmax(dim=-1) == tokens).double().mean().item()
 
 
 def ov_eigenvalues(weights: Weights, layer: int, head: int) -> Complex[Tensor, " d_head"]:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.analysis.attention.circuits import Factors, copying_score
+from mitool.analysis.attention.circuits import copying_score
 from mitool.analysis.attention.weights import Weights
 
 
@@ -37,33 +37,48 @@ def composition(weights: Weights) -> Composition | None:
     n_layers, n_heads, d_model, _ = weights.W_Q.shape
     if n_layers < 2:
         return None
-    n = n_layers * n_heads
-    q, k, v, virtual = (torch.full((n, n), torch.nan, dtype=torch.float64) for _ in range(4))
-    for earlier, (layer1, head1) in enumerate(weights.heads):
-        written = Factors(weights.W_V[layer1, head1], weights.W_O[layer1, head1])
-        for later, (layer2, head2) in enumerate(weights.heads):
-            if layer2 <= layer1:
-                continue
-            W_Q, W_K = weights.W_Q[layer2, head2], weights.W_K[layer2, head2]
-            W_V, W_O = weights.W_V[layer2, head2], weights.W_O[layer2, head2]
-            # the earlier head's output, a row vector, meets the later head's matrix on its right
-            q[earlier, later] = _score(written, Factors(W_Q, W_K.T))
-            k[earlier, later] = _score(written, Factors(W_K, W_Q.T))
-            v[earlier, later] = _score(written, Factors(W_V, W_O))
-            loop = written.right @ W_V @ W_O @ weights.from_unembedding @ written.left
-            share = copying_score(torch.linalg.eigvals(loop))
-            virtual[earlier, later] = torch.nan if share is None else share
+    n, W_E = n_layers * n_heads, weights.W_E
+    q, k, v, virtual = (W_E.new_full((n, n), torch.nan) for _ in range(4))
+    W_Q, W_K, W_V, W_O = (
+        weight.flatten(end_dim=1) for weight in (weights.W_Q, weights.W_K, weights.W_V, weights.W_O)
+    )
+    for earlier in range(n - n_heads):
+        later = slice((earlier // n_heads + 1) * n_heads, n)
+        reads, writes = W_V[earlier], W_O[earlier]
+        # the earlier head's output, a row vector, meets the later head's matrix on its right
+        q[earlier, later] = _scores(reads, writes, W_Q[later], W_K[later].mT)
+        k[earlier, later] = _scores(reads, writes, W_K[later], W_Q[later].mT)
+        v[earlier, later] = _scores(reads, writes, W_V[later], W_O[later])
+        loops = (writes @ W_V[later]) @ (W_O[later] @ (weights.from_unembedding @ reads))
+        shares = [copying_score(values) for values in torch.linalg.eigvals(loops)]
+        virtual[earlier, later] = torch.tensor(
+            [torch.nan if share is None else share for share in shares], dtype=virtual.dtype
+        )
     return Composition(q, k, v, virtual, chance=d_model**-0.5)
 
 
-def _score(first: Factors, second: Factors) -> float:
-    """``||A B|| / (||A|| ||B||)`` in Frobenius norms; 0 where one is 0."""
-    size = _norm(first.left, first.right) * _norm(second.left, second.right)
-    product = _norm(first.left, first.right @ second.left @ second.right)
-    return product / size if size else 0.0
+def _scores(
+    A: Float[Tensor, "d_model d_head"],
+    B: Float[Tensor, "d_head d_model"],
+    C: Float[Tensor, "later d_model d_head"],
+    D: Float[Tensor, "later d_head d_model"],
+) -> Float[Tensor, " later"]:
+    """``||A B C D|| / (||A B|| ||C D||)`` in Frobenius norms; 0 where one of these is 0.
+
+    ``||X M Y||^2 = tr(X^T X  M  Y Y^T  M^T)``, which takes products of d_head only.
+    """
+    inner, outer_A, outer_D = B @ C, A.T @ A, D @ D.mT
+    whole = _norms(outer_A, inner, outer_D)
+    one = torch.eye(len(outer_A), dtype=A.dtype)
+    sizes = _norms(outer_A, one, B @ B.T) * _norms(C.mT @ C, one, outer_D)
+    return torch.where(sizes > 0, whole / sizes, 0.0)
 
 
-def _norm(left: Float[Tensor, "row inner"], right: Float[Tensor, "inner column"]) -> float:
-    """The Frobenius norm of ``left @ right``, by the inner products of their factors."""
-    squared = ((left.T @ left) * (right @ right.T)).sum().item()
-    return max(squared, 0.0) ** 0.5
+def _norms(
+    left: Float[Tensor, "*later inner inner"],
+    middle: Float[Tensor, "*later inner other"],
+    right: Float[Tensor, "*later other other"],
+) -> Float[Tensor, "*later"]:
+    """``||X M Y||`` from ``X^T X``, ``M`` and ``Y Y^T``."""
+    squares = ((left @ middle @ right) * middle).sum(dim=(-2, -1))
+    return squares.clamp(min=0.0).sqrt()

@@ -205,10 +205,10 @@ def _attribution(
     other = (
         W_U.mean(dim=-1) if seen.prompts.others is None else W_U.T[seen.prompts.others.clamp(min=0)]
     )
-    direction = (W_U.T[right] - other) / seen.scale.double()[:, :, None]
+    direction = (W_U.T[right] - other) / seen.scale.to(W_U)[:, :, None]
     direction = direction * answered[:, :, None]
     written = torch.einsum("ead,lhkd->leahk", direction, weights.W_O)
-    return (written * seen.z.double()).sum(dim=(1, 2, 4))
+    return (written * seen.z.to(W_U)).sum(dim=(1, 2, 4))
 
 
 def _by_offset(

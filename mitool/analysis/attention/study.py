@@ -90,7 +90,7 @@ def study(
         progress=progress,
     )
     tokens = chosen_tokens(weights.W_U.shape[1], seed)
-    top1 = [ov_top1(ov_circuit(weights, *at), tokens) for at in weights.heads]
+    top1 = [ov_top1(weights, *at, tokens) for at in weights.heads]
     eigenvalues = torch.stack([ov_eigenvalues(weights, *at) for at in weights.heads])
     copying = [copying_score(values) for values in eigenvalues]
     d_vocab = len(weights.W_E)

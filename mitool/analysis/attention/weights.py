@@ -9,10 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+EXACT_VOCABULARY = 4096
+"""Above this many tokens the weights are kept in float32."""
+
 
 @dataclass(frozen=True)
 class Weights:
-    """Embedding, heads and unembedding, in float64.
+    """Embedding, heads and unembedding, in float64 (of a large vocabulary in float32).
 
     What reads the residual stream behind a norm (``W_Q``, ``W_K``, ``W_V``, ``W_U``) has the norm's
     weight multiplied in, and the mean removed where the norm removes it, so that only the norm's
@@ -44,7 +47,8 @@ class Weights:
 @torch.no_grad()
 def weights_of(bridge: TransformerBridge) -> Weights:
     """The weights of any model that TransformerLens bridges to."""
-    held = {name: weight.detach().double() for name, weight in bridge.tl_parameters().items()}
+    dtype = torch.float64 if bridge.cfg.d_vocab <= EXACT_VOCABULARY else torch.float32
+    held = {name: weight.detach().to(dtype) for name, weight in bridge.tl_parameters().items()}
     removes_mean = str(bridge.cfg.normalization_type).startswith("LN")
 
     def stacked(name: str, *, is_read: bool) -> Tensor:

@@ -51,7 +51,7 @@ def test_copying_is_exact_on_weights_set_by_hand(
     circuit = ov_circuit(weights, 0, 0)
     torch.testing.assert_close(circuit.dense(), ov.double())
     if top1 is not None:  # no tie for the largest
-        assert ov_top1(circuit, torch.arange(len(ov))) == top1
+        assert ov_top1(weights, 0, 0, torch.arange(len(ov))) == top1
 
 
 def test_a_head_of_zeros_has_no_copying_score() -> None:
@@ -181,9 +181,9 @@ def test_random_weights_compose_at_chance() -> None:
 
 
 def test_rows_of_a_large_vocabulary_are_drawn() -> None:
-    assert chosen_tokens(1024, 0).tolist() == list(range(1024))
+    assert chosen_tokens(512, 0).tolist() == list(range(512))
     drawn = chosen_tokens(50_000, 0)
-    assert len(drawn.unique()) == 1024
+    assert len(drawn.unique()) == 512
     assert torch.equal(drawn, chosen_tokens(50_000, 0))
     assert not torch.equal(drawn, chosen_tokens(50_000, 1))
 
