@@ -14,6 +14,9 @@ from torch import Tensor
 from mitool.analysis.attention.circuits import copying_score
 from mitool.analysis.attention.weights import Weights
 
+MOST_VIRTUAL = 1024
+"""Virtual heads whose eigenvalues are worked out."""
+
 
 @dataclass(frozen=True)
 class Composition:
@@ -21,7 +24,8 @@ class Composition:
     in an earlier layer.
 
     Attributes:
-        virtual_copying: the copying score of the virtual head that both make together.
+        virtual_copying: the copying score of the virtual head that both make together; NaN too
+            where more than ``MOST_VIRTUAL`` pairs compose more by values.
         chance: the scores' expectation for random weights of these shapes, about.
     """
 
@@ -43,18 +47,26 @@ def composition(weights: Weights) -> Composition | None:
         weight.flatten(end_dim=1) for weight in (weights.W_Q, weights.W_K, weights.W_V, weights.W_O)
     )
     for earlier in range(n - n_heads):
-        later = slice((earlier // n_heads + 1) * n_heads, n)
+        rest = slice((earlier // n_heads + 1) * n_heads, n)
         reads, writes = W_V[earlier], W_O[earlier]
         # the earlier head's output, a row vector, meets the later head's matrix on its right
-        q[earlier, later] = _scores(reads, writes, W_Q[later], W_K[later].mT)
-        k[earlier, later] = _scores(reads, writes, W_K[later], W_Q[later].mT)
-        v[earlier, later] = _scores(reads, writes, W_V[later], W_O[later])
-        loops = (writes @ W_V[later]) @ (W_O[later] @ (weights.from_unembedding @ reads))
-        shares = [copying_score(values) for values in torch.linalg.eigvals(loops)]
-        virtual[earlier, later] = torch.tensor(
-            [torch.nan if share is None else share for share in shares], dtype=virtual.dtype
+        q[earlier, rest] = _scores(reads, writes, W_Q[rest], W_K[rest].mT)
+        k[earlier, rest] = _scores(reads, writes, W_K[rest], W_Q[rest].mT)
+        v[earlier, rest] = _scores(reads, writes, W_V[rest], W_O[rest])
+    for earlier, later in _composed_most(v):
+        loop = (W_O[earlier] @ W_V[later]) @ (
+            W_O[later] @ (weights.from_unembedding @ W_V[earlier])
         )
+        share = copying_score(torch.linalg.eigvals(loop))
+        virtual[earlier, later] = torch.nan if share is None else share
     return Composition(q, k, v, virtual, chance=d_model**-0.5)
+
+
+def _composed_most(v: Float[Tensor, "earlier later"]) -> list[list[int]]:
+    """The pairs of heads that compose most by values, at most ``MOST_VIRTUAL`` of them."""
+    pairs = (~v.isnan()).nonzero()
+    most = v[pairs[:, 0], pairs[:, 1]].argsort(descending=True)[:MOST_VIRTUAL]
+    return pairs[most].tolist()
 
 
 def _scores(
