@@ -1,5 +1,6 @@
 """Reports: figures of results, on one self-contained page and as images."""
 
+from mitool.report.attention import attention_figures, attention_report
 from mitool.report.browser import BrowserError, BrowserMissing, find_browser, require_browser
 from mitool.report.figures import Figure
 from mitool.report.fourier import fourier_figures, fourier_report
@@ -15,6 +16,8 @@ __all__ = [
     "Figure",
     "Report",
     "Written",
+    "attention_figures",
+    "attention_report",
     "find_browser",
     "fourier_figures",
     "fourier_report",

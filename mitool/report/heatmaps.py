@@ -1,28 +1,26 @@
 """Heatmaps: one, or several panels with one colour scale."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from mitool.report.figures import TEMPLATE, label
+from mitool.report.panels import WIDTH, columns_of, new_panels, places
 
 MOST_CELLS = 256
 """Rows and columns that are drawn; of more, every second, or every third, and so on."""
 
-MOST_COLUMNS = 3
-"""Panels side by side."""
-
-PANELS_WIDTH, PANELS_TOP = 760, 84
-"""Pixels of all panels of a row, and above the first row: its names and the figure's title."""
-
 SHORT_UNIT = 12
 """Letters that fit above the scale of colours."""
 
-MOST_TICKS = 24
-"""Named rows or columns, of which all are named on the axis."""
+MAX_NAME = 24
+"""Letters of the name of a row or column."""
+
+NUMBERED = 24
+"""Pixels of a cell that its number is written in."""
 
 Labels = Sequence[str] | Sequence[int] | None
 
@@ -40,7 +38,7 @@ def heatmap(
     y: Labels = None,
     height: int = 520,
 ) -> go.Figure:
-    """One heatmap of ``values`` [y, x].
+    """One heatmap of ``values`` [y, x]; one that is not finite is left blank.
 
     Args:
         unit: what the colours stand for.
@@ -53,43 +51,73 @@ def heatmap(
     plot.add_trace(trace.update(colorscale=_scale(diverging), colorbar=_bar(unit)))
     if diverging:
         plot.update_traces(zmid=0)
-    plot.update_xaxes(title_text=label(x_title), showgrid=False, tickvals=_ticks(x))
-    plot.update_yaxes(title_text=label(y_title), showgrid=False, tickvals=_ticks(y))
+    plot.update_xaxes(title_text=label(x_title), showgrid=False, type=_type(x))
+    plot.update_yaxes(title_text=label(y_title), showgrid=False, type=_type(y))
     return plot
 
 
 def heatmap_panels(
-    panels: Mapping[str, Tensor], x_title: str, y_title: str, unit: str, *, diverging: bool = False
+    panels: Mapping[str, Tensor],
+    x_title: str,
+    y_title: str,
+    unit: str,
+    *,
+    diverging: bool = False,
+    x: Labels = None,
+    y: Labels = None,
+    height: float | None = None,
 ) -> go.Figure:
-    """Heatmaps of one size side by side, each named, with one colour scale."""
-    n_columns = 2 if len(panels) == 4 else min(len(panels), MOST_COLUMNS)
-    n_rows = math.ceil(len(panels) / n_columns)
-    side = PANELS_WIDTH / max(n_columns, 2)
-    plot = make_subplots(
-        n_rows,
-        n_columns,
-        subplot_titles=[label(name) for name in panels],
-        horizontal_spacing=0.09 if n_columns > 1 else 0,
-        vertical_spacing=0.2 / n_rows if n_rows > 1 else 0,
-    )
-    plot.update_layout(
-        template=TEMPLATE,
-        height=round(side * n_rows + PANELS_TOP + 60),
-        margin_t=PANELS_TOP,
-        coloraxis={"colorscale": _scale(diverging), "colorbar": _bar(unit)},
-    )
+    """Heatmaps of one size side by side, each named, with one colour scale.
+
+    Args:
+        x: names of the columns of all panels, or where they stand.
+        y: the same of the rows.
+        height: pixels of a panel; about as high as wide if left out.
+    """
+    shared = x is not None and y is not None
+    plot = new_panels(list(panels), x_title, y_title, height=height, shared=shared)
+    plot.update_layout(coloraxis={"colorscale": _scale(diverging), "colorbar": _bar(unit)})
     if diverging:
         plot.update_layout(coloraxis_cmid=0)
-    for index, values in enumerate(panels.values()):
-        row, column = divmod(index, n_columns)
-        plot.add_trace(_trace(values).update(coloraxis="coloraxis"), row + 1, column + 1)
-        if index + n_columns >= len(panels):
-            plot.update_xaxes(title_text=label(x_title), row=row + 1, col=column + 1)
-        if column == 0:
-            plot.update_yaxes(title_text=label(y_title), row=row + 1, col=1)
-    plot.update_xaxes(showgrid=False)
-    plot.update_yaxes(showgrid=False)
+    at = places(len(panels), shared=shared)
+    for values, (row, column) in zip(panels.values(), at, strict=True):
+        plot.add_trace(_trace(values, x, y).update(coloraxis="coloraxis"), row, column)
+    plot.update_xaxes(showgrid=False, type=_type(x))
+    plot.update_yaxes(showgrid=False, type=_type(y))
+    if shared:
+        plot.update_xaxes(tickfont_size=11)
+        plot.update_yaxes(tickfont_size=11)
     return plot
+
+
+def write_numbers(plot: go.Figure) -> None:
+    """Write into the cells their numbers, where they fit."""
+    panel = WIDTH / columns_of(len(plot.data), shared=True)
+    if panel / len(plot.data[0].x) >= NUMBERED:
+        plot.update_traces(texttemplate="%{z:.2f}")
+
+
+def cells(values: Tensor, x: Labels = None, y: Labels = None) -> dict[str, list[object]]:
+    """What a heatmap draws of ``values`` [y, x]: its ``z``, ``x`` and ``y``."""
+    columns, rows = (
+        range(0, size, math.ceil(size / MOST_CELLS)) for size in reversed(values.shape)
+    )
+    drawn = values[list(rows)][:, list(columns)].float()
+    return {
+        "z": [[_number(value) for value in row] for row in drawn.tolist()],
+        "x": _places(x, columns),
+        "y": _places(y, rows),
+    }
+
+
+def distinct(names: Sequence[str], chosen: Sequence[int]) -> list[str]:
+    """The names of what is chosen as labels, no two alike: what shares a name has its number."""
+    shown = [label(names[index], MAX_NAME) for index in chosen]
+    count = Counter(shown)
+    return [
+        name if count[name] == 1 else f"{name} ({index})"
+        for name, index in zip(shown, chosen, strict=True)
+    ]
 
 
 def thinning(values: Tensor) -> str:
@@ -99,33 +127,24 @@ def thinning(values: Tensor) -> str:
 
 
 def _trace(values: Tensor, x: Labels = None, y: Labels = None) -> go.Heatmap:
-    columns, rows = (
-        range(0, size, math.ceil(size / MOST_CELLS)) for size in reversed(values.shape)
-    )
-    cells = values[list(rows)][:, list(columns)].float()
-    return go.Heatmap(
-        z=[[float(f"{value:.4g}") for value in row] for row in cells.tolist()],
-        x=_places(x, columns),
-        y=_places(y, rows),
-        hovertemplate="%{x}, %{y}: %{z:.4g}<extra></extra>",
-    )
+    return go.Heatmap(**cells(values, x, y), hovertemplate="%{x}, %{y}: %{z:.4g}<extra></extra>")
 
 
-def _places(names: Labels, chosen: range) -> list[int | str]:
+def _number(value: float) -> float | None:
+    return float(f"{value:.4g}") if math.isfinite(value) else None
+
+
+def _places(names: Labels, chosen: Sequence[int]) -> list[object]:
     if names is None:
         return list(chosen)
-    return [
-        name if isinstance(name, int) else label(name) for name in map(names.__getitem__, chosen)
-    ]
+    if isinstance(names[0], int):
+        return [names[index] for index in chosen]
+    return [*distinct([str(name) for name in names], chosen)]
 
 
-def _ticks(names: Labels) -> list[str] | None:
-    """The names that an axis shows; of many a few, at even steps, which of a Fourier basis's
-    rows are cosines.
-    """
-    if names is None or len(names) <= MOST_TICKS or isinstance(names[0], int):
-        return None
-    return [label(name) for name in names[1 :: 2 * math.ceil(len(names) / MOST_TICKS)]]
+def _type(names: Labels) -> str | None:
+    """Names are names, though they be numbers."""
+    return "category" if names is not None and isinstance(names[0], str) else None
 
 
 def _scale(diverging: bool) -> str:

@@ -112,7 +112,13 @@ async def _draw_each(session: Any, figures: Sequence[Figure]) -> list[bytes]:
 
 
 def _titled(figure: Figure) -> go.Figure:
-    return go.Figure(figure.plot).update_layout(title_text=label(figure.title, MAX_TITLE))
+    """The plot with its title; a menu has no place in an image, but what is chosen in it has."""
+    title = label(figure.title, MAX_TITLE)
+    for menu in figure.plot.layout.updatemenus:
+        title = f"{title}<br><sup>{menu.buttons[menu.active or 0].label}</sup>"
+    plot = go.Figure(figure.plot).update_layout(title_text=title)
+    plot.layout.updatemenus = ()
+    return plot
 
 
 def _options(figure: Figure) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 import jinja2
 from plotly.offline import get_plotlyjs
 
 from mitool.report.figures import Figure
-from mitool.report.tables import Table, claims_table, settings_tables
+from mitool.report.tables import Table, claims_tables, settings_tables
 from mitool.result import Result
 from mitool.version import __version__
 
@@ -56,7 +57,7 @@ def render_page(report: Report) -> str:
     )
     page = environment.get_template("page.html.j2").render(
         report=report,
-        claims=claims_table(report.result.claims),
+        claims=claims_tables(report.result.claims),
         subject=_subject_tables(report.result),
         settings=settings_tables(report.result.config),
         plots={figure.name: _script_json(figure) for figure in report.figures},
@@ -66,6 +67,17 @@ def render_page(report: Report) -> str:
     )
     # a file name that is no UTF-8 reaches here with surrogates, which cannot be written
     return page.encode("utf-8", "replace").decode()
+
+
+def subject_title(subject: Mapping[str, Any]) -> str:
+    """What was made or studied, in a few words: a task with its parameters, or a model."""
+    if "model" in subject:
+        return PurePath(str(subject["model"])).name
+    task = subject.get("task", {})
+    own = task.get("parameters", {})
+    parameters = ", ".join(f"{k} = {v}" for k, v in own.items() if v is not None)
+    name = task.get("name", "a model")
+    return f"{name} ({parameters})" if parameters else name
 
 
 def _subject_tables(result: Result) -> tuple[Table, ...]:

@@ -12,6 +12,12 @@ MAX_LISTED = 8
 """Elements of a list that a cell shows; its full value has all."""
 MAX_TEXT = 120
 
+MAX_PHRASE = 60
+"""Letters of a text that has room in a cell; a longer claim stands in a list of its own."""
+
+MOST_ABREAST = 6
+"""Like things that are columns; more are rows."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -39,20 +45,57 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
-def claims_table(claims: Mapping[str, Claim]) -> Table:
-    """Claims by name; those of several like things (``seed0.loss``, ``seed1.loss``) abreast."""
+def claims_tables(claims: Mapping[str, Claim]) -> tuple[Table, ...]:
+    """Claims by name, then what a sentence says, then those of several like things.
+
+    Of like things (``seed0.loss``, ``seed1.loss``) a few stand abreast as columns, many as rows.
+    """
+    sentences = {
+        name: value
+        for name, value in claims.items()
+        if isinstance(value, str) and len(value) > MAX_PHRASE
+    }
+    own, groups = _grouped({k: v for k, v in claims.items() if k not in sentences})
+    found = (_listed(own), *_by_measure(sentences), _abreast(groups))
+    return tuple(table for table in found if table.rows)
+
+
+def _grouped(claims: Mapping[str, Claim]) -> tuple[dict[str, Claim], dict[str, dict[str, Claim]]]:
+    """The claims of no group, and each group's (``GROUP.name``) where there are several alike."""
     groups: dict[str, dict[str, Claim]] = {}
     for name, value in claims.items():
         group, _, last = name.rpartition(".")
         groups.setdefault(group, {})[last] = value
-    measures = list(next(iter(groups.values()), {}))
-    if len(groups) < 2 or any(list(group) != measures for group in groups.values()):
-        return Table(
-            "", (), tuple((name, (cell(value, "undefined"),)) for name, value in claims.items())
+    own = groups.pop("", {})
+    alike = len({tuple(group) for group in groups.values()}) == 1
+    return (own, groups) if alike and len(groups) > 1 else (dict(claims), {})
+
+
+def _listed(claims: Mapping[str, Claim]) -> Table:
+    rows = ((name, (cell(value, "undefined"),)) for name, value in claims.items())
+    return Table("", (), tuple(rows))
+
+
+def _by_measure(sentences: Mapping[str, str]) -> tuple[Table, ...]:
+    """A list of sentences, uncut, for each measure that has some."""
+    lists: dict[str, list[tuple[str, tuple[Cell, ...]]]] = {}
+    for name, sentence in sentences.items():
+        group, _, measure = name.rpartition(".")
+        lists.setdefault(measure, []).append((group, (Cell(sentence, sentence, "text"),)))
+    return tuple(Table(measure, (), tuple(rows)) for measure, rows in lists.items())
+
+
+def _abreast(groups: Mapping[str, Mapping[str, Claim]]) -> Table:
+    if len(groups) > MOST_ABREAST:
+        measures = tuple(next(iter(groups.values())))
+        by_group = (
+            (name, tuple(cell(value, "undefined") for value in group.values()))
+            for name, group in groups.items()
         )
+        return Table("", measures, tuple(by_group))
     rows = (
-        (name, tuple(cell(group[name], "undefined") for group in groups.values()))
-        for name in measures
+        (measure, tuple(cell(group[measure], "undefined") for group in groups.values()))
+        for measure in next(iter(groups.values()), ())
     )
     return Table("", tuple(groups), tuple(rows))
 

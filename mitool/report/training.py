@@ -1,9 +1,8 @@
 """Figures of training: one run in detail, or runs that differ in their seed side by side."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import plotly.graph_objects as go
 import torch
@@ -21,7 +20,7 @@ from mitool.report.figures import (
     new_plot,
 )
 from mitool.report.heatmaps import heatmap
-from mitool.report.page import Report
+from mitool.report.page import Report, subject_title
 from mitool.report.phases import phases_of, with_phases
 from mitool.report.tables import readable
 from mitool.training import Evaluation, SeedsResult, TrainResult
@@ -42,7 +41,7 @@ def training_report(result: TrainResult | SeedsResult, command: str | None = Non
     Args:
         command: what to type to have the same again.
     """
-    title = f"Training of {_task_title(result.subject)}"
+    title = f"Training of {subject_title(result.subject)}"
     if isinstance(result, SeedsResult):
         return Report(title, _seeds_summary(result), result, seeds_figures(result), command)
     return Report(title, _summary(result), result, training_figures(result), command)
@@ -183,13 +182,6 @@ def _gaps(plot: go.Figure) -> str:
 def _thinned(history: History) -> History:
     step = math.ceil(len(history) / MAX_POINTS)
     return (*history[:-1:step], history[-1])
-
-
-def _task_title(subject: Mapping[str, Any]) -> str:
-    task = subject.get("task", {})
-    parameters = ", ".join(f"{k} = {v}" for k, v in task.get("parameters", {}).items())
-    name = task.get("name", "a model")
-    return f"{name} ({parameters})" if parameters else name
 
 
 def _summary(result: TrainResult) -> str:

@@ -137,7 +137,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img", "br", "input"):
+        if tag not in ("meta", "link", "img", "br", "input", "wbr"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from mitool.report.tables import Cell, cell, claims_table, readable, settings_tables
+from mitool.report.tables import Cell, Table, cell, claims_tables, readable, settings_tables
 
 
 @pytest.mark.parametrize(
@@ -49,30 +49,54 @@ def test_a_long_text_is_shortened() -> None:
     assert (len(long.text), long.full) == (120, "x" * 500)
 
 
+def texts(table: Table) -> list[tuple[str, ...]]:
+    return [(name, *(c.text for c in cells)) for name, cells in table.rows]
+
+
 def test_claims_are_listed_by_name() -> None:
-    table = claims_table({"test_loss": 0.5, "head.score": 2})
+    (table,) = claims_tables({"test_loss": 0.5, "head.score": 2})
     assert table.columns == ()
-    assert [(name, cells[0].text) for name, cells in table.rows] == [
-        ("test_loss", "0.5"),
-        ("head.score", "2"),
-    ]
+    assert texts(table) == [("test_loss", "0.5"), ("head.score", "2")]
 
 
 def test_claims_of_like_things_stand_abreast() -> None:
-    table = claims_table({"seed0.loss": 1, "seed0.steps": 2, "seed1.loss": 3, "seed1.steps": 4})
+    (table,) = claims_tables({"seed0.loss": 1, "seed0.steps": 2, "seed1.loss": 3, "seed1.steps": 4})
     assert table.columns == ("seed0", "seed1")
-    assert [(name, *(c.text for c in cells)) for name, cells in table.rows] == [
-        ("loss", "1", "3"),
-        ("steps", "2", "4"),
-    ]
+    assert texts(table) == [("loss", "1", "3"), ("steps", "2", "4")]
+
+
+def test_claims_of_many_like_things_are_rows() -> None:
+    claims = {f"h{i}.{name}": i for i in range(7) for name in ("score", "entropy")}
+    (table,) = claims_tables(claims)
+    assert table.columns == ("score", "entropy")
+    assert texts(table)[:2] == [("h0", "0", "0"), ("h1", "1", "1")]
+    assert len(table.rows) == 7
+
+
+def test_claims_of_no_group_stand_apart_from_those_of_groups() -> None:
+    own, grouped = claims_tables({"n": 2, "a.x": 1, "b.x": 3})
+    assert texts(own) == [("n", "2")]
+    assert grouped.columns == ("a", "b")
+
+
+def test_sentences_are_listed_whole() -> None:
+    sentence = "a head " * 40
+    alone, verdicts, grouped = claims_tables(
+        {"n": 1, "a.x": 1, "a.verdict": sentence, "b.x": 2, "b.verdict": sentence}
+    )
+    assert texts(alone) == [("n", "1")]
+    assert (verdicts.heading, texts(verdicts)) == ("verdict", [("a", sentence), ("b", sentence)])
+    assert texts(grouped) == [("x", "1", "2")]
 
 
 def test_claims_of_unlike_things_are_listed() -> None:
-    assert claims_table({"a.loss": 1, "b.steps": 2}).columns == ()
+    (table,) = claims_tables({"a.loss": 1, "b.steps": 2})
+    assert table.columns == ()
+    assert texts(table) == [("a.loss", "1"), ("b.steps", "2")]
 
 
-def test_no_claims_are_no_rows() -> None:
-    assert claims_table({}).rows == ()
+def test_no_claims_are_no_tables() -> None:
+    assert claims_tables({}) == ()
 
 
 def test_nested_settings_are_a_table_each() -> None:

@@ -1,14 +1,19 @@
 """Repeated subsequences."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from mitool.config import build
+from mitool.device import resolve
 from mitool.errors import UsageError
+from mitool.subject import load
 from mitool.tasks import NO_ANSWER
 from mitool.tasks.induction import Induction
+from mitool.training import RunConfig, train
 from tests.tasks.labelled import rows
 
 
@@ -65,3 +70,18 @@ def test_what_does_not_fit_is_refused() -> None:
         build(Induction, {"length": 40})
     with pytest.raises(UsageError, match="at most max_value = 5, .* found 6"):
         build(Induction, {"max_value": 5, "subsequence": 6})
+
+
+def test_a_finite_list_is_trained_on_in_batches(tmp_path: Path) -> None:
+    task = Induction(length=12, max_value=15, subsequence=4, sequences=64)
+    training = replace(task.training, epochs=3, batch_size=8)
+    model = replace(task.model, d_model=16, d_head=4)
+    result = train(RunConfig(task, model, training, resolve("cpu", threads=1)), tmp_path / "run")
+    assert load(tmp_path / "run").metadata.split == {
+        "method": "torch",
+        "frac_train": 0.5,
+        "seed": 0,
+    }
+    assert load(tmp_path / "run").metadata.step == 3 * 4
+    losses = result.history[-1].test_position_losses
+    assert len(losses) == len(task.answer_positions)

@@ -5,7 +5,7 @@ from mitool.analysis.fourier.basis import row_name
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.report.figures import Figure, add_lines, new_plot
 from mitool.report.fourier.bars import add_threshold, component_bars, frequency_bars, named
-from mitool.report.fourier.spectra import singular_values_plot
+from mitool.report.fourier.spectra import cosines, singular_values_plot
 from mitool.report.heatmaps import heatmap, heatmap_panels, thinning
 
 MOST_DIRECTIONS = 24
@@ -97,6 +97,8 @@ def _in_basis(study: FourierStudy) -> list[Figure]:
     picture = heatmap(
         basis, _operand(study), "Fourier component", "value", diverging=True, y=rows, height=620
     )
+    for plot in (by_direction, picture):
+        plot.update_yaxes(tickvals=cosines(rows))
     return [
         Figure(
             "embedding_in_basis",

@@ -1,5 +1,8 @@
 """Plots that several parts of the analysis share: two-dimensional spectra, singular values."""
 
+import math
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 from torch import Tensor
 
@@ -7,13 +10,25 @@ from mitool.analysis.fourier.basis import row_name
 from mitool.report.figures import BLACK, add_line, new_plot
 from mitool.report.heatmaps import heatmap
 
+MOST_TICKS = 24
+"""Rows of a basis, of which all are named on the axis."""
+
 
 def grid_spectrum_plot(norms: Tensor, unit: str) -> go.Figure:
     """The size of each product of a function of a and one of b; the constant is left out."""
     shown = norms.clone()
     shown[0, 0] = 0  # it would drown the rest
     names = [row_name(row) for row in range(len(norms))]
-    return heatmap(shown, "function of b", "function of a", unit, x=names, y=names, height=640)
+    plot = heatmap(shown, "function of b", "function of a", unit, x=names, y=names, height=640)
+    plot.update_xaxes(tickvals=cosines(names))
+    return plot.update_yaxes(tickvals=cosines(names))
+
+
+def cosines(rows: Sequence[str]) -> list[str] | None:
+    """The rows of a basis that an axis names: of many, some of the cosines."""
+    if len(rows) <= MOST_TICKS:
+        return None
+    return list(rows[1 :: 2 * math.ceil(len(rows) / MOST_TICKS)])
 
 
 def singular_values_plot(values: Tensor, name: str) -> go.Figure:

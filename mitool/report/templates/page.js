@@ -2,6 +2,7 @@
 // Draws each figure from the JSON beside it. In a narrow window the legend goes below the plot.
 (() => {
   const NARROW = 640;
+  const WIDE = 900;
   const CONFIG = {
     responsive: true,
     displaylogo: false,
@@ -15,9 +16,14 @@
     const names = plot.layout.showlegend === false ? [] : plot.data.map((trace) => trace.name || "");
     const widest = 70 + 7 * Math.max(0, ...names.map((name) => name.length));
     const rows = Math.ceil(names.length / Math.max(1, Math.floor(width / widest)));
-    const [above, area, below] = [plot.layout.margin?.t ?? 52, 300, 64 + 22 * rows];
+    const [above, below] = [plot.layout.margin?.t ?? 52, 64 + 22 * rows];
+    // rows of panels, and names beside them, keep their shape
+    const area = Math.max(300, ((plot.layout.height - above - 60) * width) / WIDE);
+    // the names of panels come as close as these
+    const named = (text) => ({ ...text, font: { ...text.font, size: 11 } });
     return {
       ...plot.layout,
+      annotations: plot.layout.annotations?.map(named),
       autosize: true,
       height: above + area + below,
       margin: { l: 56, r: 12, t: above, b: below },
@@ -25,11 +31,22 @@
     };
   }
 
+  // Numbers in the cells of heatmaps have no room in a narrow window.
+  function dataFor(plot, width) {
+    if (width >= NARROW) return plot.data;
+    const crowded = (trace) => plot.data.length > 1 || trace.x.length > 8;
+    return plot.data.map((trace) =>
+      trace.texttemplate && trace.type === "heatmap" && crowded(trace)
+        ? { ...trace, texttemplate: "" }
+        : trace,
+    );
+  }
+
   function draw(holder) {
     const plot = JSON.parse(document.getElementById(holder.id + "-data").textContent);
     const layout = layoutFor(plot, holder.clientWidth);
     holder.style.height = layout.height + "px";
-    return Plotly.react(holder, plot.data, layout, CONFIG);
+    return Plotly.react(holder, dataFor(plot, holder.clientWidth), layout, CONFIG);
   }
 
   const holders = Array.from(document.querySelectorAll(".plot"));

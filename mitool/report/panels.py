@@ -1,0 +1,84 @@
+"""Panels of one size side by side, each named."""
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from mitool.report.figures import TEMPLATE, label
+
+MOST_COLUMNS, MANY, MORE_COLUMNS = 3, 6, 4
+"""Panels side by side, up to so many of them, and side by side of more."""
+
+WIDTH, TOP, BOTTOM = 760, 84, 60
+"""Pixels of all panels of a row, and above the first and below the last row."""
+
+GAP, LABELLED_GAP = 38, 84
+"""Pixels between two rows of panels whose axes are labelled at the edge only, and of those whose
+axes have labels that may be long."""
+
+SHARED_SPACING, SPACING = 0.03, 0.09
+"""Between two columns, as shares of the width."""
+
+
+def new_panels(
+    names: Sequence[str],
+    x_title: str,
+    y_title: str,
+    *,
+    height: float | None = None,
+    shared: bool = False,
+    long_labels: bool = False,
+) -> go.Figure:
+    """Empty panels, each with its name.
+
+    Args:
+        names: of one or two lines.
+        height: pixels of a panel; about as high as wide if left out.
+        shared: the axes have the same labels in all panels, which stand at the edge only.
+        long_labels: below each panel there is room for labels that are words.
+    """
+    n_columns = columns_of(len(names), shared=shared)
+    n_rows = math.ceil(len(names) / n_columns)
+    side = WIDTH / max(n_columns, 2) if height is None else height
+    between = LABELLED_GAP if long_labels else GAP if shared else 0
+    area = side * n_rows + between * (n_rows - 1)
+    gap = between / area if between else 0.2 / n_rows
+    plot = make_subplots(
+        n_rows,
+        n_columns,
+        subplot_titles=[label(name).replace("\n", "<br>") for name in names],
+        horizontal_spacing=(SHARED_SPACING if shared else SPACING) if n_columns > 1 else 0,
+        vertical_spacing=gap if n_rows > 1 else 0,
+    )
+    plot.update_annotations(font_size=14)
+    plot.update_layout(template=TEMPLATE, height=round(area + TOP + BOTTOM), margin_t=TOP)
+    for index, (row, column) in enumerate(places(len(names), shared=shared)):
+        is_lowest = index + n_columns >= len(names)
+        if is_lowest:
+            plot.update_xaxes(title_text=label(x_title), row=row, col=column)
+        elif shared:
+            plot.update_xaxes(showticklabels=False, row=row, col=column)
+        if column == 1:
+            plot.update_yaxes(title_text=label(y_title), row=row, col=column)
+        elif shared:
+            plot.update_yaxes(showticklabels=False, row=row, col=column)
+    if shared:
+        plot.update_xaxes(title_font_size=12)
+        plot.update_yaxes(title_font_size=12)
+    return plot
+
+
+def places(n_panels: int, *, shared: bool = False) -> list[tuple[int, int]]:
+    """(row, column) of each panel, from 1."""
+    n_columns = columns_of(n_panels, shared=shared)
+    return [(i // n_columns + 1, i % n_columns + 1) for i in range(n_panels)]
+
+
+def columns_of(n_panels: int, *, shared: bool) -> int:
+    """How many of the panels stand side by side."""
+    if n_panels == 4:
+        return 2
+    most = MORE_COLUMNS if shared and n_panels > MANY else MOST_COLUMNS
+    return min(n_panels, most)
