@@ -27,12 +27,12 @@ def write_analysis(
     destination: Destination,
     result: Result,
     report: Report,
-    tables: Sequence[Table] = (),
+    tables: Sequence[Table | str] = (),
 ) -> None:
     """Write a result's arrays, documents and report, and print it.
 
     Args:
-        tables: printed for a reader instead of the claims.
+        tables: printed for a reader instead of the claims; lines of text too.
 
     Raises:
         RunError: a file cannot be written.

@@ -1,6 +1,5 @@
 """The measures of all heads as tables for a terminal: a line for each head, then the verdicts."""
 
-from rich.markup import escape
 from rich.table import Table
 
 from mitool.analysis.attention import AttentionResult
@@ -19,15 +18,13 @@ HEADINGS = {
 }
 
 
-def heads_tables(result: AttentionResult) -> list[Table]:
+def heads_tables(result: AttentionResult) -> list[Table | str]:
     """What the model as a whole does, what each head measures, and the verdicts."""
     whole = {name: value for name, value in result.claims.items() if "." not in name}
     table = Table("head", *HEADINGS.values(), box=None, pad_edge=False)
-    verdicts = Table("verdict", box=None, pad_edge=False)
     for name in result.head_names:
         values = [result.claims.get(f"{name}.{measure}") for measure in HEADINGS]
         table.add_row(
             name, *(f"{value:.3g}" if isinstance(value, float) else "" for value in values)
         )
-        verdicts.add_row(escape(str(result.claims[f"{name}.verdict"])))
-    return [claims_table(whole), table, verdicts]
+    return [claims_table(whole), table, *result.verdicts]

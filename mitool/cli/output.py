@@ -69,14 +69,14 @@ class Output:
         folder: Path | None = None,
         artifacts: Sequence[Path] = (),
         warnings: Sequence[str] = (),
-        tables: Sequence[Table] = (),
+        tables: Sequence[Table | str] = (),
     ) -> None:
         """Print a result, write it as ``result.json`` into ``folder``, and hold the checks.
 
         Args:
             artifacts: the files made, for the envelope.
             warnings: those of the rendering, beside the result's own.
-            tables: printed for a reader instead of the claims.
+            tables: printed for a reader instead of the claims; lines of text too.
 
         Raises:
             CheckFailed: a check is not met.
@@ -96,14 +96,20 @@ class Output:
         require(self.checks, result.claims)
 
     def _print(
-        self, envelope: Mapping[str, Any], tables: Sequence[Table], artifacts: Sequence[Path]
+        self,
+        envelope: Mapping[str, Any],
+        tables: Sequence[Table | str],
+        artifacts: Sequence[Path],
     ) -> None:
         if self.as_json:
             text = json.dumps(envelope, indent=2, allow_nan=False)
             self.stdout.print(text, markup=False, highlight=False, soft_wrap=True)
             return
         for table in tables:
-            self.stdout.print(table)
+            if isinstance(table, str):
+                self.stdout.print(escape(table), soft_wrap=True, highlight=False)
+            else:
+                self.stdout.print(table)
         for page in (path for path in artifacts if path.name == rundir.REPORT):
             self.stdout.print(f"report  {escape(str(page))}", soft_wrap=True, highlight=False)
 

@@ -238,6 +238,7 @@ def test_of_many_heads_those_that_add_most_are_drawn(pairs: AttentionResult) -> 
         },
         ov_top1=study.ov_top1.repeat(1, 10),
         copying_score=study.copying_score.repeat(1, 10),
+        top_tokens=study.top_tokens * 10,
         ov_eigenvalues=study.ov_eigenvalues.repeat(1, 10, 1),
         to_answer_operand=None,
         answer_row=None,

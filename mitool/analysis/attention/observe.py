@@ -10,6 +10,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mitool.analysis.attention.scores import KindScores
 from mitool.analysis.attention.weights import Weights
+from mitool.errors import InputError
 from mitool.prompts import Prompts
 from mitool.tasks import NO_ANSWER
 
@@ -44,13 +45,21 @@ class Pass:
 
 @torch.no_grad()
 def forward(bridge: TransformerBridge, prompts: Prompts) -> Pass:
-    """Run a bridge and keep what its heads do."""
+    """Run a bridge and keep what its heads do.
+
+    Raises:
+        InputError: its outputs are not finite.
+    """
     cfg = bridge.cfg
     positions = list(prompts.answer_positions)
     attention = [f"blocks.{layer}.attn" for layer in range(cfg.n_layers)]
     wanted = {f"{name}.{hook}" for name in attention for hook in ("hook_pattern", "hook_z")}
     wanted.add("ln_final.hook_scale")
     logits, cache = bridge.run_with_cache(prompts.tokens, names_filter=lambda name: name in wanted)
+    if not logits.isfinite().all():
+        raise InputError(
+            "the model's outputs are expected to be finite, found NaN or infinite ones"
+        )
     scale = torch.ones(len(prompts), len(positions))
     if "ln_final.hook_scale" in cache:
         scale = cache["ln_final.hook_scale"][:, positions, 0]
@@ -84,6 +93,7 @@ class Observation:
             nearest.
         entropy: of attention from the answer positions, in nats, mean.
         first_token: attention from the answer positions to the first token, mean.
+        by_token: attention from the answer positions to each token of the vocabulary, mean.
         attribution: direct logit attribution, mean: what a head adds by itself to the logit of
             the right answer less the wrong one's (or less the mean of all outputs); None where no
             answer is known.
@@ -96,6 +106,7 @@ class Observation:
     mean_attention: Float[Tensor, "layer head answer key"]
     entropy: Float[Tensor, "layer head"]
     first_token: Float[Tensor, "layer head"]
+    by_token: Float[Tensor, "layer head d_vocab"]
     attribution: Float[Tensor, "layer head"] | None
     operands: Float[Tensor, "layer head example answer operand"] | None
     losses: Float[Tensor, " example"] | None
@@ -123,6 +134,7 @@ class Observer:
         self._attention: list[Tensor] = []
         self._entropy: list[Tensor] = []
         self._first: list[Tensor] = []
+        self._by_token: list[Tensor] = []
         self._attribution: list[Tensor] = []
         self._operands: list[Tensor] = []
         self._losses: list[Tensor] = []
@@ -136,6 +148,7 @@ class Observer:
         entropy = -(attention * attention.clamp(min=1e-300).log()).sum(dim=-1)
         self._entropy.append(entropy.mean(dim=-1).sum(dim=1))
         self._first.append(attention[..., 0].mean(dim=-1).sum(dim=1))
+        self._by_token.append(_by_token(attention, seen.prompts.tokens, len(self._weights.W_E)))
         if self._operand_positions:
             kept = attention[..., self._operand_positions].float()
             self._operands.append(kept.transpose(1, 2))
@@ -162,6 +175,7 @@ class Observer:
             mean_attention=mean(self._attention, self._n),
             entropy=mean(self._entropy, self._n),
             first_token=mean(self._first, self._n),
+            by_token=mean(self._by_token, self._n),
             attribution=mean(self._attribution, self._n_answered) if self._attribution else None,
             operands=torch.cat(self._operands, dim=2) if self._operands else None,
             losses=torch.cat(self._losses) if self._losses else None,
@@ -209,6 +223,17 @@ def _attribution(
     direction = direction * answered[:, :, None]
     written = torch.einsum("ead,lhkd->leahk", direction, weights.W_O)
     return (written * seen.z.to(W_U)).sum(dim=(1, 2, 4))
+
+
+def _by_token(
+    attention: Float[Tensor, "layer example head answer key"],
+    tokens: Int[Tensor, "example key"],
+    d_vocab: int,
+) -> Float[Tensor, "layer head d_vocab"]:
+    """The sum over examples of the attention on each token, mean over answer positions."""
+    by_key = attention.mean(dim=3).transpose(1, 2).flatten(start_dim=2)
+    total = by_key.new_zeros(*by_key.shape[:2], d_vocab)
+    return total.index_add_(2, tokens.flatten(), by_key)
 
 
 def _by_offset(

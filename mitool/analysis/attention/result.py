@@ -25,6 +25,7 @@ class AttentionResult(Result):
             "mean_attention": seen.mean_attention,
             "entropy": seen.entropy,
             "first_token_attention": seen.first_token,
+            "attention_by_token": seen.by_token,
             "direct_logit_attribution": seen.attribution,
             "ov_top1": study.ov_top1,
             "ov_eigenvalues": torch.view_as_real(study.ov_eigenvalues),
@@ -51,10 +52,9 @@ class AttentionResult(Result):
 
     @property
     def conclusion(self) -> str | None:
-        """The verdict on the head that adds most to the answer, or on the first one."""
+        """The verdict on the head that adds most to the answer, where answers are known."""
         attribution = self.study.observation.attribution
-        best = 0 if attribution is None else int(attribution.argmax())
-        return self.verdicts[best]
+        return None if attribution is None else self.verdicts[int(attribution.argmax())]
 
 
 def head_names(study: AttentionStudy) -> list[str]:
@@ -118,6 +118,7 @@ def _evidence(
             study.observation.first_token[layer, head].item() if study.has_common_start else None
         ),
         entropy=entropy,
+        top_tokens=study.top_tokens[study.weights.heads.index((layer, head))],
         ov_top1=top1,
         copying_score=own["copying_score"],
         rank_correlation=own["qk_rank_correlation"],

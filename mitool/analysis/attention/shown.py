@@ -1,6 +1,6 @@
 """The prompts whose patterns are shown, and what stands at the positions of a mean pattern."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,18 +64,28 @@ def _at(prompts: Prompts, position: int, label: Callable[[int], str]) -> str:
 def _chosen(
     material: Material, losses: Float[Tensor, " example"] | None, seed: int
 ) -> list[tuple[str, Int[Tensor, " pos"]]]:
-    """The prompts whose patterns are kept, each with a title."""
+    """The prompts whose patterns are kept, none twice, each with a title."""
     every = [tokens for prompts in material.prompts for tokens in prompts.tokens.unbind()]
-    n = min(material.n_shown, len(every))
     if not material.shows_hardest or losses is None:
-        return [(f"prompt {index + 1}", every[index]) for index in range(n)]
-    hardest = losses.topk(n // 2)
-    titles = [f"loss {loss:.3g}" for loss in hardest.values.tolist()]
-    drawn = torch.randperm(len(every), generator=generator(seed, "shown"))[: n - n // 2].tolist()
+        first = _distinct(every, range(len(every)), material.n_shown)
+        return [(f"prompt {index + 1}", every[index]) for index in first]
+    hardest = _distinct(every, losses.argsort(descending=True).tolist(), material.n_shown // 2)
+    order = torch.randperm(len(every), generator=generator(seed, "shown")).tolist()
+    drawn = _distinct(every, [*hardest, *order], material.n_shown)[len(hardest) :]
     return [
-        *((title, every[i]) for title, i in zip(titles, hardest.indices.tolist(), strict=True)),
-        *((f"drawn {number + 1}", every[i]) for number, i in enumerate(drawn)),
+        *((f"loss {losses[index]:.3g}", every[index]) for index in hardest),
+        *((f"drawn {number + 1}", every[index]) for number, index in enumerate(drawn)),
     ]
+
+
+def _distinct(every: Sequence[Int[Tensor, " pos"]], order: Iterable[int], n: int) -> list[int]:
+    """The first ``n`` of ``order`` that are not alike."""
+    chosen: dict[tuple[int, ...], int] = {}
+    for index in order:
+        if len(chosen) == n:
+            break
+        chosen.setdefault(tuple(every[index].tolist()), index)
+    return list(chosen.values())
 
 
 def _shown(material: Material, title: str, tokens: Int[Tensor, " pos"]) -> ShownPattern:

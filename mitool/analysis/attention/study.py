@@ -40,6 +40,9 @@ class AttentionStudy:
         answer_row: None where no token stands at an answer position in all prompts.
         to_answer_operand: share of the answers with a choice of operands for which the head's
             attention is largest on one that is the answer; None where answers are no operands.
+        is_causal: whether attention only looks back.
+        top_tokens: the ``TOP_TOKENS`` tokens of each head with most of its attention from the
+            answers, each with its share, by head.
         has_common_start: whether all prompts start with the same token, which is no operand.
     """
 
@@ -56,12 +59,16 @@ class AttentionStudy:
     answer_row: AnswerRow | None
     to_answer_operand: Float[Tensor, "layer head"] | None
     composition: Composition | None
+    is_causal: bool
+    top_tokens: tuple[tuple[tuple[str, float], ...], ...]
     has_common_start: bool
     shown: tuple[ShownPattern, ...]
 
 
 MOST_LABELS = 4096
 """Tokens of a vocabulary that is shown whole."""
+
+TOP_TOKENS = 3
 
 
 def study(
@@ -78,7 +85,8 @@ def study(
     bridge, prompts = material.bridge, material.prompts
     weights = weights_of(bridge)
     n_layers, n_heads = weights.W_Q.shape[:2]
-    scores = KindScores(n_layers, n_heads, causal=bridge.cfg.attention_dir == "causal")
+    is_causal = bridge.cfg.attention_dir == "causal"
+    scores = KindScores(n_layers, n_heads, causal=is_causal)
     if material.diagnostic is not None:
         observe(bridge, weights, [material.diagnostic], scores=scores)
     observation = observe(
@@ -108,8 +116,20 @@ def study(
         answer_row=answer_row(material, weights),
         to_answer_operand=to_answer_operand(material, observation),
         composition=composition(weights),
+        is_causal=is_causal,
+        top_tokens=_top_tokens(observation.by_token, material.label),
         has_common_start=material.has_common_start,
         shown=shown_patterns(material, observation.losses, seed),
+    )
+
+
+def _top_tokens(
+    by_token: Float[Tensor, "layer head d_vocab"], label: Callable[[int], str]
+) -> tuple[tuple[tuple[str, float], ...], ...]:
+    top = by_token.flatten(end_dim=1).topk(min(TOP_TOKENS, by_token.shape[-1]))
+    return tuple(
+        tuple((label(token), share) for token, share in zip(tokens, shares, strict=True))
+        for tokens, shares in zip(top.indices.tolist(), top.values.tolist(), strict=True)
     )
 
 

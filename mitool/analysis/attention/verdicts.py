@@ -1,6 +1,6 @@
 """What a head does, in words, with the numbers that say so; no stronger than they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 KIND_NAMES = {
@@ -18,6 +18,9 @@ MOSTLY = 0.9
 RESTS = 0.5
 """Least share of attention on the first token that counts as resting there."""
 
+MOSTLY_ITSELF = 0.5
+"""Least share of tokens whose largest output is themselves that makes a head copy."""
+
 COPIES, SUPPRESSES = 0.9, 0.1
 """Copying scores above which a head copies, and below which it suppresses, what it reads."""
 
@@ -33,12 +36,14 @@ class Evidence:
         kinds: for each kind the head's score, and that of chance.
         rests_on_first: attention to the first token, where that is the same in all prompts and
             no operand.
+        top_tokens: the tokens with most of the attention from the answers, with their shares.
     """
 
     to_answer_operand: float | None
     kinds: Mapping[str, tuple[float, float]]
     rests_on_first: float | None
     entropy: float
+    top_tokens: Sequence[tuple[str, float]]
     ov_top1: float
     copying_score: float | None
     rank_correlation: float | None
@@ -47,17 +52,25 @@ class Evidence:
 
 def verdict(head: str, evidence: Evidence) -> str:
     """One line on the head named ``head``."""
-    looks = _looks(evidence)
-    parts = [f"{head} {looks} and {_writes(evidence)}"]
+    looks = _known_place(evidence)
+    parts = (
+        [f"{head} {looks} and {_does(evidence)}"]
+        if looks
+        else [
+            f"{head} looks at no place that was tested for, most at {_tokens(evidence)}",
+            f"it {_does(evidence)}",
+        ]
+    )
     if (rank := evidence.rank_correlation) is not None and abs(rank) >= IN_ORDER:
         way = "fall" if rank < 0 else "rise"
         parts.append(f"its scores {way} with the token's value (rank correlation {rank:.4f})")
     if evidence.attribution is not None:
-        parts.append(f"it adds {evidence.attribution:+.2f} to the answer's logit by itself")
+        parts.append(f"it adds {evidence.attribution:+.3g} to the answer's logit by itself")
     return "; ".join(parts)
 
 
-def _looks(evidence: Evidence) -> str:
+def _known_place(evidence: Evidence) -> str:
+    """Where the head looks, if that is one of the places that heads are known to look at."""
     share = evidence.to_answer_operand
     if share is not None and share >= MOSTLY:
         return f"attends to the operand that is the answer in {share:.2%} of examples"
@@ -77,17 +90,24 @@ def _looks(evidence: Evidence) -> str:
     first = evidence.rests_on_first
     if first is not None and first >= RESTS:
         return f"rests on the first token ({first:.2f} of its attention)"
-    return f"looks at nothing that was tested for (entropy {evidence.entropy:.2f} nats)"
+    return ""
 
 
-def _writes(evidence: Evidence) -> str:
+def _tokens(evidence: Evidence) -> str:
+    listed = ", ".join(f"{token!r} {share:.2f}" for token, share in evidence.top_tokens)
+    return f"{listed} (shares of its attention; entropy {evidence.entropy:.2f} nats)"
+
+
+def _does(evidence: Evidence) -> str:
+    """What the head writes, by its OV circuit."""
     top1, copying = evidence.ov_top1, evidence.copying_score
-    if top1 >= 0.5:
-        return f"copies it: OV top-1 {top1:.3f}"
     if copying is None:
         return "writes nothing"
+    numbers = f"OV top-1 {top1:.3f}, copying score {copying:.2f}"
+    if top1 >= MOSTLY_ITSELF:
+        return f"copies it: OV top-1 {top1:.3f}"
     if copying >= COPIES:
-        return f"raises what it reads: copying score {copying:.2f}, OV top-1 {top1:.3f}"
+        return f"raises what it reads: {numbers}"
     if copying <= SUPPRESSES:
-        return f"suppresses what it reads: copying score {copying:.2f}"
-    return f"does not copy it: OV top-1 {top1:.3f}, copying score {copying:.2f}"
+        return f"suppresses what it reads: {numbers}"
+    return f"does not copy what it reads: {numbers}"

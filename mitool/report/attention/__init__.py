@@ -21,7 +21,9 @@ def attention_report(result: AttentionResult, command: str | None = None) -> Rep
         command: what to type to have the same again.
     """
     title = f"Attention in {subject_title(result.subject)}"
-    return Report(title, result.conclusion or "", result, attention_figures(result), command)
+    n_heads = len(result.head_names)
+    summary = result.conclusion or f"{n_heads} heads; the verdict on each is below."
+    return Report(title, summary, result, attention_figures(result), command)
 
 
 def attention_figures(result: AttentionResult) -> tuple[Figure, ...]:

@@ -81,10 +81,10 @@ def _positions(study: AttentionStudy) -> list[Figure]:
     circuits: dict[str, Tensor] = {}
     for head in heads:
         if (factors := positional_circuit(study.weights, *head)) is not None:
-            circuits[name(head)] = _seen(factors.dense(), is_causal(study))
+            circuits[name(head)] = _seen(factors.dense(), study.is_causal)
     if not circuits:
         return []
-    seen = "; keys that a query cannot see are left blank" if is_causal(study) else ""
+    seen = "; keys that a query cannot see are left blank" if study.is_causal else ""
     first = "" if len(study.weights.W_Q) == 1 else " of the first layer"
     n_ctx = range(len(next(iter(circuits.values()))))
     plot = heatmap_panels(
@@ -101,11 +101,6 @@ def _positions(study: AttentionStudy) -> list[Figure]:
             plot.update_yaxes(autorange="reversed"),
         )
     ]
-
-
-def is_causal(study: AttentionStudy) -> bool:
-    """Whether no token that is shown looks ahead."""
-    return not any(shown.pattern.triu(diagonal=1).any() for shown in study.shown)
 
 
 def _seen(scores: Tensor, causal: bool) -> Tensor:

@@ -9,6 +9,7 @@ from mitool.analysis.attention import observe as observing
 from mitool.analysis.attention.observe import OFFSETS, observe
 from mitool.analysis.attention.scores import KINDS, KindScores, duplicate_token, induction
 from mitool.analysis.attention.weights import weights_of
+from mitool.errors import InputError
 from mitool.models.bridge import to_bridge
 from mitool.prompts import Prompts, of_texts
 from mitool.tasks import NO_ANSWER
@@ -62,6 +63,11 @@ def test_measures_are_those_of_one_prompt_at_a_time(monkeypatch: pytest.MonkeyPa
     torch.testing.assert_close(found.mean_attention, stacked.mean(dim=0))
     torch.testing.assert_close(found.entropy, torch.stack(entropies).mean(dim=(0, 3)))
     torch.testing.assert_close(found.first_token, stacked[..., 0].mean(dim=(0, 3)))
+    by_token = torch.zeros(2, 2, 9, dtype=torch.float64)
+    for seen, row in zip(stacked, tokens, strict=True):
+        for position, token in enumerate(row.tolist()):
+            by_token[:, :, token] += seen[..., position].mean(dim=-1) / 7
+    torch.testing.assert_close(found.by_token, by_token)
     assert found.losses is not None
     torch.testing.assert_close(found.losses, torch.stack(losses))
     assert found.operands is not None
@@ -128,3 +134,10 @@ def test_a_kind_that_no_prompt_has_is_undefined() -> None:
     found = scores.result()["induction"]
     assert (found.n_queries, math.isnan(found.chance)) == (0, True)
     assert found.scores.isnan().all()
+
+
+def test_outputs_that_are_no_numbers_are_refused() -> None:
+    bridge = to_bridge(random_model())
+    bridge.unembed.weight.data[0, 0] = math.nan
+    with pytest.raises(InputError, match="expected to be finite, found NaN"):
+        observe(bridge, weights_of(bridge), [Prompts(torch.tensor([[1, 2]]), (1,))])

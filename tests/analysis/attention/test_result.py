@@ -91,10 +91,16 @@ EVIDENCE = Evidence(
     kinds={"previous_token": (0.05, 0.06), "induction": (0.03, 0.02)},
     rests_on_first=0.2,
     entropy=1.25,
+    top_tokens=(("x", 0.31), ("'", 0.2)),
     ov_top1=0.01,
     copying_score=0.5,
     rank_correlation=None,
     attribution=None,
+)
+
+NOWHERE = (
+    "L1H2 looks at no place that was tested for, most at 'x' 0.31, \"'\" 0.20 (shares of its "
+    "attention; entropy 1.25 nats)"
 )
 
 
@@ -103,13 +109,12 @@ EVIDENCE = Evidence(
     [
         (
             {},
-            "L1H2 looks at nothing that was tested for (entropy 1.25 nats) and does not copy it: "
-            "OV top-1 0.010, copying score 0.50",
+            f"{NOWHERE}; it does not copy what it reads: OV top-1 0.010, copying score 0.50",
         ),
         (
             {"kinds": {"previous_token": (0.97, 0.06)}, "copying_score": 0.04},
             "L1H2 is a previous-token head, looking at the token before (0.97 of its attention, "
-            "0.06 by chance), and suppresses what it reads: copying score 0.04",
+            "0.06 by chance), and suppresses what it reads: OV top-1 0.010, copying score 0.04",
         ),
         (
             {"kinds": {"induction": (0.71, 0.02)}, "ov_top1": 0.99},
@@ -119,18 +124,17 @@ EVIDENCE = Evidence(
         (
             {"kinds": {"duplicate_token": (0.25, 0.02)}, "copying_score": 0.95},
             "L1H2 leans to earlier occurrences of the same token (0.25 of its attention, 0.02 by "
-            "chance) and raises what it reads: copying score 0.95, OV top-1 0.010",
+            "chance) and raises what it reads: OV top-1 0.010, copying score 0.95",
         ),
         # twice chance is asked for: half of the attention of a head in a context of two is nothing
         (
             {"kinds": {"previous_token": (0.5, 0.4)}, "rests_on_first": 0.83},
-            "L1H2 rests on the first token (0.83 of its attention) and does not copy it: OV top-1 "
-            "0.010, copying score 0.50",
+            "L1H2 rests on the first token (0.83 of its attention) and does not copy what it "
+            "reads: OV top-1 0.010, copying score 0.50",
         ),
         (
             {"to_answer_operand": 0.89, "copying_score": None, "attribution": -1.5},
-            "L1H2 looks at nothing that was tested for (entropy 1.25 nats) and writes nothing; it "
-            "adds -1.50 to the answer's logit by itself",
+            f"{NOWHERE}; it writes nothing; it adds -1.5 to the answer's logit by itself",
         ),
     ],
 )
