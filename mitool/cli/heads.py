@@ -27,4 +27,5 @@ def heads_tables(result: AttentionResult) -> list[Table | str]:
         table.add_row(
             name, *(f"{value:.3g}" if isinstance(value, float) else "" for value in values)
         )
-    return [claims_table(whole), table, *result.verdicts]
+    several = len(result.verdicts) > 1  # else the conclusion says it
+    return [claims_table(whole), table, *(result.verdicts if several else ())]

@@ -23,20 +23,26 @@ LIST_SEED = 0
 class Induction(Task):
     """``[BOS, x1, .., xn]``: random tokens, among which a subsequence stands several times.
 
-    Where the subsequence stands is drawn evenly; it does not overlap itself, and its tokens
-    differ from each other. From the second time on each of its tokens but the first can be told
-    from what came before, and is read at the token before it. BOS is the last token.
+    Its length is drawn evenly for each sequence, and where it stands is drawn evenly too; it does
+    not overlap itself, and its tokens differ from each other. From the second time on each of its
+    tokens but the first can be told from what came before, and is read at the token before it.
+    BOS is the last token.
 
-    A stream of fresh sequences, or with ``--sequences`` a list that is divided. The preset model
-    has LayerNorm, of which the source says nothing: without it no induction head had formed after
-    the published 6 000 steps.
+    In the source it always has 16 tokens (``--shortest 16``). Then it stands at least 16 tokens
+    apart, and a model may learn to match by the tokens 16 and 15 back, which also predicts
+    repetitions without a gap at once, instead of by the token before: that shortcut is what drawn
+    lengths take away. The preset model has LayerNorm, of which the source says nothing: without it
+    nothing was learned in the published 6 000 steps.
+
+    A stream of fresh sequences, or with ``--sequences`` a list that is divided.
     """
 
     length: Annotated[int, Field(ge=4, le=4096, description="Tokens behind BOS")] = 84
     max_value: Annotated[int, Field(ge=3, le=65535, description="Tokens are 0 to this number")] = (
         126
     )
-    subsequence: Annotated[int, Field(ge=2, le=1024, description="Its length")] = 16
+    subsequence: Annotated[int, Field(ge=2, le=1024, description="Its greatest length")] = 16
+    shortest: Annotated[int, Field(ge=2, le=1024, description="Its least length")] = 2
     times: Annotated[int, Field(ge=2, le=64, description="Times that it stands there")] = 3
     sequences: Annotated[
         int | None,
@@ -72,6 +78,11 @@ class Induction(Task):
                 f"length: expected at least subsequence * times = {self.subsequence * self.times}, "
                 f"found {self.length}"
             )
+        if self.shortest > self.subsequence:
+            raise ValueError(
+                f"shortest: expected at most subsequence = {self.subsequence}, found "
+                f"{self.shortest}"
+            )
         if self.subsequence > self.max_value:
             raise ValueError(
                 f"subsequence: expected at most max_value = {self.max_value}, so that its tokens "
@@ -94,7 +105,7 @@ class Induction(Task):
     @property
     def answer_positions(self) -> tuple[int, ...]:
         """From the first token of the earliest second time on."""
-        return tuple(range(self.subsequence + 1, self.length))
+        return tuple(range(self.shortest + 1, self.length))
 
     @property
     def answer_labels(self) -> tuple[str, ...]:
@@ -112,8 +123,8 @@ class Induction(Task):
         return self.sample(self.sequences, torch.Generator().manual_seed(LIST_SEED))
 
     def sample(self, n: int, generator: Generator) -> Examples:
-        values, order, starts = self._draw(n, generator)
-        return self._examples(values, order[:, : self.subsequence], starts)
+        values, order, lengths, starts = self._draw(n, generator)
+        return self._examples(values, order[:, : self.subsequence], lengths, starts)
 
     def split(self, seed: int) -> Split | None:
         return None if self.sequences is None else Split(self.frac_train, seed)
@@ -124,52 +135,69 @@ class Induction(Task):
         """
         import torch
 
-        values, order, starts = self._draw(n, generator)
+        values, order, lengths, starts = self._draw(n, generator)
         subsequence, other = order[:, : self.subsequence], order[:, self.subsequence, None]
-        offset = torch.randint(1, self.subsequence, (n, 1), generator=generator)
+        share = torch.rand(n, 1, generator=generator, dtype=torch.float64)
+        offset = 1 + (share * (lengths - 1)).long()
         changed = subsequence.scatter(-1, offset, other)
         return Pairs(
-            self._examples(values, subsequence, starts), self._examples(values, changed, starts)
+            self._examples(values, subsequence, lengths, starts),
+            self._examples(values, changed, lengths, starts),
         )
 
     def _draw(
         self, n: int, generator: Generator
     ) -> tuple[
-        Int[Tensor, "example length"], Int[Tensor, "example value"], Int[Tensor, "example time"]
+        Int[Tensor, "example length"],
+        Int[Tensor, "example value"],
+        Int[Tensor, "example 1"],
+        Int[Tensor, "example time"],
     ]:
-        """Random tokens, all values in a random order, and where the subsequence stands."""
+        """Random tokens, all values in a random order, and how long the subsequence is and where
+        it stands.
+        """
         import torch
 
         values = torch.randint(self.d_vocab_out, (n, self.length), generator=generator)
         order = torch.rand(n, self.d_vocab_out, generator=generator).argsort(dim=-1)
-        return values, order, self._starts(n, generator)
+        least, most = self.shortest, self.subsequence
+        lengths = torch.randint(least, most + 1, (n, 1), generator=generator)
+        return values, order, lengths, self._starts(lengths, generator)
 
-    def _starts(self, n: int, generator: Generator) -> Int[Tensor, "example time"]:
+    def _starts(
+        self, lengths: Int[Tensor, "example 1"], generator: Generator
+    ) -> Int[Tensor, "example time"]:
         """Where the subsequence stands each time, evenly among the ways that it can.
 
         Take each time as one item among the tokens that are left: their order decides.
         """
         import torch
 
-        rest = self.length - self.subsequence * self.times
-        items = torch.rand(n, rest + self.times, generator=generator).argsort(dim=-1)
-        chosen = items[:, : self.times].sort(dim=-1).values
-        return chosen + torch.arange(self.times) * (self.subsequence - 1)
+        n_items = self.length - self.times * (lengths - 1)
+        keys = torch.rand(len(lengths), self.length, generator=generator)
+        keys = keys.masked_fill(torch.arange(self.length) >= n_items, torch.inf)
+        chosen = keys.argsort(dim=-1)[:, : self.times].sort(dim=-1).values
+        return chosen + torch.arange(self.times) * (lengths - 1)
 
     def _examples(
         self,
         values: Int[Tensor, "example length"],
         subsequence: Int[Tensor, "example offset"],
+        lengths: Int[Tensor, "example 1"],
         starts: Int[Tensor, "example time"],
     ) -> Examples:
         import torch
 
-        n = len(values)
-        places = starts[:, :, None] + torch.arange(self.subsequence)
+        n, offsets = len(values), torch.arange(self.subsequence)
+        # what is beyond the subsequence's end goes to a place behind all others
+        places = starts[:, :, None] + offsets
+        places = places.masked_fill((offsets >= lengths)[:, None], self.length)
+        values = torch.cat([values, values[:, :1]], dim=-1)
         values = values.scatter(-1, places.flatten(1), subsequence.repeat(1, self.times))
-        bos = torch.full((n, 1), self.max_value + 1)
-        targets = torch.full((n, self.n_ctx), NO_ANSWER)
+        targets = torch.full((n, self.length + 1), NO_ANSWER)
         # a token at place i is at position i + 1, and is read at position i
         told = places[:, 1:, 1:].flatten(1)
         targets.scatter_(-1, told, values.gather(-1, told))
-        return Examples(torch.cat([bos, values], dim=-1), targets[:, list(self.answer_positions)])
+        bos = torch.full((n, 1), self.max_value + 1)
+        tokens = torch.cat([bos, values[:, :-1]], dim=-1)
+        return Examples(tokens, targets[:, list(self.answer_positions)])

@@ -18,7 +18,7 @@ from tests.tasks.labelled import rows
 
 
 def test_answers_are_what_follows_in_the_second_and_third_time() -> None:
-    task = Induction()
+    task = Induction(shortest=16)
     for tokens, answers in rows(task, 50):
         assert tokens[0] == "BOS"
         told = [p + 1 for p, a in zip(task.answer_positions, answers, strict=True) if a]
@@ -33,10 +33,24 @@ def test_answers_are_what_follows_in_the_second_and_third_time() -> None:
         assert " ".join(subsequence) in text
 
 
+def test_lengths_are_drawn_evenly() -> None:
+    task = Induction(length=20, subsequence=5, shortest=3, times=2)
+    examples = task.sample(9000, torch.Generator().manual_seed(0))
+    lengths = Counter((examples.targets != NO_ANSWER).sum(dim=-1).tolist())
+    assert set(lengths) == {2, 3, 4}  # all of the second time but the first token
+    assert all(2800 < count < 3200 for count in lengths.values())
+    for tokens, answers in rows(task):
+        told = [p + 1 for p, a in zip(task.answer_positions, answers, strict=True) if a]
+        repeated = tokens[told[0] - 1 : told[-1] + 1]
+        first = [tokens[i : i + len(repeated)] for i in range(1, told[0] - 1)]
+        assert repeated in first
+
+
 def test_every_arrangement_is_as_likely() -> None:
     # two of "ab" among three other tokens: 5 choose 2 = 10 arrangements
     task = Induction(length=7, max_value=9, subsequence=2, times=2)
-    starts = task._starts(20_000, torch.Generator().manual_seed(0))
+    lengths = torch.full((20_000, 1), 2)
+    starts = task._starts(lengths, torch.Generator().manual_seed(0))
     counts = Counter(map(tuple, starts.tolist()))
     assert len(counts) == 10
     assert all(1800 < count < 2200 for count in counts.values())
@@ -70,6 +84,8 @@ def test_what_does_not_fit_is_refused() -> None:
         build(Induction, {"length": 40})
     with pytest.raises(UsageError, match="at most max_value = 5, .* found 6"):
         build(Induction, {"max_value": 5, "subsequence": 6})
+    with pytest.raises(UsageError, match="at most subsequence = 3, found 4"):
+        build(Induction, {"subsequence": 3, "shortest": 4})
 
 
 def test_a_finite_list_is_trained_on_in_batches(tmp_path: Path) -> None:

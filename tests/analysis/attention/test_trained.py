@@ -15,7 +15,7 @@ from mitool.training import RunConfig, train
 def result(tmp_path_factory: pytest.TempPathFactory) -> AttentionResult:
     task = Induction(length=24, max_value=63, subsequence=6)
     training = replace(
-        task.training, epochs=200, lr=1e-2, weight_decay=0.01, eval_every=100, eval_size=256
+        task.training, epochs=300, lr=1e-2, weight_decay=0.01, eval_every=100, eval_size=256
     )
     model = replace(task.model, d_model=64, d_head=32, n_heads=2, normalization_type="none")
     folder = tmp_path_factory.mktemp("induction") / "run"
