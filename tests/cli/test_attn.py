@@ -1,9 +1,11 @@
 """``mitool analyze attn`` by its command line."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from mitool import checkpoint
 from mitool.analysis.attention import analyze_attention
@@ -92,6 +94,23 @@ def test_a_name_that_cannot_be_downloaded_says_how_to_get_it(
     assert "no such file or folder" in done.stderr
     assert "(Name or service not known)" in done.stderr
     assert "hf download nobody/nothing --local-dir DIR" in done.stderr
+
+
+class Hostile:
+    """A pickle of this runs a command as it is read."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("touch was-run",)
+
+
+def test_a_hostile_folder_runs_nothing(invoke: Invoke) -> None:
+    folder = tiny_llama(Path("llama"))
+    (folder / "model.safetensors").unlink()
+    torch.save({"model.embed_tokens.weight": Hostile()}, folder / "pytorch_model.bin")
+    done = invoke("analyze", "attn", "llama")
+    assert done.exit_code == 3
+    assert "expected a Hugging Face model" in done.stderr
+    assert not Path("was-run").exists()
 
 
 def test_a_damaged_folder_is_one_message(invoke: Invoke) -> None:

@@ -84,12 +84,12 @@ def tiny_gpt2(folder: Path) -> TransformerBridge:
     return TransformerBridge.boot_transformers(str(folder), device="cpu")
 
 
-def tiny_llama(folder: Path) -> Path:
+def tiny_llama(folder: Path, n_words: int = 29) -> Path:
     """A random Llama on disk whose four query heads share two of keys and values, and its
-    tokenizer: ``<s>`` before each text, then the words w0 to w28.
+    tokenizer: ``<s>`` before each text, then the words w0, w1, ..
     """
     torch.manual_seed(0)
-    words = ["<s>", "<unk>", "<b>&", *(f"w{i}" for i in range(29))]
+    words = ["<s>", "<unk>", "<b>&", *(f"w{i}" for i in range(n_words))]
     tokenizer = Tokenizer(
         models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
     )

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from mitool.analysis.attention import analyze_attention
+from mitool.analysis.attention.circuits import ov_circuit, ov_top1
+from mitool.analysis.attention.study import circuits_shown
 from mitool.analysis.attention.verdicts import Evidence, verdict
 from mitool.conversion import convert
 from mitool.errors import InputError, UsageError
@@ -162,6 +164,20 @@ def test_a_pretrained_folder(tmp_path: Path) -> None:
     without = analyze_attention(subject)
     assert without.claims["L0H0.induction_score"] == result.claims["L0H0.induction_score"]
     assert without.claims["L0H0.direct_logit_attribution"] is None
+
+
+def test_a_large_vocabulary_is_never_squared(tmp_path: Path) -> None:
+    subject = load_pretrained(tiny_llama(tmp_path / "llama", n_words=40_000))
+    result = analyze_attention(subject, texts=["w0 w3 w0", "w5 w39999"])
+    study = result.study
+    assert study.weights.W_E.dtype == torch.float32
+    assert study.labels is None
+    assert circuits_shown(study) == {}
+    assert not [name for name, x in result.arrays().items() if x.numel() > 40_003 * 8]
+    # what is multiplied out of one head is a row for each of 512 tokens
+    dense = ov_circuit(study.weights, 1, 2).rows(torch.arange(100)).argmax(dim=-1)
+    found = ov_top1(study.weights, 1, 2, torch.arange(100))
+    assert found == (dense == torch.arange(100)).double().mean().item()
 
 
 @pytest.mark.parametrize(
