@@ -53,7 +53,7 @@ def test_addition_digit_by_digit_is_learned(tmp_path: Path, digits: int) -> None
 
 
 def test_induction_heads_form_and_are_named(tmp_path: Path) -> None:
-    """The published run, on fresh batches, is at a loss of 0.326 after 6 000 steps."""
+    """The published run is at a loss of 0.326 after 6 000 steps."""
     config = RunConfig(Induction(), Induction.model, Induction.training, resolve("cpu"))
     loss = train(config, tmp_path).claims["test_loss"]
     assert isinstance(loss, float)

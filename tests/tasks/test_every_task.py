@@ -126,8 +126,8 @@ SHORT: list[tuple[Task, dict[str, Any], float]] = [
     (Digits(digits=1, operators=False, reverse_sum=True), {"epochs": 300, "lr": 1e-3}, 0.97),
     (
         Induction(length=20, max_value=63, subsequence=6, shortest=6),
-        {"epochs": 400, "lr": 5e-3, "weight_decay": 0.01},
-        0.95,
+        {"epochs": 200, "lr": 1e-2, "weight_decay": 0.01},
+        0.97,
     ),
     (SkipTrigram(groups=3, size=3, length=4), {"epochs": 200}, 0.97),
     (GreaterThan(nouns=3), {"epochs": 150}, 0.97),

@@ -17,7 +17,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> AttentionResult:
     training = replace(
         task.training, epochs=300, lr=1e-2, weight_decay=0.01, eval_every=100, eval_size=256
     )
-    model = replace(task.model, d_model=64, d_head=32, n_heads=2, normalization_type="none")
+    model = replace(task.model, d_model=64, d_head=32, n_heads=2)
     folder = tmp_path_factory.mktemp("induction") / "run"
     run = train(RunConfig(task, model, training, resolve("cpu", threads=1)), folder)
     accuracy = run.claims["test_accuracy"]
