@@ -21,7 +21,17 @@ TRAIN_CLAIMS = {
 
 
 @pytest.mark.parametrize(
-    "arguments", [["tasks"], ["doctor"], ["train", "modadd", *QUICK], ["inspect", "RUN"]]
+    "arguments",
+    [
+        ["tasks"],
+        ["doctor"],
+        ["train", "modadd", *QUICK],
+        ["inspect", "RUN"],
+        ["analyze", "attn", "RUN", "--format", "html"],
+        ["analyze", "fourier", "RUN", "--format", "html"],
+        ["convert", "RUN", "--to", "bridge"],
+    ],
+    ids=" ".join,
 )
 def test_json_is_one_document_on_stdout(
     invoke: Invoke, tmp_path: Path, arguments: list[str]
@@ -32,7 +42,9 @@ def test_json_is_one_document_on_stdout(
     assert done.exit_code == 0, done.stderr
     document = json.loads(done.stdout)
     assert document.keys() == ENVELOPE
-    assert document["command"] == " ".join(arguments[: 2 if arguments[0] == "train" else 1])
+    assert document["command"] == " ".join(
+        arguments[: 2 if arguments[0] in ("train", "analyze") else 1]
+    )
     if arguments[0] == "train":
         assert document["claims"].keys() >= TRAIN_CLAIMS
         folder = tmp_path / document["subject"]["run"]
