@@ -37,6 +37,9 @@ SHOWN_KINDS = ("attn_only", "normalization_type", "biases", "positional", "atten
 
 NO_NUMBERS = "expected finite logits on the task, found NaN or infinite ones"
 
+POOR = 0.5
+"""Accuracy below which the task may be the wrong one."""
+
 SAMPLE = 256
 """Examples on which a checkpoint is compared with the bridge made from it."""
 
@@ -97,6 +100,11 @@ def convert(
         raise InputError(f"{path}: {NO_NUMBERS}")
     claims = _claims(foreign, scores, task)
     warnings = [*foreign.warnings, *_differences(file, claims)]
+    if (accuracy := scores["test"].accuracy) < POOR:
+        warnings.append(
+            f"the model is right on {accuracy:.1%} of the test answers: another task, or other "
+            "options of it, may be what it was trained on"
+        )
     if split is None:
         warnings.append(
             f"the claims on training examples are undefined: task {task.name} is a stream of "

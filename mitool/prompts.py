@@ -15,6 +15,9 @@ from mitool.tasks import Examples, Task
 REQUIRED, ANSWERS = ("clean", "corrupted"), ("correct_idx", "incorrect_idx")
 """Columns of a file of pairs: those that it must have, and those of the two answers' tokens."""
 
+MOST_SHOWN = 120
+"""Letters of a file's own text in a message."""
+
 
 @dataclass(frozen=True)
 class Prompts:
@@ -63,6 +66,12 @@ def of_examples(examples: Examples, task: Task) -> Prompts:
     return Prompts(examples.tokens, task.answer_positions, examples.targets)
 
 
+def examples_of(prompts: Prompts) -> Examples:
+    """The task's examples that prompts were made of."""
+    assert prompts.targets is not None, "a task's examples come with answers"
+    return Examples(prompts.tokens, prompts.targets)
+
+
 def of_texts(
     texts: Sequence[Int[Tensor, " pos"]], answers: Sequence[tuple[int, int]] | None = None
 ) -> list[Prompts]:
@@ -92,13 +101,14 @@ def read_pairs(path: Path) -> list[PairTexts]:
         InputError: it is missing, no such file, or a line of it is damaged.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
             if missing:
+                found = ", ".join(map(repr, reader.fieldnames or ())) or "none"
                 raise InputError(
-                    f"{path}: expected a CSV file with the columns {' and '.join(REQUIRED)}, "
-                    f"found none named {missing[0]}"
+                    f"{path}: expected a CSV file, its fields apart by commas, with the columns "
+                    f"{' and '.join(REQUIRED)}; found {found[:MOST_SHOWN]}"
                 )
             pairs = [_pair(path, reader.line_num, row) for row in reader]
     except OSError as failure:
@@ -124,8 +134,11 @@ def encode_pairs(
     texts, answers = [], []
     for pair in pairs:
         texts.append(encode(pair.clean))
-        if not len(texts[-1]):
-            raise InputError(f"{path}, line {pair.line}: the clean text has no token")
+        if len(texts[-1]) < 2:
+            raise InputError(
+                f"{path}, line {pair.line}: expected a clean text of at least two tokens, found "
+                f"{len(texts[-1])}"
+            )
         if pair.correct is not None and pair.incorrect is not None:
             answers.append((pair.correct, pair.incorrect))
             for name, token in zip(ANSWERS, answers[-1], strict=True):
@@ -141,6 +154,8 @@ def _pair(path: Path, line: int, row: dict[str, str | None]) -> PairTexts:
     clean, corrupted = row["clean"], row["corrupted"]
     if clean is None or corrupted is None or None in row:
         raise InputError(f"{path}, line {line}: expected as many fields as the heading has")
+    if not clean.strip() or not corrupted.strip():
+        raise InputError(f"{path}, line {line}: expected a clean and a corrupted text, found none")
     answers = [row.get(name) for name in ANSWERS]
     try:
         correct, incorrect = (None if text in (None, "") else int(text) for text in answers)
@@ -149,4 +164,6 @@ def _pair(path: Path, line: int, row: dict[str, str | None]) -> PairTexts:
             f"{path}, line {line}: expected the numbers of tokens as {' and '.join(ANSWERS)}, "
             f"found {answers}"
         ) from None
+    if (correct is None) != (incorrect is None):
+        raise InputError(f"{path}, line {line}: expected both answers or neither, found one")
     return PairTexts(clean, corrupted, correct, incorrect, line)

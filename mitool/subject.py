@@ -106,6 +106,11 @@ def load(path: str | Path) -> Subject:
     Raises:
         InputError: it is missing, damaged, of another kind, or contradicts itself.
     """
+    if _is_pretrained(Path(path)):
+        raise InputError(
+            f"{path}: expected a checkpoint or a run of mitool, found a Hugging Face model, which "
+            "`mitool analyze attn` looks at"
+        )
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
     if metadata.kind != "transformer":

@@ -97,7 +97,7 @@ def test_a_checkpoint_to_a_bridge_and_back_keeps_every_bit(tmp_path: Path) -> No
         there.save(tmp_path / "bridge.safetensors")
         again = convert(tmp_path / "bridge.safetensors", TASK, threads=1)
         assert again.model.cfg == first.model.cfg
-        assert again.warnings == ()
+        assert ["right on" in warning for warning in again.warnings] == [True]  # random weights
         for name, weight in first.tensors.items():
             assert torch.equal(again.tensors[name], weight), name
 

@@ -35,6 +35,10 @@ class Check:
         return f"{self.name} {self.operator} {json.dumps(self.value)}"
 
 
+MOST_NAMED = 24
+"""Claims that a message names one by one."""
+
+
 def parse_check(text: str) -> Check:
     """Read ``NAME OP VALUE``; the value is JSON, or else a plain word.
 
@@ -93,9 +97,17 @@ def _names(check: Check, claims: Collection[str]) -> list[str]:
     names = fnmatch.filter(claims, check.name)
     if not names:
         raise UsageError(
-            f"--check: no claim is named {check.name!r}: {nearest(check.name, claims)}"
+            f"--check: no claim is named {check.name!r}: {nearest(check.name, _shortened(claims))}"
         )
     return names
+
+
+def _shortened(claims: Collection[str]) -> list[str]:
+    """The claims of many like things by the first one's, with a wildcard: ``*.entropy``."""
+    if len(claims) <= MOST_NAMED:
+        return list(claims)
+    names = (name.rpartition(".") for name in claims)
+    return list(dict.fromkeys(f"*.{last}" if group else last for group, _, last in names))
 
 
 def _holds(check: Check, found: Claim) -> bool:

@@ -87,9 +87,13 @@ def _by_measure(sentences: Mapping[str, str]) -> tuple[Table, ...]:
 
 def _abreast(groups: Mapping[str, Mapping[str, Claim]]) -> Table:
     if len(groups) > MOST_ABREAST:
-        measures = tuple(next(iter(groups.values())))
+        measures = tuple(
+            measure
+            for measure in next(iter(groups.values()))
+            if any(group[measure] is not None for group in groups.values())
+        )
         by_group = (
-            (name, tuple(cell(value, "undefined") for value in group.values()))
+            (name, tuple(cell(group[measure], "undefined") for measure in measures))
             for name, group in groups.items()
         )
         return Table("", measures, tuple(by_group))

@@ -177,7 +177,8 @@ def test_tokens_of_one_name_keep_their_cells(pairs: AttentionResult) -> None:
 
 def test_outputs_of_one_name_keep_their_cells(pairs: AttentionResult) -> None:
     labels = ("x", "x", "<s>", "3", "4", "=")
-    (trace, _) = by_name(changed(pairs, labels=labels))["ov_circuits"].plot.data
+    drawn = dict(enumerate(labels))
+    (trace, _) = by_name(changed(pairs, drawn=drawn))["ov_circuits"].plot.data
     assert trace.y == ("x (0)", "x (1)", "&lt;s&gt;", "3", "4", "=")
     assert trace.x == trace.y[:5]
 
@@ -188,6 +189,7 @@ def test_hostile_tokens_are_harmless(pairs: AttentionResult, text: str) -> None:
     hostile = changed(
         pairs,
         labels=(text,) * 6,
+        drawn=dict.fromkeys(range(6), text),
         key_labels=(text, "1", "2: ="),
         answer_labels=(text,),
         shown=(shown, shown),
@@ -200,7 +202,7 @@ def test_hostile_tokens_are_harmless(pairs: AttentionResult, text: str) -> None:
     read = Tags(own(render_page(attention_report(hostile))))
     assert not read.all("img")
     assert not [a for _, attributes in read.tags for a in attributes if a.startswith("on")]
-    assert f"What the answer's token {text} looks for" in read.texts["h3"]
+    assert f"What the token {text} at the answer position looks for" in read.texts["h3"]
 
 
 def test_a_page_keeps_as_many_examples_as_fit(pairs: AttentionResult) -> None:
@@ -233,12 +235,14 @@ def test_of_many_heads_those_that_add_most_are_drawn(pairs: AttentionResult) -> 
             attribution=attribution,
         ),
         kinds={
-            kind: replace(kept, scores=kept.scores.repeat(1, 10))
+            kind: replace(
+                kept, scores=kept.scores.repeat(1, 10), by_position=kept.by_position.repeat(1, 10)
+            )
             for kind, kept in study.kinds.items()
         },
         ov_top1=study.ov_top1.repeat(1, 10),
         copying_score=study.copying_score.repeat(1, 10),
-        top_tokens=study.top_tokens * 10,
+        top_places=study.top_places * 10,
         ov_eigenvalues=study.ov_eigenvalues.repeat(1, 10, 1),
         to_answer_operand=None,
         answer_row=None,
@@ -282,7 +286,7 @@ def test_the_answers_row_is_a_bar_for_each_token(pairs: AttentionResult) -> None
     figure = by_name(pairs)["qk_answer_row"]
     row = pairs.study.answer_row
     assert row is not None
-    assert figure.title == "What the answer's token = looks for"
+    assert figure.title == "What the token = at the answer position looks for"
     first = int(figure.plot.layout.annotations[0].text[3])
     assert list(figure.plot.data[0].y) == pytest.approx(row.scores[0, first].tolist(), rel=1e-3)
     assert figure.plot.data[0].x == pairs.study.labels
@@ -302,10 +306,11 @@ def test_measures_name_chance_and_leave_out_what_is_undefined(pairs: AttentionRe
     figure = by_name(pairs)["measures"]
     names = [a.text for a in figure.plot.layout.annotations]
     chance = pairs.study.kinds["previous_token"].chance
-    assert names[0] == f"previous-token<br>(chance {chance:.2f})"
+    assert names[1] == f"previous-token<br>(chance {chance:.2g})"
     assert "Undefined here: induction." in figure.caption
     assert not any("induction" in name for name in names)
-    assert_shows(figure.plot.data[0], pairs.study.kinds["previous_token"].scores)
+    assert "OV top-1<br>(chance 0.2)" in names
+    assert_shows(figure.plot.data[1], pairs.study.kinds["previous_token"].scores)
 
 
 def test_one_head_has_bars_for_heatmaps() -> None:
@@ -313,7 +318,7 @@ def test_one_head_has_bars_for_heatmaps() -> None:
     figures = by_name(result)
     (bars,) = figures["measures"].plot.data
     values = dict(zip(bars.y, bars.x, strict=True))
-    assert values["OV top-1"] == pytest.approx(result.study.ov_top1.item(), abs=1e-4)
+    assert values["OV top-1 (chance 0.2)"] == pytest.approx(result.study.ov_top1.item(), abs=1e-4)
     (mean,) = figures["mean_attention"].plot.data
     expected = result.study.observation.mean_attention.flatten().tolist()
     assert list(mean.y) == pytest.approx(expected, abs=1e-4)

@@ -42,6 +42,7 @@ def analyze_attention(
         "seed": seed,
         "pairs": None if pairs is None else str(pairs),
         "prompts": list(texts),
+        "read": material.name,
         "prompts_read": sum(map(len, material.prompts)),
     }
     return attention_result(study(material, seed, progress), subject.describe(), config)

@@ -49,7 +49,7 @@ def _constant_token(groups: Sequence[Prompts]) -> int | None:
     """The token at the first answer position that holds the same one in all prompts."""
     for answer in range(len(groups[0].answer_positions)):
         found = torch.cat([p.tokens[:, p.answer_positions[answer]] for p in groups])
-        if len(found) > 1 and (found == found[0]).all():
+        if (found == found[0]).all():
             return int(found[0])
     return None
 

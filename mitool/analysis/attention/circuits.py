@@ -35,6 +35,12 @@ class Factors:
         """Some rows, multiplied out."""
         return self.left[chosen] @ self.right
 
+    def cells(
+        self, rows: Int[Tensor, " row"], columns: Int[Tensor, " column_of_some"]
+    ) -> Float[Tensor, "row column_of_some"]:
+        """Where some rows and columns cross, multiplied out."""
+        return self.left[rows] @ self.right[:, columns]
+
     def dense(self) -> Float[Tensor, "row column"]:
         return self.left @ self.right
 

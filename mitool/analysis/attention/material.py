@@ -5,20 +5,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
+from mitool.analysis.attention.observe import IsRight, equals_target
 from mitool.device import generator
 from mitool.errors import UsageError
 from mitool.models.pretrained import Pretrained
-from mitool.prompts import Prompts, encode_pairs, of_examples, of_texts, read_pairs
+from mitool.prompts import (
+    Prompts,
+    encode_pairs,
+    examples_of,
+    of_examples,
+    of_texts,
+    read_pairs,
+)
 from mitool.settings import AttentionSettings
 from mitool.subject import Subject
+from mitool.tasks import Task
 
 LISTED, DRAWN = 65_536, 1024
 """Examples of a list that is taken whole, and examples drawn else."""
 
+REPEATED_TOKENS = "random tokens, repeated"
 REPEATED, REPEATS = 32, 16
-"""Length of the random tokens that are repeated to score kinds of heads, and their number."""
+"""The greatest length of random tokens that are repeated to score kinds of heads, and the number
+of such texts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +39,7 @@ class Material:
     """A model with what its attention is looked at on.
 
     Attributes:
+        name: what the prompts are.
         label: a token as a reader sees it.
         prompts: in groups of one length.
         n_shown: of how many prompts the patterns are kept.
@@ -36,8 +50,10 @@ class Material:
         copies_operand: whether every answer is one of the operands.
         grid: (values of a, values of b) where the prompts are all pairs of operands, row by row.
         values: the value of each output that is a number, by token.
+        is_right: which answers are right.
     """
 
+    name: str
     bridge: TransformerBridge
     label: Callable[[int], str]
     prompts: Sequence[Prompts]
@@ -48,6 +64,7 @@ class Material:
     copies_operand: bool = False
     grid: tuple[int, int] | None = None
     values: Mapping[int, int] = field(default_factory=dict)
+    is_right: IsRight = equals_target
 
     @property
     def has_common_start(self) -> bool:
@@ -79,28 +96,32 @@ def material_of(
         d_vocab_out = subject.bridge.cfg.d_vocab_out
         given = encode_pairs(pairs, read_pairs(pairs), subject.encode, d_vocab_out)
     elif texts:
-        given = of_texts([subject.encode(text) for text in texts])
+        given = of_texts([_encoded(subject, text) for text in texts])
     if given:
         _require_fits(given, subject.bridge.cfg.n_ctx)
-        return _untasked(subject, given, diagnostic, settings.shown)
+        name = "prompts" if pairs is None else "clean texts of pairs"
+        return _untasked(subject, name, given, diagnostic, settings.shown)
     if isinstance(subject, Subject):
         return _of_task(subject, settings, seed)
     assert diagnostic is not None
-    return _untasked(subject, [diagnostic], diagnostic, 1)
+    return _untasked(subject, REPEATED_TOKENS, [diagnostic], diagnostic, 1)
 
 
 def _untasked(
     subject: Subject | Pretrained,
+    name: str,
     prompts: Sequence[Prompts],
     diagnostic: Prompts | None,
     n_shown: int,
 ) -> Material:
     return Material(
+        name=name,
         bridge=subject.bridge,
         label=subject.label,
         prompts=prompts,
         n_shown=n_shown,
         diagnostic=diagnostic,
+        values=_values(subject.task) if isinstance(subject, Subject) else {},
     )
 
 
@@ -111,8 +132,8 @@ def _of_task(subject: Subject, settings: AttentionSettings, seed: int) -> Materi
         examples = task.examples()
     else:
         examples = task.sample(n or DRAWN, generator(seed, "attention"))
-    labels = task.vocabulary[: task.d_vocab_out]
     return Material(
+        name=f"examples of task {task.name}",
         bridge=subject.bridge,
         label=subject.label,
         prompts=[of_examples(examples, task)],
@@ -121,22 +142,43 @@ def _of_task(subject: Subject, settings: AttentionSettings, seed: int) -> Materi
         operand_positions=task.operand_positions,
         copies_operand=task.copies_operand,
         grid=task.grid_shape if is_whole else None,
-        values={token: int(label) for token, label in enumerate(labels) if label.isdecimal()},
+        values=_values(task),
+        is_right=lambda answers, prompts: task.is_right(answers, examples_of(prompts)),
     )
+
+
+def _values(task: Task) -> dict[int, int]:
+    """The value of each output that is a number."""
+    labels = task.vocabulary[: task.d_vocab_out]
+    return {token: int(label) for token, label in enumerate(labels) if label.isdecimal()}
+
+
+def _encoded(subject: Subject | Pretrained, text: str) -> Int[Tensor, " pos"]:
+    tokens = subject.encode(text)
+    if len(tokens) < 2:
+        raise UsageError(
+            f"--prompt: expected a text of at least two tokens, found {text!r} with {len(tokens)}"
+        )
+    return tokens
 
 
 def _repeated(subject: Pretrained, seed: int) -> Prompts:
-    """Random tokens, repeated once, behind the token that every text starts with."""
+    """Random tokens, repeated, behind the token that every text starts with.
+
+    What is repeated is of another length in each, so that what followed the last occurrence of a
+    token is at no fixed distance.
+    """
     cfg, start = subject.bridge.cfg, subject.start
-    length = min(REPEATED, (cfg.n_ctx - len(start)) // 2)
     special = set(subject.bridge.tokenizer.all_special_ids)
     usual = torch.tensor([token for token in range(cfg.d_vocab) if token not in special])
-    drawn = torch.randint(
-        len(usual), (REPEATS, length), generator=generator(seed, "repeated tokens")
-    )
-    tokens = usual[drawn]
-    first = torch.tensor(start, dtype=torch.int64).expand(REPEATS, len(start))
-    return Prompts(torch.cat([first, tokens, tokens], dim=1), (len(start) + 2 * length - 1,))
+    length = min(2 * REPEATED, cfg.n_ctx - len(start))
+    drawn = generator(seed, "repeated tokens")
+    rows = []
+    for period in range(length // 2, max(length // 2 - REPEATS, 1), -1):
+        tokens = usual[torch.randint(len(usual), (period,), generator=drawn)]
+        rows.append(tokens.repeat(-(-length // period))[:length])
+    first = torch.tensor(start, dtype=torch.int64).expand(len(rows), len(start))
+    return Prompts(torch.cat([first, torch.stack(rows)], dim=1), (len(start) + length - 1,))
 
 
 def _require_fits(groups: Sequence[Prompts], n_ctx: int) -> None:

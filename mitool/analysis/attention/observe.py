@@ -21,6 +21,17 @@ OFFSETS = 16
 """Where prompts differ in length: keys so far back from the answer are told apart."""
 
 
+IsRight = Callable[[Int[Tensor, "example answer"], Prompts], Bool[Tensor, "example answer"]]
+
+
+def equals_target(
+    answers: Int[Tensor, "example answer"], prompts: Prompts
+) -> Bool[Tensor, "example answer"]:
+    """Right is what is the target."""
+    assert prompts.targets is not None, "the prompts come with answers"
+    return answers == prompts.targets
+
+
 @dataclass(frozen=True)
 class Pass:
     """A forward pass over some prompts.
@@ -90,7 +101,7 @@ class Observation:
     Attributes:
         mean_attention: from each answer position, where all prompts have one length; else from
             the last token to the first one and, counted back from itself, to the ``OFFSETS``
-            nearest.
+            nearest, the first one left out.
         entropy: of attention from the answer positions, in nats, mean.
         first_token: attention from the answer positions to the first token, mean.
         by_token: attention from the answer positions to each token of the vocabulary, mean.
@@ -101,6 +112,7 @@ class Observation:
             answer, operand]; None where the answers have no operands.
         losses: cross-entropy of each example in nats, mean over its answers; None where no answer
             is known.
+        accuracy: share of the answers that are right: those with the largest logit; None likewise.
     """
 
     mean_attention: Float[Tensor, "layer head answer key"]
@@ -110,6 +122,7 @@ class Observation:
     attribution: Float[Tensor, "layer head"] | None
     operands: Float[Tensor, "layer head example answer operand"] | None
     losses: Float[Tensor, " example"] | None
+    accuracy: float | None
 
 
 class Observer:
@@ -118,6 +131,7 @@ class Observer:
     Args:
         operand_positions: the positions whose attention is kept example by example.
         scores: given the passes too, where they are to score kinds of heads.
+        is_right: which answers are right.
     """
 
     def __init__(
@@ -126,7 +140,9 @@ class Observer:
         groups: Sequence[Prompts],
         operand_positions: Sequence[int] = (),
         scores: KindScores | None = None,
+        is_right: IsRight = equals_target,
     ) -> None:
+        self._is_right = is_right
         self._weights = weights
         self._one_length = len({prompts.tokens.shape[1] for prompts in groups}) == 1
         self._operand_positions = list(operand_positions)
@@ -138,7 +154,7 @@ class Observer:
         self._attribution: list[Tensor] = []
         self._operands: list[Tensor] = []
         self._losses: list[Tensor] = []
-        self._n = self._n_answered = 0
+        self._n = self._n_answered = self._n_right = 0
 
     def add(self, seen: Pass) -> None:
         attention = seen.from_answers.double()
@@ -163,6 +179,8 @@ class Observer:
         logprobs = seen.logits.double().log_softmax(dim=-1)
         losses = -logprobs.gather(-1, right[:, :, None])[..., 0].masked_fill(~answered, 0.0)
         self._losses.append(losses.sum(dim=-1) / answered.sum(dim=-1))
+        answers = seen.logits.argmax(dim=-1)
+        self._n_right += int((self._is_right(answers, seen.prompts) & answered).sum())
         attribution = _attribution(self._weights, seen, right, answered)
         self._attribution.append(attribution)
         self._n_answered += int(answered.sum())
@@ -179,6 +197,7 @@ class Observer:
             attribution=mean(self._attribution, self._n_answered) if self._attribution else None,
             operands=torch.cat(self._operands, dim=2) if self._operands else None,
             losses=torch.cat(self._losses) if self._losses else None,
+            accuracy=self._n_right / self._n_answered if self._n_answered else None,
         )
 
 
@@ -189,6 +208,7 @@ def observe(
     *,
     operand_positions: Sequence[int] = (),
     scores: KindScores | None = None,
+    is_right: IsRight = equals_target,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Observation:
     """Run the model on all prompts.
@@ -196,7 +216,7 @@ def observe(
     Args:
         progress: told of the prompts done, and of all.
     """
-    observer = Observer(weights, groups, operand_positions, scores)
+    observer = Observer(weights, groups, operand_positions, scores, is_right)
     done, total = 0, sum(map(len, groups))
     for seen in passes(bridge, groups):
         observer.add(seen)
@@ -240,7 +260,7 @@ def _by_offset(
     attention: Float[Tensor, "layer example head answer key"],
 ) -> Float[Tensor, "layer example head answer place"]:
     """Attention from the last token to the first one, then to itself, the one before, .."""
-    nearest = attention.flip(-1)[..., :OFFSETS]
-    missing = OFFSETS - nearest.shape[-1]
-    nearest = torch.nn.functional.pad(nearest, (0, missing))
-    return torch.cat([attention[..., :1], nearest], dim=-1)
+    first, others = attention[..., :1], attention[..., 1:]
+    nearest = others.flip(-1)[..., :OFFSETS]
+    nearest = torch.nn.functional.pad(nearest, (0, OFFSETS - nearest.shape[-1]))
+    return torch.cat([first, nearest], dim=-1)

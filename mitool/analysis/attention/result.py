@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from mitool.analysis.attention.study import AttentionStudy
-from mitool.analysis.attention.verdicts import Evidence, verdict
+from mitool.analysis.attention.verdicts import Evidence, Scored, verdict
 from mitool.result import Claim, Result
+
+POOR = 0.5
+"""Accuracy below which a reader is warned."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class AttentionResult(Result):
             "copying_score": study.copying_score,
             "attention_to_answer_operand": study.to_answer_operand,
             **{f"{kind}_score": kept.scores for kind, kept in study.kinds.items()},
+            **{f"{kind}_by_position": kept.by_position for kind, kept in study.kinds.items()},
             **{f"pattern.{i}": shown.pattern for i, shown in enumerate(study.shown)},
         }
         if study.answer_row is not None:
@@ -71,6 +75,8 @@ def attention_result(
         "n_layers": study.weights.W_Q.shape[0],
         "n_heads": study.weights.W_Q.shape[1],
     }
+    if study.observation.accuracy is not None:
+        claims["accuracy"] = study.observation.accuracy
     if study.to_answer_operand is not None:
         claims["attention_to_answer_operand"] = study.to_answer_operand.max().item()
     for kind, kept in study.kinds.items():
@@ -104,7 +110,7 @@ def _evidence(
     study: AttentionStudy, layer: int, head: int, own: Mapping[str, float | None]
 ) -> Evidence:
     kinds = {
-        kind: (score, kept.chance)
+        kind: Scored(score, kept.chance, kept.by_position[layer, head].item())
         for kind, kept in study.kinds.items()
         if (score := own[f"{kind}_score"]) is not None
     }
@@ -113,12 +119,14 @@ def _evidence(
     assert top1 is not None
     return Evidence(
         to_answer_operand=own.get("attention_to_answer_operand"),
+        operands=study.n_operands,
         kinds=kinds,
+        kinds_on=study.kinds_on,
         rests_on_first=(
             study.observation.first_token[layer, head].item() if study.has_common_start else None
         ),
         entropy=entropy,
-        top_tokens=study.top_tokens[study.weights.heads.index((layer, head))],
+        top_places=study.top_places[study.weights.heads.index((layer, head))],
         ov_top1=top1,
         copying_score=own["copying_score"],
         rank_correlation=own["qk_rank_correlation"],
@@ -129,7 +137,12 @@ def _evidence(
 def _warnings(study: AttentionStudy) -> tuple[str, ...]:
     """Why measures are undefined, each once for all heads."""
     found = []
-    row = study.answer_row
+    accuracy, row = study.observation.accuracy, study.answer_row
+    if accuracy is not None and accuracy < POOR:
+        found.append(
+            f"the model is right on {accuracy:.1%} of the answers: what its heads do may not be "
+            "what the task asks for"
+        )
     if row is None:
         found.append(
             "qk_rank_correlation is undefined: no answer is read at a token that is the same in "

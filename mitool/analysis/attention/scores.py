@@ -20,6 +20,14 @@ def previous_token(tokens: Int[Tensor, "example pos"]) -> Bool[Tensor, "example 
     return torch.eye(n, dtype=torch.bool).roll(-1, dims=1).tril().expand(len(tokens), n, n)
 
 
+def current_token(tokens: Int[Tensor, "example pos"]) -> Bool[Tensor, "example query key"]:
+    """The query itself, but for the first, which may have no other choice."""
+    n = tokens.shape[1]
+    itself = torch.eye(n, dtype=torch.bool)
+    itself[0] = False
+    return itself.expand(len(tokens), n, n)
+
+
 def duplicate_token(tokens: Int[Tensor, "example pos"]) -> Bool[Tensor, "example query key"]:
     """Earlier occurrences of the query's own token."""
     return (tokens[:, :, None] == tokens[:, None, :]).tril(diagonal=-1)
@@ -33,6 +41,7 @@ def induction(tokens: Int[Tensor, "example pos"]) -> Bool[Tensor, "example query
 
 
 KINDS: dict[str, Looks] = {
+    "current_token": current_token,
     "previous_token": previous_token,
     "duplicate_token": duplicate_token,
     "induction": induction,
@@ -47,11 +56,15 @@ class KindScore:
         scores: [layer, head]; NaN where no query has a key of the kind.
         chance: the same for attention permuted at random over the keys that each query may see:
             exactly the share of those keys that are of the kind.
+        by_position: the same for attention permuted at random among the prompts of one length:
+            exactly what the mean pattern scores. A head that looks at fixed positions, whatever
+            stands there, scores no more than this.
         n_queries: how many queries have such keys.
     """
 
     scores: Float[Tensor, "layer head"]
     chance: float
+    by_position: Float[Tensor, "layer head"]
     n_queries: int
 
 
@@ -63,6 +76,9 @@ class KindScores:
         self._sums = {kind: torch.zeros(n_layers, n_heads, dtype=torch.float64) for kind in KINDS}
         self._chances = dict.fromkeys(KINDS, 0.0)
         self._counts = dict.fromkeys(KINDS, 0)
+        self._patterns: dict[int, Tensor] = {}
+        self._keys: dict[tuple[str, int], Tensor] = {}
+        self._examples: dict[int, int] = {}
 
     def add(
         self,
@@ -70,20 +86,30 @@ class KindScores:
         patterns: Float[Tensor, "layer example head query key"],
     ) -> None:
         """Count a batch; patterns are looked at from every position."""
-        n = tokens.shape[1]
+        n, attention = tokens.shape[1], patterns.double()
         seen = torch.arange(1, n + 1) if self._causal else torch.full((n,), n)
+        self._examples[n] = self._examples.get(n, 0) + len(tokens)
+        self._patterns[n] = self._patterns.get(n, torch.zeros(())) + attention.sum(dim=1)
         for kind, looks in KINDS.items():
             keys = looks(tokens)
             has_key = keys.any(dim=-1)
-            on_keys = torch.einsum("lehqk,eqk->lh", patterns.double(), keys.double())
-            self._sums[kind] += on_keys
+            self._sums[kind] += torch.einsum("lehqk,eqk->lh", attention, keys.double())
             self._chances[kind] += (keys.sum(dim=-1) / seen)[has_key].sum().item()
             self._counts[kind] += int(has_key.sum())
+            total = self._keys.get((kind, n), torch.zeros(()))
+            self._keys[kind, n] = total + keys.double().sum(dim=0)
 
     def result(self) -> dict[str, KindScore]:
         found = {}
         for kind, sums in self._sums.items():
-            n = self._counts[kind]
-            chance = self._chances[kind] / n if n else torch.nan
-            found[kind] = KindScore(sums / n if n else sums * torch.nan, chance, n)
+            count = self._counts[kind]
+            by_position = torch.zeros_like(sums)
+            for n, pattern in self._patterns.items():
+                by_position += (pattern / self._examples[n] * self._keys[kind, n]).sum(dim=(-2, -1))
+            found[kind] = KindScore(
+                scores=sums / count if count else sums * torch.nan,
+                chance=self._chances[kind] / count if count else torch.nan,
+                by_position=by_position / count if count else sums * torch.nan,
+                n_queries=count,
+            )
         return found

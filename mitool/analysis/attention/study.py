@@ -1,6 +1,6 @@
 """The analysis of a model's attention: what it is made on, and all that is found."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,20 +9,18 @@ from torch import Tensor
 
 from mitool.analysis.attention.answers import AnswerRow, answer_row, to_answer_operand
 from mitool.analysis.attention.circuits import (
-    Factors,
     chosen_tokens,
     copying_score,
-    ov_circuit,
     ov_eigenvalues,
     ov_top1,
-    qk_circuit,
 )
 from mitool.analysis.attention.composition import Composition, composition
-from mitool.analysis.attention.material import Material
+from mitool.analysis.attention.material import REPEATED_TOKENS, Material
 from mitool.analysis.attention.observe import Observation, observe
 from mitool.analysis.attention.scores import KindScore, KindScores
 from mitool.analysis.attention.shown import ShownPattern, answer_labels, key_labels, shown_patterns
 from mitool.analysis.attention.weights import Weights, weights_of
+from mitool.tasks import NO_ANSWER
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,11 @@ class AttentionStudy:
     Attributes:
         weights: with the norms folded in.
         labels: the tokens of a vocabulary that is small enough to be shown; else None.
+        drawn: the tokens, with their labels, whose circuits are drawn: all of a small vocabulary,
+            of another those of the prompts that have most attention, and the answers.
         key_labels: what stands at each place of ``observation.mean_attention``.
-        kinds: previous-token, duplicate-token and induction scores.
+        kinds: current-, previous-, duplicate-token and induction scores.
+        kinds_on: what those are taken on, if that is not the prompts.
         ov_top1: share of tokens whose largest output is themselves.
         ov_eigenvalues: of the OV circuit.
         copying_score: share of their mass with a positive real part; NaN for a head of zeros.
@@ -41,26 +42,29 @@ class AttentionStudy:
         to_answer_operand: share of the answers with a choice of operands for which the head's
             attention is largest on one that is the answer; None where answers are no operands.
         is_causal: whether attention only looks back.
-        top_tokens: the ``TOP_TOKENS`` tokens of each head with most of its attention from the
-            answers, each with its share, by head.
+        top_places: where each head has most of its attention from the answers, with the shares:
+            ``TOP_PLACES`` positions, or tokens where the prompts differ in length; by head.
         has_common_start: whether all prompts start with the same token, which is no operand.
     """
 
     weights: Weights
     labels: tuple[str, ...] | None
+    drawn: Mapping[int, str]
     key_labels: tuple[str, ...]
     answer_labels: tuple[str, ...]
     grid: tuple[int, int] | None
     observation: Observation
     kinds: dict[str, KindScore]
+    kinds_on: str | None
     ov_top1: Float[Tensor, "layer head"]
     ov_eigenvalues: Complex[Tensor, "layer head d_head"]
     copying_score: Float[Tensor, "layer head"]
     answer_row: AnswerRow | None
     to_answer_operand: Float[Tensor, "layer head"] | None
+    n_operands: int
     composition: Composition | None
     is_causal: bool
-    top_tokens: tuple[tuple[tuple[str, float], ...], ...]
+    top_places: tuple[tuple[tuple[str, float], ...], ...]
     has_common_start: bool
     shown: tuple[ShownPattern, ...]
 
@@ -68,7 +72,10 @@ class AttentionStudy:
 MOST_LABELS = 4096
 """Tokens of a vocabulary that is shown whole."""
 
-TOP_TOKENS = 3
+MOST_DRAWN, MOST_OF_PROMPTS = 256, 48
+"""Tokens whose circuits are drawn: of a vocabulary as a whole, and of the prompts."""
+
+TOP_PLACES = 3
 
 
 def study(
@@ -95,6 +102,7 @@ def study(
         prompts,
         operand_positions=material.operand_positions,
         scores=scores if material.diagnostic is None else None,
+        is_right=material.is_right,
         progress=progress,
     )
     tokens = chosen_tokens(weights.W_U.shape[1], seed)
@@ -105,45 +113,56 @@ def study(
     return AttentionStudy(
         weights=weights,
         labels=tuple(map(material.label, range(d_vocab))) if d_vocab <= MOST_LABELS else None,
+        drawn={token: material.label(token) for token in _drawn(material, observation)},
         key_labels=key_labels(material),
         answer_labels=answer_labels(material),
         grid=material.grid,
         observation=observation,
         kinds=scores.result(),
+        kinds_on=None if material.diagnostic is None else REPEATED_TOKENS,
         ov_top1=_by_head(top1, n_layers),
         ov_eigenvalues=eigenvalues.unflatten(0, (n_layers, n_heads)),
         copying_score=_by_head(copying, n_layers),
         answer_row=answer_row(material, weights),
         to_answer_operand=to_answer_operand(material, observation),
+        n_operands=len(material.operand_positions),
         composition=composition(weights),
         is_causal=is_causal,
-        top_tokens=_top_tokens(observation.by_token, material.label),
+        top_places=_top_places(observation, material),
         has_common_start=material.has_common_start,
         shown=shown_patterns(material, observation.losses, seed),
     )
 
 
-def _top_tokens(
-    by_token: Float[Tensor, "layer head d_vocab"], label: Callable[[int], str]
+def _drawn(material: Material, observation: Observation) -> list[int]:
+    share = observation.by_token.mean(dim=(0, 1))
+    if len(share) <= MOST_DRAWN:
+        return list(range(len(share)))
+    most = share.topk(MOST_OF_PROMPTS)
+    tokens = set(most.indices[most.values > 0].tolist())
+    for prompts in material.prompts:
+        for answers in (prompts.targets, prompts.others):
+            if answers is not None:
+                tokens |= set(answers[answers != NO_ANSWER].unique().tolist()[:MOST_OF_PROMPTS])
+    return sorted(tokens)
+
+
+def _top_places(
+    observation: Observation, material: Material
 ) -> tuple[tuple[tuple[str, float], ...], ...]:
-    top = by_token.flatten(end_dim=1).topk(min(TOP_TOKENS, by_token.shape[-1]))
+    one_length = len(material.prompts) == 1
+    shares = observation.mean_attention.mean(dim=2) if one_length else observation.by_token
+    top = shares.flatten(end_dim=1).topk(min(TOP_PLACES, shares.shape[-1]))
+    labels = [f"position {label}" for label in key_labels(material)] if one_length else None
     return tuple(
-        tuple((label(token), share) for token, share in zip(tokens, shares, strict=True))
-        for tokens, shares in zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        tuple(
+            (labels[place] if labels else repr(material.label(place)), share)
+            for place, share in zip(places, values, strict=True)
+        )
+        for places, values in zip(top.indices.tolist(), top.values.tolist(), strict=True)
     )
 
 
 def _by_head(values: Sequence[float | None], n_layers: int) -> Float[Tensor, "layer head"]:
     known = [torch.nan if value is None else value for value in values]
     return torch.tensor(known, dtype=torch.float64).unflatten(0, (n_layers, -1))
-
-
-def circuits_shown(study: AttentionStudy) -> dict[str, tuple[Factors, Factors]]:
-    """(OV, QK) of each head by its name, of a vocabulary that is small enough to be shown."""
-    if study.labels is None:
-        return {}
-    weights = study.weights
-    return {
-        f"L{layer}H{head}": (ov_circuit(weights, layer, head), qk_circuit(weights, layer, head))
-        for layer, head in weights.heads
-    }

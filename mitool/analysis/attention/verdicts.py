@@ -4,16 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 KIND_NAMES = {
+    "current_token": ("current-token head", "the token itself"),
     "previous_token": ("previous-token head", "the token before"),
     "duplicate_token": ("duplicate-token head", "earlier occurrences of the same token"),
     "induction": ("induction head", "what followed earlier occurrences of the same token"),
 }
+BY_CONTENT = ("duplicate_token", "induction")
+"""Kinds that look for what stands somewhere: fixed positions do not make one."""
+
 IS_KIND, LEANS_TO_KIND = 0.4, 0.2
 """Least share of its attention that makes a head one of a kind, or lets it lean to it; in both
-cases twice as much as chance."""
+cases twice as much as chance, and for kinds by content as fixed positions would give."""
 
-MOSTLY = 0.9
-"""Least share of examples in which a head looks at the operand that is the answer."""
+MOSTLY, OFTEN = 0.9, 0.5
+"""Least share of answers for which a head looks at the operand that is the answer, or leans to it;
+the second also one and a half times as much as chance."""
 
 RESTS = 0.5
 """Least share of attention on the first token that counts as resting there."""
@@ -29,21 +34,33 @@ IN_ORDER = 0.9
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A head's score as one of a kind, and what chance and fixed positions alone would score."""
+
+    score: float
+    chance: float
+    by_position: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """The measures of one head; None where one is undefined.
 
     Attributes:
-        kinds: for each kind the head's score, and that of chance.
+        operands: their number, for ``to_answer_operand``.
+        kinds_on: what the kinds were scored on, if that is not the prompts.
         rests_on_first: attention to the first token, where that is the same in all prompts and
             no operand.
-        top_tokens: the tokens with most of the attention from the answers, with their shares.
+        top_places: where most of the attention from the answers is, with the shares.
     """
 
     to_answer_operand: float | None
-    kinds: Mapping[str, tuple[float, float]]
+    operands: int
+    kinds: Mapping[str, Scored]
+    kinds_on: str | None
     rests_on_first: float | None
     entropy: float
-    top_tokens: Sequence[tuple[str, float]]
+    top_places: Sequence[tuple[str, float]]
     ov_top1: float
     copying_score: float | None
     rank_correlation: float | None
@@ -52,15 +69,12 @@ class Evidence:
 
 def verdict(head: str, evidence: Evidence) -> str:
     """One line on the head named ``head``."""
-    looks = _known_place(evidence)
-    parts = (
-        [f"{head} {looks} and {_does(evidence)}"]
-        if looks
-        else [
-            f"{head} looks at no place that was tested for, most at {_tokens(evidence)}",
-            f"it {_does(evidence)}",
-        ]
-    )
+    known = _known_place(evidence)
+    if known and _copies(evidence):
+        parts = [f"{head} {known} and copies it: OV top-1 {evidence.ov_top1:.3f}"]
+    else:
+        looks = known or f"looks most at {_places(evidence)}"
+        parts = [f"{head} {looks}", f"it {_does(evidence)}"]
     if (rank := evidence.rank_correlation) is not None and abs(rank) >= IN_ORDER:
         way = "fall" if rank < 0 else "rise"
         parts.append(f"its scores {way} with the token's value (rank correlation {rank:.4f})")
@@ -74,28 +88,42 @@ def _known_place(evidence: Evidence) -> str:
     share = evidence.to_answer_operand
     if share is not None and share >= MOSTLY:
         return f"attends to the operand that is the answer in {share:.2%} of examples"
+    if share is not None and share >= max(OFTEN, 1.5 / evidence.operands):
+        return f"leans to the operand that is the answer, in {share:.2%} of examples"
     found = [
-        (score, chance, kind)
-        for kind, (score, chance) in evidence.kinds.items()
-        if score >= max(LEANS_TO_KIND, 2 * chance)
+        (kept.score, kind)
+        for kind, kept in evidence.kinds.items()
+        if kept.score >= max(LEANS_TO_KIND, 2 * _baseline(kind, kept))
     ]
     if found:
-        score, chance, kind = max(found)
+        score, kind = max(found)
         name, target = KIND_NAMES[kind]
-        numbers = f"{score:.2f} of its attention, {chance:.2f} by chance"
+        where = f" on {evidence.kinds_on}" if evidence.kinds_on else ""
+        baseline = _baseline(kind, evidence.kinds[kind])
+        numbers = f"{score:.2f} of its attention{where}, {baseline:.2f} by chance"
         if score < IS_KIND:
             return f"leans to {target} ({numbers})"
-        article = "an" if name[0] in "aeiou" else "a"
-        return f"is {article} {name}, looking at {target} ({numbers}),"
+        name = f"an {name}" if name[0] in "aeiou" else f"a {name}"
+        if kind == "induction" and not _copies(evidence):
+            return f"looks where {name} does, at {target} ({numbers})"
+        return f"is {name}, looking at {target} ({numbers})"
     first = evidence.rests_on_first
     if first is not None and first >= RESTS:
         return f"rests on the first token ({first:.2f} of its attention)"
     return ""
 
 
-def _tokens(evidence: Evidence) -> str:
-    listed = ", ".join(f"{token!r} {share:.2f}" for token, share in evidence.top_tokens)
-    return f"{listed} (shares of its attention; entropy {evidence.entropy:.2f} nats)"
+def _baseline(kind: str, kept: Scored) -> float:
+    return max(kept.chance, kept.by_position) if kind in BY_CONTENT else kept.chance
+
+
+def _places(evidence: Evidence) -> str:
+    listed = ", ".join(f"{place} ({share:.2f})" for place, share in evidence.top_places)
+    return f"{listed}, over all prompts; entropy {evidence.entropy:.2f} nats"
+
+
+def _copies(evidence: Evidence) -> bool:
+    return evidence.ov_top1 >= MOSTLY_ITSELF
 
 
 def _does(evidence: Evidence) -> str:
@@ -104,8 +132,8 @@ def _does(evidence: Evidence) -> str:
     if copying is None:
         return "writes nothing"
     numbers = f"OV top-1 {top1:.3f}, copying score {copying:.2f}"
-    if top1 >= MOSTLY_ITSELF:
-        return f"copies it: OV top-1 {top1:.3f}"
+    if _copies(evidence):
+        return f"copies what it reads: OV top-1 {top1:.3f}"
     if copying >= COPIES:
         return f"raises what it reads: {numbers}"
     if copying <= SUPPRESSES:

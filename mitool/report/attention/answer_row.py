@@ -20,17 +20,23 @@ def answer_row_figures(study: AttentionStudy) -> list[Figure]:
     row, labels = study.answer_row, study.labels
     if row is None or labels is None:
         return []
-    heads = ranked(study)[:MOST_HEADS]
+    of_layer = [head for head in ranked(study) if head[0] == 0]  # later ones read more than this
+    heads = of_layer[:MOST_HEADS]
     token, whole = labels[row.token], len(labels) <= WHOLE
     drawn = "" if whole else f" Of {len(labels)} tokens, the {LARGEST} with the largest scores."
-    later = " What earlier layers wrote is left out." if len(study.weights.W_Q) > 1 else ""
+    later = (
+        " Drawn for the first layer only: later ones also read what earlier ones wrote."
+        if len(study.weights.W_Q) > 1
+        else ""
+    )
+    missing = left_out(study, heads, len(of_layer))
     return [
         Figure(
             "qk_answer_row",
-            f"What the answer's token {token} looks for",
+            f"What the token {token} at the answer position looks for",
             f"The attention score (before the softmax) that the token {token}, which stands at the "
             "answer position, gives to each token by what it is: a row of the QK circuit. Only "
-            f"differences between tokens matter. {FOLDED}.{later}{drawn}{left_out(study, heads)}",
+            f"differences between tokens matter. {FOLDED}.{later}{drawn}{missing}",
             _bars(study, heads, list(labels), whole=whole),
         )
     ]

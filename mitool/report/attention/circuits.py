@@ -21,8 +21,6 @@ def circuit_figures(study: AttentionStudy) -> list[Figure]:
 
 
 def _token_circuits(study: AttentionStudy) -> list[Figure]:
-    if study.labels is None:
-        return []
     heads = ranked(study)[:MOST_HEADS]
     groups = [heads[start : start + TOGETHER] for start in range(0, len(heads), TOGETHER)]
     figures = [_ov(study, group, part, heads) for part, group in enumerate(groups, 1)]
@@ -30,48 +28,61 @@ def _token_circuits(study: AttentionStudy) -> list[Figure]:
 
 
 def _ov(study: AttentionStudy, group: list[Head], part: int, heads: list[Head]) -> Figure:
-    labels = study.labels or ()
-    weights = study.weights
-    circuits = {name(head): ov_circuit(weights, *head).dense() for head in group}
+    weights, tokens = study.weights, torch.tensor(list(study.drawn))
+    outputs = tokens[tokens < weights.W_U.shape[1]]
+    circuits = {name(head): ov_circuit(weights, *head).cells(tokens, outputs) for head in group}
     plot = heatmap_panels(
         circuits,
         "output",
         "source token",
         "logits",
         diverging=True,
-        x=labels[: weights.W_U.shape[1]],
-        y=labels,
+        x=[study.drawn[token] for token in outputs.tolist()],
+        y=list(study.drawn.values()),
     )
     return Figure(
         _numbered("ov_circuits", part),
         _titled("OV circuits: what a head writes for the token it looks at", part),
         "Each row is a token that the head looks at, each column an output, the colour what full "
         "attention to the token adds to the output's logit. On the diagonal, red copies and blue "
-        f"suppresses. {FOLDED}.{left_out(study, heads)}"
+        f"suppresses. {FOLDED}.{_tokens(study)}{left_out(study, heads)}"
         f"{thinning(next(iter(circuits.values())))}",
         plot.update_yaxes(autorange="reversed"),
     )
 
 
 def _qk(study: AttentionStudy, group: list[Head], part: int, heads: list[Head]) -> Figure:
-    circuits = {name(head): qk_circuit(study.weights, *head).dense() for head in group}
+    tokens, labels = torch.tensor(list(study.drawn)), list(study.drawn.values())
+    circuits = {
+        name(head): qk_circuit(study.weights, *head).cells(tokens, tokens) for head in group
+    }
     plot = heatmap_panels(
         circuits,
         "key token",
         "query token",
         "score",
         diverging=True,
-        x=study.labels,
-        y=study.labels,
+        x=labels,
+        y=labels,
     )
     return Figure(
         _numbered("qk_circuits", part),
         _titled("QK circuits: which token a head looks for", part),
         "The attention score (before the softmax) that each query token gives to each key token "
         "by what the tokens are, wherever they stand. A constant added to a whole row changes "
-        f"nothing. {FOLDED}.{_beyond_first_layer(group)}{left_out(study, heads)}"
+        f"nothing. {FOLDED}.{_beyond_first_layer(group)}{_tokens(study)}{left_out(study, heads)}"
         f"{thinning(next(iter(circuits.values())))}",
         plot.update_yaxes(autorange="reversed"),
+    )
+
+
+def _tokens(study: AttentionStudy) -> str:
+    n = len(study.weights.W_E)
+    if len(study.drawn) == n:
+        return ""
+    return (
+        f" Of {n:,} tokens, {len(study.drawn)} of the prompts are drawn, those with most attention "
+        "and the answers."
     )
 
 

@@ -1,5 +1,6 @@
 """How heads of different layers may compose, by their weights."""
 
+import torch
 from torch import Tensor
 
 from mitool.analysis.attention import AttentionStudy
@@ -35,8 +36,9 @@ def composition_figures(study: AttentionStudy) -> list[Figure]:
         of_pairs(values).nan_to_num().max().item() for values in (found.q, found.k, found.v)
     )
     scores.update_layout(coloraxis={"cmin": 0, "cmax": max(largest, found.chance)})
+    composed = found.virtual_copying.masked_fill(~(found.v > found.chance), torch.nan)
     copying = heatmap(
-        of_pairs(found.virtual_copying),
+        of_pairs(composed),
         "later head",
         "earlier head",
         "score",
@@ -65,7 +67,8 @@ def composition_figures(study: AttentionStudy) -> list[Figure]:
             "Copying score of virtual heads",
             "The earlier and the later head's OV circuits one after the other, as one head that "
             "moves a token in two steps: the share of its eigenvalues' sizes that has a positive "
-            f"real part. Near 1 it raises the token that it started from.{blank}{thinned}",
+            "real part. Near 1 it raises the token that it started from. Drawn for the pairs whose "
+            f"V-composition is above that of random weights.{blank}{thinned}",
             copying,
         ),
     ]

@@ -3,6 +3,7 @@
 import plotly.graph_objects as go
 
 from mitool.analysis.attention import AttentionStudy
+from mitool.analysis.attention.observe import OFFSETS
 from mitool.analysis.attention.result import head_names
 from mitool.report.attention.heads import left_out, name, ranked
 from mitool.report.figures import BLUE, Figure, label, new_plot
@@ -31,8 +32,8 @@ def mean_figures(study: AttentionStudy) -> list[Figure]:
     if of_lengths:
         note += (
             " The prompts differ in length, so that keys are counted back from the last token; "
-            "the first token has a column of its own, and in a short prompt is among the others "
-            "as well."
+            f"the first token has a column of its own. Of a prompt only the {OFFSETS} nearest are "
+            "drawn, and a short one has fewer, so that a row need not sum to 1."
         )
     return [
         Figure(

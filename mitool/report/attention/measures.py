@@ -16,7 +16,8 @@ MOST_EIGENVALUES = 12
 """Heads whose eigenvalues are drawn."""
 
 MEANINGS = {
-    "previous-token": "of its attention, the share on the token before",
+    "current-token": "of its attention, the share on the token itself",
+    "previous-token": "on the token before",
     "duplicate-token": "on earlier occurrences of the same token",
     "induction": "on what followed earlier occurrences of the same token",
     "copying score": "the share of the OV circuit's eigenvalues, by size, that has a positive real "
@@ -38,7 +39,7 @@ def measure_figures(study: AttentionStudy) -> list[Figure]:
 def _shares(study: AttentionStudy) -> Figure:
     measures, chances = _known(study)
     titles = {
-        measure: f"{measure}\n(chance {chances[measure]:.2f})" if measure in chances else measure
+        measure: f"{measure}\n(chance {chances[measure]:.2g})" if measure in chances else measure
         for measure in measures
     }
     is_one = len(study.weights.heads) == 1
@@ -60,12 +61,14 @@ def _shares(study: AttentionStudy) -> Figure:
         plot.update_yaxes(autorange="reversed")
     meanings = "; ".join(f"{measure}: {MEANINGS[measure]}" for measure in measures)
     unknown = [_kind_name(kind) for kind, kept in study.kinds.items() if not kept.n_queries]
+    where = f" The scores of kinds are taken on {study.kinds_on}." if study.kinds_on else ""
     missing = f" Undefined here: {', '.join(unknown)}." if unknown else ""
     return Figure(
         "measures",
         "What kind of head it is" if is_one else "What kind of head each one is",
         f"Measures from 0 to 1. {meanings[0].upper()}{meanings[1:]}. Chance is what the same "
-        f"attention scores if permuted at random over the keys that each query sees.{missing}",
+        f"attention scores if permuted at random over the keys that each query sees.{where}"
+        f"{missing}",
         plot,
     )
 
@@ -75,6 +78,7 @@ def _known(study: AttentionStudy) -> tuple[dict[str, Tensor], dict[str, float]]:
     kinds = {_kind_name(kind): kept for kind, kept in study.kinds.items()}
     measures = {kind: kept.scores for kind, kept in kinds.items() if kept.n_queries}
     chances = {kind: kept.chance for kind, kept in kinds.items() if math.isfinite(kept.chance)}
+    chances["OV top-1"] = 1 / study.weights.W_U.shape[1]
     measures |= {"copying score": study.copying_score, "OV top-1": study.ov_top1}
     if study.to_answer_operand is not None:
         measures["attends to the answer"] = study.to_answer_operand

@@ -68,6 +68,8 @@ def test_measures_are_those_of_one_prompt_at_a_time(monkeypatch: pytest.MonkeyPa
         for position, token in enumerate(row.tolist()):
             by_token[:, :, token] += seen[..., position].mean(dim=-1) / 7
     torch.testing.assert_close(found.by_token, by_token)
+    assert found.accuracy is not None
+    assert 0 <= found.accuracy * 12 == pytest.approx(round(found.accuracy * 12))
     assert found.losses is not None
     torch.testing.assert_close(found.losses, torch.stack(losses))
     assert found.operands is not None
@@ -88,7 +90,7 @@ def test_prompts_of_several_lengths_are_counted_back_from_their_last_token() -> 
         _, cache = bridge.run_with_cache(text[None])
         last = cache["blocks.0.attn.hook_pattern"][0, :, -1]
         expected[:, 0] += last[:, 0] / 3
-        expected[:, 1 : 1 + len(text)] += last.flip(-1) / 3
+        expected[:, 1 : len(text)] += last[:, 1:].flip(-1) / 3
     torch.testing.assert_close(found[0, :, 0], expected)
 
 
@@ -107,6 +109,7 @@ def test_kind_scores_worked_out_by_hand() -> None:
     found = scores.result()
     assert found["previous_token"].scores.item() == pytest.approx((0.7 + 0.5) / 2)
     assert found["previous_token"].chance == pytest.approx((1 / 2 + 1 / 3) / 2)
+    assert found["current_token"].scores.item() == pytest.approx((0.3 + 0.3) / 2)
     assert found["duplicate_token"].scores.item() == pytest.approx(0.2)
     assert found["induction"].scores.item() == pytest.approx(0.5)
     assert found["induction"].chance == pytest.approx(1 / 3)
@@ -126,6 +129,33 @@ def test_chance_is_what_permuted_attention_scores() -> None:
     for kind, found in permuted.result().items():
         assert kind in KINDS
         assert found.scores.item() == pytest.approx(found.chance, abs=0.01)
+
+
+def test_fixed_positions_score_what_patterns_of_other_prompts_do() -> None:
+    """Against the mean over all pairs of one prompt's pattern with another's keys."""
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(4, (5, 6), generator=generator)
+    scores = torch.randn(1, 5, 2, 6, 6, generator=generator)
+    pattern = scores.masked_fill(~torch.ones(6, 6).tril().bool(), -math.inf).softmax(dim=-1)
+    kinds = KindScores(1, 2, causal=True)
+    kinds.add(tokens[:2], pattern[:, :2])
+    kinds.add(tokens[2:], pattern[:, 2:])
+    for kind, found in kinds.result().items():
+        keys = KINDS[kind](tokens).double()
+        crossed = torch.einsum("lehqk,fqk->lh", pattern.double(), keys) / 5
+        torch.testing.assert_close(found.by_position, crossed / found.n_queries)
+
+
+def test_a_head_that_looks_at_fixed_positions_is_told_by_it() -> None:
+    """As where a token always stands again at the same place: 'what followed it' is a place."""
+    tokens = torch.tensor([[7, 1, 3, 1], [8, 2, 4, 2], [9, 1, 5, 1]])
+    pattern = torch.zeros(1, 3, 1, 4, 4)
+    pattern[..., 0, 0] = pattern[..., 1, 0] = pattern[..., 2, 0] = pattern[..., 3, 2] = 1.0
+    kinds = KindScores(1, 1, causal=True)
+    kinds.add(tokens, pattern)
+    found = kinds.result()["induction"]
+    assert found.scores.item() == found.by_position.item() == 1.0
+    assert found.chance == pytest.approx(1 / 4)
 
 
 def test_a_kind_that_no_prompt_has_is_undefined() -> None:

@@ -8,8 +8,7 @@ import torch
 
 from mitool.analysis.attention import analyze_attention
 from mitool.analysis.attention.circuits import ov_circuit, ov_top1
-from mitool.analysis.attention.study import circuits_shown
-from mitool.analysis.attention.verdicts import Evidence, verdict
+from mitool.analysis.attention.verdicts import Evidence, Scored, verdict
 from mitool.conversion import convert
 from mitool.errors import InputError, UsageError
 from mitool.models.pretrained import load_pretrained
@@ -42,7 +41,7 @@ def smallest() -> ToyTransformer:
 def test_a_minimum_by_hand() -> None:
     result = analyze_attention(subject_of(smallest(), Min(max_value=N - 1)))
     claims = result.claims
-    assert claims["attention_to_answer_operand"] == 1.0
+    assert claims["attention_to_answer_operand"] == claims["accuracy"] == 1.0
     assert claims["L0H0.ov_top1"] == 1.0
     assert claims["L0H0.copying_score"] == 1.0
     assert claims["L0H0.qk_rank_correlation"] == pytest.approx(-1)
@@ -84,58 +83,67 @@ def test_a_toy_model_is_asked_by_the_labels_of_its_tokens() -> None:
     assert "attention_to_answer_operand" not in result.claims
     with pytest.raises(UsageError, match=r"expected its tokens, .* \(0 1 .. 5 =\), found '7'"):
         analyze_attention(subject, texts=["7 2 ="])
+    with pytest.raises(UsageError, match="at least two tokens, found '' with 0"):
+        analyze_attention(subject, texts=[""])
     with pytest.raises(UsageError, match="the longest text has 4 tokens, and the model reads at m"):
         analyze_attention(subject, texts=["1 2 3 ="])
 
 
 EVIDENCE = Evidence(
     to_answer_operand=None,
-    kinds={"previous_token": (0.05, 0.06), "induction": (0.03, 0.02)},
+    operands=0,
+    kinds={"previous_token": Scored(0.05, 0.06, 0.05), "induction": Scored(0.03, 0.02, 0.02)},
+    kinds_on=None,
     rests_on_first=0.2,
     entropy=1.25,
-    top_tokens=(("x", 0.31), ("'", 0.2)),
+    top_places=(("'x'", 0.31), ("position 3", 0.2)),
     ov_top1=0.01,
     copying_score=0.5,
     rank_correlation=None,
     attribution=None,
 )
-
-NOWHERE = (
-    "L1H2 looks at no place that was tested for, most at 'x' 0.31, \"'\" 0.20 (shares of its "
-    "attention; entropy 1.25 nats)"
-)
+NOWHERE = "L1H2 looks most at 'x' (0.31), position 3 (0.20), over all prompts; entropy 1.25 nats"
+NO_COPY = "it does not copy what it reads: OV top-1 0.010, copying score 0.50"
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({}, f"{NOWHERE}; {NO_COPY}"),
         (
-            {},
-            f"{NOWHERE}; it does not copy what it reads: OV top-1 0.010, copying score 0.50",
-        ),
-        (
-            {"kinds": {"previous_token": (0.97, 0.06)}, "copying_score": 0.04},
+            {"kinds": {"previous_token": Scored(0.97, 0.06, 0.97)}, "copying_score": 0.04},
             "L1H2 is a previous-token head, looking at the token before (0.97 of its attention, "
-            "0.06 by chance), and suppresses what it reads: OV top-1 0.010, copying score 0.04",
+            "0.06 by chance); it suppresses what it reads: OV top-1 0.010, copying score 0.04",
         ),
         (
-            {"kinds": {"induction": (0.71, 0.02)}, "ov_top1": 0.99},
+            {"kinds": {"induction": Scored(0.71, 0.02, 0.03)}, "ov_top1": 0.99},
             "L1H2 is an induction head, looking at what followed earlier occurrences of the same "
-            "token (0.71 of its attention, 0.02 by chance), and copies it: OV top-1 0.990",
+            "token (0.71 of its attention, 0.03 by chance) and copies it: OV top-1 0.990",
         ),
+        # one that does not copy what it finds does not do induction
         (
-            {"kinds": {"duplicate_token": (0.25, 0.02)}, "copying_score": 0.95},
-            "L1H2 leans to earlier occurrences of the same token (0.25 of its attention, 0.02 by "
-            "chance) and raises what it reads: OV top-1 0.010, copying score 0.95",
+            {"kinds": {"induction": Scored(0.71, 0.02, 0.03)}, "kinds_on": "random tokens"},
+            "L1H2 looks where an induction head does, at what followed earlier occurrences of the "
+            f"same token (0.71 of its attention on random tokens, 0.03 by chance); {NO_COPY}",
+        ),
+        # nor does one whose keys are always at the same positions
+        ({"kinds": {"induction": Scored(0.89, 0.25, 0.89)}}, f"{NOWHERE}; {NO_COPY}"),
+        (
+            {"kinds": {"duplicate_token": Scored(0.25, 0.02, 0.1)}, "copying_score": 0.95},
+            "L1H2 leans to earlier occurrences of the same token (0.25 of its attention, 0.10 by "
+            "chance); it raises what it reads: OV top-1 0.010, copying score 0.95",
         ),
         # twice chance is asked for: half of the attention of a head in a context of two is nothing
         (
-            {"kinds": {"previous_token": (0.5, 0.4)}, "rests_on_first": 0.83},
-            "L1H2 rests on the first token (0.83 of its attention) and does not copy what it "
-            "reads: OV top-1 0.010, copying score 0.50",
+            {"kinds": {"previous_token": Scored(0.5, 0.4, 0.5)}, "rests_on_first": 0.83},
+            f"L1H2 rests on the first token (0.83 of its attention); {NO_COPY}",
         ),
         (
-            {"to_answer_operand": 0.89, "copying_score": None, "attribution": -1.5},
+            {"to_answer_operand": 0.805, "operands": 10},
+            f"L1H2 leans to the operand that is the answer, in 80.50% of examples; {NO_COPY}",
+        ),
+        (
+            {"to_answer_operand": 0.7, "operands": 2, "copying_score": None, "attribution": -1.5},
             f"{NOWHERE}; it writes nothing; it adds -1.5 to the answer's logit by itself",
         ),
     ],
@@ -148,7 +156,8 @@ def test_a_pretrained_folder(tmp_path: Path) -> None:
     subject = open_model(str(tiny_llama(tmp_path / "llama")))
     assert subject.encode("w0 w3").tolist() == [0, 3, 6]
     (tmp_path / "pairs.csv").write_text(
-        "clean,corrupted,correct_idx,incorrect_idx\nw0 w3,w1 w3,5,6\nw0 <b>& w3,w0 w1 w3,7,6\n"
+        "\ufeffclean,corrupted,correct_idx,incorrect_idx\r\nw0 w3,w1 w3,5,6\r\n"
+        "w0 <b>& w3,w0 w1 w3,7,6\r\n"
     )
     result = analyze_attention(subject, pairs=tmp_path / "pairs.csv")
     assert result.subject["n_key_value_heads"] == 2
@@ -161,7 +170,9 @@ def test_a_pretrained_folder(tmp_path: Path) -> None:
         ("<s>", "w0", "<b>&", "w3"),
     ]
     assert result.study.kinds["induction"].n_queries >= 16 * 15  # of random tokens, repeated
+    assert result.config["read"] == "clean texts of pairs"
     without = analyze_attention(subject)
+    assert without.config["read"] == "random tokens, repeated"
     assert without.claims["L0H0.induction_score"] == result.claims["L0H0.induction_score"]
     assert without.claims["L0H0.direct_logit_attribution"] is None
 
@@ -172,7 +183,7 @@ def test_a_large_vocabulary_is_never_squared(tmp_path: Path) -> None:
     study = result.study
     assert study.weights.W_E.dtype == torch.float32
     assert study.labels is None
-    assert circuits_shown(study) == {}
+    assert set(study.drawn) == set(subject.encode("w0 w3 w5 w39999").tolist())
     assert not [name for name, x in result.arrays().items() if x.numel() > 40_003 * 8]
     # what is multiplied out of one head is a row for each of 512 tokens
     dense = ov_circuit(study.weights, 1, 2).rows(torch.arange(100)).argmax(dim=-1)
@@ -183,7 +194,10 @@ def test_a_large_vocabulary_is_never_squared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", "columns clean and corrupted, found none named clean"),
+        ("a;b\n1;2\n", "apart by commas, with the columns clean and corrupted; found 'a;b'"),
+        ("clean,corrupted\n,w0\n", "line 2: expected a clean and a corrupted text"),
+        ("clean,corrupted\nw0,\n", "line 2: expected a clean and a corrupted text"),
+        ("clean,corrupted,correct_idx,incorrect_idx\nw0,w1,3,\n", "line 2: .* both answers or n"),
         ("clean,corrupted\n", "at least one pair"),
         ("clean,corrupted\nw0\n", "line 2: expected as many fields"),
         ("clean,corrupted,correct_idx,incorrect_idx\nw0,w1,x,3\n", "line 2: expected the numbers"),
