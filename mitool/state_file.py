@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -23,6 +24,12 @@ NESTS = ("model", "state_dict", "model_state_dict")
 CONFIGS = ("cfg", "config")
 LOSSES = ("train_losses", "test_losses")
 LONGEST_REASON = 200
+TORCH_STARTS = (b"PK", b"\x80")
+"""What files that torch saved start with: a zip archive, and before that a pickle."""
+
+IN_WORDS = (RuntimeError, UnpicklingError)
+"""What torch raises with a reason for a reader; the rest is what Python met in a damaged file."""
+
 BEYOND_TENSORS = ("nsupported global", "nsupported GLOBAL", "Unsupported class", "Can only")
 """What torch says of a pickle that would call or build something else."""
 
@@ -57,7 +64,9 @@ def read(path: Path) -> StateFile:
         start = file.read(9)
     if not start:
         raise InputError(f"{path}: expected a state dict, found an empty file")
-    is_safetensors = path.suffix == ".safetensors" or start[8:9] == b"{"
+    # what the file starts with decides, and its name only where that says nothing
+    is_torch = start.startswith(TORCH_STARTS)
+    is_safetensors = not is_torch and (path.suffix == ".safetensors" or start[8:9] == b"{")
     found = _from_safetensors(path) if is_safetensors else _from_pickle(path)
     size = path.stat().st_size
     for name, weight in found.weights.items():
@@ -103,7 +112,8 @@ def _from_pickle(path: Path) -> StateFile:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch has to say of old formats
-            held = torch.load(path, map_location=HOST, weights_only=True)
+            with path.open("rb") as file:  # torch would go by the path's ending
+                held = torch.load(file, map_location=HOST, weights_only=True)
     except Exception as failure:  # a damaged pickle makes torch raise anything
         raise InputError(f"{path}: {_refusal(failure)}") from None
     nest = next((n for n in NESTS if isinstance(held, dict) and isinstance(held.get(n), dict)), "")
@@ -132,9 +142,10 @@ def _refusal(failure: Exception) -> str:
             "refused: it holds more than tensors and plain values, which reading would run as "
             f"code ({reason[:LONGEST_REASON]}); {REMEDY}"
         )
+    shown = f" ({reason[:LONGEST_REASON]})" if isinstance(failure, IN_WORDS) else ""
     return (
-        "expected a state dict that torch saved, found a damaged or other file "
-        f"({reason[:LONGEST_REASON]}); restore it, or {REMEDY}"
+        f"expected a state dict that torch saved, found a damaged or other file{shown}; restore "
+        f"it, or {REMEDY}"
     )
 
 

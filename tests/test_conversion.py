@@ -267,3 +267,16 @@ def test_the_published_grokking_run() -> None:
     assert result.claims["test_loss"] == pytest.approx(3.995e-3, rel=1e-3)
     assert result.claims["test_accuracy"] == pytest.approx(0.9992, abs=5e-5)
     assert "dropped: 1 of 114 outputs ('=')" in result.warnings[0]
+
+
+def test_a_file_of_torch_is_read_whatever_its_name(tmp_path: Path) -> None:
+    model = model_of()
+    torch.save(hooked(model), tmp_path / "renamed.safetensors")
+    found = convert(tmp_path / "renamed.safetensors", TASK, threads=1).model
+    torch.testing.assert_close(found.state_dict(), dict(model.state_dict()))
+
+
+def test_what_is_no_file_of_torch_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "text.pt").write_text("a text")
+    with pytest.raises(InputError, match="found a damaged or other file; restore it, or save"):
+        convert(tmp_path / "text.pt", TASK, threads=1)
