@@ -66,8 +66,9 @@ def attn_command() -> Callable[..., None]:
         full OV and QK circuits, composition, and the scores of the known kinds of heads.
         """
         from mitool import rundir
-        from mitool.analysis.attention import analyze_attention
+        from mitool.analysis.attention import analyze_attention, claim_names
         from mitool.cli.analysis import Destination, write_analysis
+        from mitool.cli.checks import require_known
         from mitool.cli.heads import heads_tables
         from mitool.cli.progress import counted
         from mitool.device import out_of_memory_is_an_error, resolve
@@ -77,6 +78,8 @@ def attn_command() -> Callable[..., None]:
         chosen, device = build(AttentionSettings, settings), resolve("cpu", threads=threads)
         formats = Formats.parse(report_format)
         subject = open_model(model)
+        cfg = subject.bridge.cfg
+        require_known(output.checks, claim_names(cfg.n_layers, cfg.n_heads))
         folder = out or subject.output_folder("attn")
         with (
             rundir.claimed(folder, overwrite=overwrite, clear=False),

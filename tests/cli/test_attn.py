@@ -67,6 +67,7 @@ def test_a_hugging_face_folder(invoke: Invoke) -> None:
         (("run", "--pairs", "nowhere.csv"), 3, "nowhere.csv: cannot be read"),
         (("run", "--prompt", "7 7 ="), 2, "found '7'"),
         (("run", "--prompt", "1 1 =", "--pairs", "p.csv"), 2, "exclude each other"),
+        (("run", "--check", "L0H0.entropi < 1"), 2, "did you mean 'L0H0.entropy'"),
         (("run", "--shown", "0"), 2, "1 <= shown <= 16, found 0"),
         (("run", "--format", "pdf"), 2, "found 'pdf'"),
         (("run", "--threads", "0"), 2, "threads"),

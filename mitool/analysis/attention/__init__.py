@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mitool.analysis.attention.material import material_of
-from mitool.analysis.attention.result import AttentionResult, attention_result
+from mitool.analysis.attention.result import AttentionResult, attention_result, claim_names
 from mitool.analysis.attention.study import AttentionStudy, study
 from mitool.config import as_dict
 from mitool.models.pretrained import Pretrained
 from mitool.settings import AttentionSettings
 from mitool.subject import Subject
 
-__all__ = ["AttentionResult", "AttentionStudy", "analyze_attention"]
+__all__ = ["AttentionResult", "AttentionStudy", "analyze_attention", "claim_names"]
 
 
 def analyze_attention(

@@ -8,9 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mitool.analysis.attention.scores import KINDS
 from mitool.analysis.attention.study import AttentionStudy
 from mitool.analysis.attention.verdicts import Evidence, Scored, verdict
 from mitool.result import Claim, Result
+
+OF_MODEL = (
+    *("n_layers", "n_heads", "accuracy", "attention_to_answer_operand"),
+    *(f"{kind}_score_by_chance" for kind in KINDS),
+)
+OF_HEAD = (
+    *("ov_top1", "copying_score", "qk_rank_correlation", *(f"{kind}_score" for kind in KINDS)),
+    *("entropy", "direct_logit_attribution", "attention_to_answer_operand", "verdict"),
+)
+"""The claims on a model and on each of its heads; those on answers only where there are some."""
 
 POOR = 0.5
 """Accuracy below which a reader is warned."""
@@ -64,6 +75,12 @@ class AttentionResult(Result):
 def head_names(study: AttentionStudy) -> list[str]:
     """``L0H0`` and so on."""
     return [f"L{layer}H{head}" for layer, head in study.weights.heads]
+
+
+def claim_names(n_layers: int, n_heads: int) -> list[str]:
+    """What the claims on a model of that shape will be called."""
+    heads = [f"L{layer}H{head}" for layer in range(n_layers) for head in range(n_heads)]
+    return [*OF_MODEL, *(f"{head}.{measure}" for head in heads for measure in OF_HEAD)]
 
 
 def attention_result(

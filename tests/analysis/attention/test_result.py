@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool.analysis.attention import analyze_attention
+from mitool.analysis.attention import analyze_attention, claim_names
 from mitool.analysis.attention.circuits import ov_circuit, ov_top1
 from mitool.analysis.attention.verdicts import Evidence, Scored, verdict
 from mitool.conversion import convert
@@ -55,6 +55,7 @@ def test_a_minimum_by_hand() -> None:
         "+4.17 to the answer's logit by itself"
     )
     assert result.conclusion == claims["L0H0.verdict"]
+    assert set(claim_names(1, 1)) == set(claims)
     assert result.warnings == (
         "induction_score is undefined: no prompt has a token that such a head would look at",
     )
