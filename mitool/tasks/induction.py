@@ -32,7 +32,7 @@ class Induction(Task):
     apart, and a model may learn to match by the tokens 16 and 15 back, which also predicts
     repetitions without a gap at once, instead of by the token before: that shortcut is what drawn
     lengths take away. The learning rate and weight decay of the source, 1e-3 and 1, are replaced
-    by 3e-3 and 0.1: with them nothing was learned in its 6 000 steps.
+    by 3e-3 and 0.1: they leave the loss at 4.4 after its 6 000 steps.
 
     A stream of fresh sequences, or with ``--sequences`` a list that is divided.
     """
