@@ -125,6 +125,15 @@ def exact(threads: int | None = None) -> Device:
     return resolve("cpu", "float64", threads)
 
 
+def host(threads: int | None = None) -> Device:
+    """Where pretrained models are studied: the CPU, in float32.
+
+    Raises:
+        UsageError: ``threads`` is not in 1..cores.
+    """
+    return resolve("cpu", threads=threads)
+
+
 def available() -> list[str]:
     """The devices of this machine: the CPU always, then CUDA devices and MPS."""
     names = ["cpu"] + [f"cuda:{index}" for index in range(_cuda_count())]

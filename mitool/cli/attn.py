@@ -71,11 +71,11 @@ def attn_command() -> Callable[..., None]:
         from mitool.cli.checks import require_known
         from mitool.cli.heads import heads_tables
         from mitool.cli.progress import counted
-        from mitool.device import out_of_memory_is_an_error, resolve
+        from mitool.device import host, out_of_memory_is_an_error
         from mitool.report import attention_report
         from mitool.subject import open_model
 
-        chosen, device = build(AttentionSettings, settings), resolve("cpu", threads=threads)
+        chosen, device = build(AttentionSettings, settings), host(threads)
         formats = Formats.parse(report_format)
         subject = open_model(model)
         cfg = subject.bridge.cfg

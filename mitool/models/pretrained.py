@@ -14,6 +14,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mitool import rundir
+from mitool.device import HOST
 from mitool.errors import InputError, MitoolError
 
 CONFIG = "config.json"
@@ -75,7 +76,7 @@ def load_pretrained(name: str | Path, error: type[MitoolError] = InputError) -> 
         with _silenced():
             if not is_folder:
                 _require_on_hub(str(name))
-            bridge = TransformerBridge.boot_transformers(str(name), device="cpu")
+            bridge = TransformerBridge.boot_transformers(str(name), device=HOST)
     except Exception as failure:  # whatever transformers and transformer-lens meet on the way
         raise error(_reason(str(name), failure, is_folder)) from failure
     if bridge.tokenizer is None:

@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
+from mitool.analysis.attention import AttentionResult
 from mitool.report import Figure, find_browser
 from mitool.report.figures import add_line, new_plot
 from mitool.result import Claim, Result
+from mitool.settings import AttentionSettings
+from mitool.tasks.min import Min
+from mitool.tasks.permute import Permute
 from mitool.training import Evaluation, SeedsResult, TrainResult
 from mitool.training.metrics import grokked_at, memorised_at
+from tests.report.attention import analysed
 
 LAST = 25_000
 WEIGHTS = {
@@ -190,3 +195,16 @@ def seeds(tmp_path: Path) -> SeedsResult:
 def _rise(epoch: float, middle: float, width: float) -> float:
     """From 0 to 1 about ``middle``."""
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, (epoch - middle) / width))))
+
+
+@pytest.fixture(scope="session")
+def pairs() -> AttentionResult:
+    """One layer of two heads, on all pairs of 5 numbers."""
+    return analysed(Min(max_value=4), n_layers=1, n_heads=2, positional="zero")
+
+
+@pytest.fixture(scope="session")
+def lists() -> AttentionResult:
+    """Two layers of three heads with two answers, on lists of numbers."""
+    settings = AttentionSettings(examples=32, shown=4)
+    return analysed(Permute(length=2, max_value=3), settings, n_layers=2, n_heads=3)
