@@ -12,8 +12,11 @@ from torch import Tensor
 from mitool.errors import InputError
 from mitool.tasks import Examples, Task
 
-REQUIRED, ANSWERS = ("clean", "corrupted"), ("correct_idx", "incorrect_idx")
-"""Columns of a file of pairs: those that it must have, and those of the two answers' tokens."""
+REQUIRED = ("clean", "corrupted")
+TOKENS, WORDS = ("correct_idx", "incorrect_idx"), ("correct", "incorrect")
+"""Columns of a file of pairs: those that it must have, and those of the two answers, as tokens or
+as they follow the text.
+"""
 
 MOST_SHOWN = 120
 """Letters of a file's own text in a message."""
@@ -49,15 +52,16 @@ class PairTexts:
     """A line of a file of clean and corrupted texts.
 
     Attributes:
-        correct: the token that is right for the clean text; None if the file does not say.
-        incorrect: the token that is right for the corrupted one.
+        correct: what is right for the clean text, a token or how the text goes on; None if the
+            file does not say.
+        incorrect: what is right for the corrupted one.
         line: where it stands in the file, for messages.
     """
 
     clean: str
     corrupted: str
-    correct: int | None
-    incorrect: int | None
+    correct: int | str | None
+    incorrect: int | str | None
     line: int
 
 
@@ -95,7 +99,8 @@ def of_texts(
 
 
 def read_pairs(path: Path) -> list[PairTexts]:
-    """Read a CSV file of ``clean,corrupted[,correct_idx,incorrect_idx]``.
+    """Read a CSV file of ``clean,corrupted`` and, with the answers, ``correct_idx,incorrect_idx``
+    as tokens or ``correct,incorrect`` as text.
 
     Raises:
         InputError: it is missing, no such file, or a line of it is damaged.
@@ -140,13 +145,12 @@ def encode_pairs(
                 f"{len(texts[-1])}"
             )
         if pair.correct is not None and pair.incorrect is not None:
-            answers.append((pair.correct, pair.incorrect))
-            for name, token in zip(ANSWERS, answers[-1], strict=True):
-                if not 0 <= token < d_vocab_out:
-                    raise InputError(
-                        f"{path}, line {pair.line}: {name}: expected a token of the model, "
-                        f"0 <= {name} < {d_vocab_out}, found {token}"
-                    )
+            where = f"{path}, line {pair.line}"
+            correct, incorrect = (
+                _answer(where, pair.clean, answer, encode, d_vocab_out)
+                for answer in (pair.correct, pair.incorrect)
+            )
+            answers.append((correct, incorrect))
     return of_texts(texts, answers if len(answers) == len(pairs) else None)
 
 
@@ -156,14 +160,50 @@ def _pair(path: Path, line: int, row: dict[str, str | None]) -> PairTexts:
         raise InputError(f"{path}, line {line}: expected as many fields as the heading has")
     if not clean.strip() or not corrupted.strip():
         raise InputError(f"{path}, line {line}: expected a clean and a corrupted text, found none")
-    answers = [row.get(name) for name in ANSWERS]
-    try:
-        correct, incorrect = (None if text in (None, "") else int(text) for text in answers)
-    except ValueError:
-        raise InputError(
-            f"{path}, line {line}: expected the numbers of tokens as {' and '.join(ANSWERS)}, "
-            f"found {answers}"
-        ) from None
+    correct, incorrect = _answers(path, line, row)
     if (correct is None) != (incorrect is None):
         raise InputError(f"{path}, line {line}: expected both answers or neither, found one")
     return PairTexts(clean, corrupted, correct, incorrect, line)
+
+
+def _answers(
+    path: Path, line: int, row: dict[str, str | None]
+) -> tuple[int | str | None, int | str | None]:
+    """Both answers of a line, from the columns that it has."""
+    if not all(name in row for name in TOKENS):
+        correct, incorrect = (row.get(name) or None for name in WORDS)
+        return correct, incorrect
+    texts = [row[name] for name in TOKENS]
+    try:
+        first, second = (int(text) if text else None for text in texts)
+    except ValueError:
+        raise InputError(
+            f"{path}, line {line}: expected the numbers of tokens as {' and '.join(TOKENS)}, found "
+            f"{texts}; text goes into the columns {' and '.join(WORDS)}"
+        ) from None
+    return first, second
+
+
+def _answer(
+    where: str,
+    text: str,
+    answer: int | str,
+    encode: Callable[[str], Int[Tensor, " pos"]],
+    d_vocab_out: int,
+) -> int:
+    """The token of an answer; of text the one token by which it makes the text longer."""
+    token = answer
+    if isinstance(token, str):
+        before, whole = encode(text), encode(text + token)
+        if len(whole) != len(before) + 1 or not torch.equal(whole[:-1], before):
+            raise InputError(
+                f"{where}: expected an answer that is one token behind the text (a space before a "
+                f"word belongs to it), found {answer!r}"
+            )
+        token = int(whole[-1])
+    if not 0 <= token < d_vocab_out:
+        raise InputError(
+            f"{where}: expected an answer among the model's outputs, 0 to {d_vocab_out - 1}, found "
+            f"{answer!r}"
+        )
+    return token

@@ -40,8 +40,8 @@ def attn_command() -> Callable[..., None]:
         pairs: Annotated[
             Path | None,
             typer.Option(
-                help="CSV file of clean,corrupted[,correct_idx,incorrect_idx]: look at its clean "
-                "texts.",
+                help="CSV file of clean,corrupted and the answers, correct,incorrect as text or "
+                "correct_idx,incorrect_idx as tokens: look at its clean texts.",
                 rich_help_panel=PANEL,
             ),
         ] = None,

@@ -192,6 +192,17 @@ def test_a_large_vocabulary_is_never_squared(tmp_path: Path) -> None:
     assert found == (dense == torch.arange(100)).double().mean().item()
 
 
+def test_answers_may_be_text(tmp_path: Path) -> None:
+    subject = load_pretrained(tiny_llama(tmp_path / "llama"))
+    heading = "clean,corrupted,{}\n"
+    tokens, words = tmp_path / "tokens.csv", tmp_path / "words.csv"
+    tokens.write_text(heading.format("correct_idx,incorrect_idx") + "w0 w1,w1 w0,5,7\n")
+    words.write_text(heading.format("correct,incorrect") + "w0 w1,w1 w0, w2, w4\n")
+    found, expected = (analyze_attention(subject, pairs=path).claims for path in (words, tokens))
+    assert found == expected
+    assert found["L1H0.direct_logit_attribution"] is not None
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -202,7 +213,11 @@ def test_a_large_vocabulary_is_never_squared(tmp_path: Path) -> None:
         ("clean,corrupted\n", "at least one pair"),
         ("clean,corrupted\nw0\n", "line 2: expected as many fields"),
         ("clean,corrupted,correct_idx,incorrect_idx\nw0,w1,x,3\n", "line 2: expected the numbers"),
-        ("clean,corrupted,correct_idx,incorrect_idx\nw0,w1,99,3\n", "correct_idx < 32, found 99"),
+        ("clean,corrupted,correct,incorrect\nw0,w1, w2 w3, w4\n", "line 2: .* one token behind .*"),
+        (
+            "clean,corrupted,correct_idx,incorrect_idx\nw0,w1,99,3\n",
+            "among the model's outputs, 0 to 31, found 99",
+        ),
     ],
 )
 def test_a_damaged_file_of_pairs_is_refused(tmp_path: Path, text: str, message: str) -> None:
