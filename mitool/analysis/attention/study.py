@@ -33,6 +33,8 @@ class AttentionStudy:
         drawn: the tokens, with their labels, whose circuits are drawn: all of a small vocabulary,
             of another those of the prompts that have most attention, and the answers.
         key_labels: what stands at each place of ``observation.mean_attention``.
+        answer_labels: what stands at each answer position, likewise.
+        grid: (values of a, values of b) where the prompts are all pairs of operands, row by row.
         kinds: current-, previous-, duplicate-token and induction scores.
         kinds_on: what those are taken on, if that is not the prompts.
         ov_top1: share of tokens whose largest output is themselves.
@@ -41,6 +43,7 @@ class AttentionStudy:
         answer_row: None where no token stands at an answer position in all prompts.
         to_answer_operand: share of the answers with a choice of operands for which the head's
             attention is largest on one that is the answer; None where answers are no operands.
+        n_operands: how many operands an answer has; 0 where it has none.
         is_causal: whether attention only looks back.
         top_places: where each head has most of its attention from the answers, with the shares:
             ``TOP_PLACES`` positions, or tokens where the prompts differ in length; by head.
