@@ -99,31 +99,14 @@ def convert(
     if not all(math.isfinite(found.loss) for found in scores.values()):
         raise InputError(f"{path}: {NO_NUMBERS}")
     claims = _claims(foreign, scores, task)
-    warnings = [*foreign.warnings, *_differences(file, claims)]
-    if (accuracy := scores["test"].accuracy) < POOR:
-        warnings.append(
-            f"the model is right on {accuracy:.1%} of the test answers: another task, or other "
-            "options of it, may be what it was trained on"
-        )
+    warnings = [*foreign.warnings, *_differences(file, claims), *_doubts(scores["test"])]
     if split is None:
         warnings.append(
             f"the claims on training examples are undefined: task {task.name} is a stream of "
             f"fresh examples; those on test are of {len(parts['test'])} drawn with seed "
             f"{settings.seed}"
         )
-    metadata = Metadata(
-        kind="transformer",
-        model=as_dict(foreign.model.cfg),
-        task=TaskRecord(task.name, as_dict(task)),
-        training={
-            "converted": {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
-        },
-        split=None if split is None else asdict(split),
-        seed=settings.seed,
-        step=0,
-        epoch=0,
-        version=__version__,
-    )
+    metadata = _metadata(path, foreign, task, split, settings.seed)
     return ConversionResult(
         {"file": str(path), "task": asdict(metadata.task)},
         {"model": metadata.model, "conversion": as_dict(settings), "split": metadata.split},
@@ -211,6 +194,32 @@ def _claims(foreign: Foreign, scores: Mapping[str, Score], task: Task) -> dict[s
             for part in ("train", "test")
         },
     }
+
+
+def _metadata(path: Path, foreign: Foreign, task: Task, split: Split | None, seed: int) -> Metadata:
+    """What the checkpoint will say of itself: no training of mitool's, but where it came from."""
+    origin = {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
+    return Metadata(
+        kind="transformer",
+        model=as_dict(foreign.model.cfg),
+        task=TaskRecord(task.name, as_dict(task)),
+        training={"converted": origin},
+        split=None if split is None else asdict(split),
+        seed=seed,
+        step=0,
+        epoch=0,
+        version=__version__,
+    )
+
+
+def _doubts(test: Score) -> list[str]:
+    """Whether the model does the task at all."""
+    if test.accuracy >= POOR:
+        return []
+    return [
+        f"the model is right on {test.accuracy:.1%} of the test answers: another task, or other "
+        "options of it, may be what it was trained on"
+    ]
 
 
 def _differences(file: StateFile, claims: Mapping[str, Any]) -> list[str]:
