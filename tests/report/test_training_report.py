@@ -130,7 +130,8 @@ def test_the_report_of_a_run_says_what_came_of_it(run: TrainResult) -> None:
     report = training_report(run, "mitool train modadd")
     assert report.title == "Training of modadd (p = 113)"
     assert report.summary == (
-        "25,000 epochs: test loss 2 × 10⁻⁷, test accuracy 1; it grokked at epoch 9,050."  # noqa: RUF001
+        "25,000 epochs: test loss 2 \u00d7 10\u207b\u2077, test accuracy 1; it grokked at epoch "
+        "9,050."
     )
     assert (report.command, len(report.figures)) == ("mitool train modadd", 3)
 
