@@ -1,4 +1,4 @@
-"""The measures of all heads as tables for a terminal: a line for each head, then the verdicts."""
+"""The measures of all heads for a terminal: a line for each, then the verdicts that matter most."""
 
 from rich.table import Table
 
@@ -20,6 +20,7 @@ HEADINGS = {
 
 
 MOST_VERDICTS = 8
+"""Verdicts that are printed; the report has all."""
 
 
 def heads_tables(result: AttentionResult) -> list[Table | str]:

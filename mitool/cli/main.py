@@ -21,7 +21,7 @@ train = typer.Typer(
     help="Train a model on a task, from nothing to a report.",
 )
 app.add_typer(train, name="train")
-analyze = typer.Typer(no_args_is_help=True, help="Look inside a trained model.")
+analyze = typer.Typer(no_args_is_help=True, help="Look inside a model.")
 analyze.command("attn")(attn.attn_command())
 analyze.command("fourier")(fourier.fourier_command())
 app.add_typer(analyze, name="analyze")
