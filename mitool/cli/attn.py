@@ -96,3 +96,6 @@ def attn_command() -> Callable[..., None]:
 
     take_options(attn, options(AttentionSettings, AttentionSettings(), PANEL), "analyze attn")
     return command("analyze attn")(attn)
+
+
+attn = attn_command()

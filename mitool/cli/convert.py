@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
-from typer.main import get_command
 
 from mitool.cli.command import command
 from mitool.cli.common import OUTPUT_PANEL, ThreadsOption
+from mitool.cli.lazy import click_command
 from mitool.cli.settings import chosen, options, take_options
 from mitool.cli.task_group import reported
 from mitool.config import build
@@ -85,10 +85,9 @@ class ConvertCommand(TyperCommand):
             return super().make_context(info_name, args, parent, **extra)
         from mitool import tasks
 
-        app = typer.Typer(add_completion=False, rich_markup_mode="rich")
         with reported("convert"):
-            app.command(info_name)(convert_command(tasks.get(name)))
-        return get_command(app).make_context(info_name, args, parent, **extra)
+            asked = click_command(info_name, convert_command(tasks.get(name)))
+        return asked.make_context(info_name, args, parent, **extra)
 
 
 def named_task(arguments: Sequence[str]) -> str | None:
@@ -144,6 +143,9 @@ def convert_command(task_cls: "type[Task] | None") -> Callable[..., None]:
     convert.__doc__ = HELP
     take_options(convert, made, "convert" if task_cls is None else f"task {task_cls.name}")
     return command("convert")(convert)
+
+
+convert = click_command("convert", convert_command(None), cls=ConvertCommand)
 
 
 def _require_alone(task: str | None, stated: ConversionSettings) -> None:

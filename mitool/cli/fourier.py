@@ -78,3 +78,6 @@ def fourier_command() -> Callable[..., None]:
 
     take_options(fourier, options(FourierSettings, FourierSettings(), PANEL), "analyze fourier")
     return command("analyze fourier")(fourier)
+
+
+fourier = fourier_command()

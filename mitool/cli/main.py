@@ -4,9 +4,46 @@ from typing import Annotated
 
 import typer
 
-from mitool.cli import attn, convert, doctor, fourier, inspect, tasks
+from mitool.cli.lazy import add_commands
 from mitool.cli.task_group import TaskGroup
 from mitool.version import __version__
+
+COMMANDS = {
+    "tasks": (
+        "mitool.cli.tasks:tasks",
+        "List the tasks that can be trained, with their parameters and sources.",
+    ),
+    "inspect": (
+        "mitool.cli.inspect:inspect",
+        "Show a checkpoint's task, settings, metrics and weights.",
+    ),
+    "convert": (
+        "mitool.cli.convert:convert",
+        "Make a checkpoint of another library's weights, and try it on the task that they learned.",
+    ),
+    "doctor": (
+        "mitool.cli.doctor:doctor",
+        "Check versions, devices, threads and the browser that draws images.",
+    ),
+    "analyze attn": (
+        "mitool.cli.attn:attn",
+        "Show where every head looks and what it writes, with a verdict and its evidence.",
+    ),
+    "analyze fourier": (
+        "mitool.cli.fourier:fourier",
+        "Find the trig identities behind modular arithmetic, test them, and write the formula.",
+    ),
+}
+"""Where each command lies, and the first line of its help, which lists it without loading it."""
+
+GROUPS = {
+    "train": typer.Typer(
+        cls=TaskGroup,
+        no_args_is_help=True,
+        help="Train a model on a task, from nothing to a report.",
+    ),
+    "analyze": typer.Typer(no_args_is_help=True, help="Look inside a model."),
+}
 
 app = typer.Typer(
     name="mitool",
@@ -15,25 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-train = typer.Typer(
-    cls=TaskGroup,
-    no_args_is_help=True,
-    help="Train a model on a task, from nothing to a report.",
-)
-app.add_typer(train, name="train")
-analyze = typer.Typer(no_args_is_help=True, help="Look inside a model.")
-analyze.command("attn")(attn.attn_command())
-analyze.command("fourier")(fourier.fourier_command())
-app.add_typer(analyze, name="analyze")
-app.command("tasks")(tasks.tasks)
-app.command("inspect")(inspect.inspect)
-app.command("convert", cls=convert.ConvertCommand)(convert.convert_command(None))
-app.command("doctor")(doctor.doctor)
-
-
-@train.callback()
-def _train() -> None:
-    """Train a model on a task, from nothing to a report."""
+add_commands(app, GROUPS, COMMANDS)
 
 
 def _print_version(asked: bool) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command
 
 from mitool.cli.command import command
+from mitool.cli.lazy import click_command
 from mitool.errors import MitoolError
 
 if TYPE_CHECKING:
@@ -33,21 +33,19 @@ class TaskGroup(TyperGroup):
         known = cmd_name in self.list_commands(ctx)
         if not known and ctx.resilient_parsing:
             return None
-        app = typer.Typer(add_completion=False, rich_markup_mode="rich")
         with reported("train"):
             try:
                 from mitool.cli.train import train_command, train_help
 
                 task = tasks.get(cmd_name)
-                app.command(cmd_name, help=train_help(task))(train_command(task))
+                return click_command(cmd_name, train_command(task), help=train_help(task))
             except MitoolError as error:
                 if not known:
                     raise
-                _add_broken(app, cmd_name, error)
-        return get_command(app)
+                return _broken(cmd_name, error)
 
 
-def _add_broken(app: typer.Typer, name: str, error: MitoolError) -> None:
+def _broken(name: str, error: MitoolError) -> Any:
     """A command for a plugin that does not load: it is listed, and says why when it is used."""
 
     @command(f"train {name}")
@@ -55,7 +53,7 @@ def _add_broken(app: typer.Typer, name: str, error: MitoolError) -> None:
         raise error
 
     settings = {"allow_extra_args": True, "ignore_unknown_options": True}
-    app.command(name, help=str(error), context_settings=settings)(fail)
+    return click_command(name, fail, help=str(error), context_settings=settings)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,97 @@
+"""Commands load when they are used, and the table that lists them says what they say."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from mitool.cli.main import COMMANDS, GROUPS
+from tests.cli.conftest import Invoke
+
+HEAVY = {"torch", "plotly", "mitool.config", "mitool.settings"}
+MODULES = {target.partition(":")[0] for target, _ in COMMANDS.values()}
+
+
+def _loaded(*arguments: str, **environment: str) -> tuple[str, set[str]]:
+    """What a command line writes to stdout, and which modules it loads."""
+    code = (
+        "import sys\n"
+        "from mitool.cli.main import app\n"
+        "try: app(sys.argv[1:], prog_name='mitool')\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    return done.stdout, set(done.stderr.split())
+
+
+def _words(shown: str) -> str:
+    return " ".join(shown.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_has_the_first_line_of_the_commands_help(invoke: Invoke, name: str) -> None:
+    done = invoke(*name.split(), "--help")
+    assert done.exit_code == 0
+    usage, line, *_ = re.split(r"\n\s*\n", done.stdout.strip())
+    assert f" {name} " in _words(usage)
+    assert _words(line) == COMMANDS[name][1]
+
+
+@pytest.mark.parametrize("group", ["", "analyze"])
+def test_help_lists_the_commands_and_loads_none(group: str) -> None:
+    stdout, modules = _loaded(*group.split(), "--help")
+    shown = _words(stdout)
+    own = {name: line for name, (_, line) in COMMANDS.items() if name.rpartition(" ")[0] == group}
+    assert own
+    for name, line in own.items():
+        assert f"{name.split()[-1]} {line}" in shown
+    assert not modules & (HEAVY | MODULES)
+
+
+def test_help_at_the_top_lists_the_groups_and_loads_no_pydantic() -> None:
+    """Typer loads it for the value of an option, here --version; help alone needs none."""
+    stdout, modules = _loaded("--help")
+    for name, group in GROUPS.items():
+        assert f"{name} {group.info.help}" in _words(stdout)
+    assert "pydantic" not in modules
+
+
+def test_completion_of_a_name_loads_no_command() -> None:
+    typed = {"COMP_WORDS": "mitool in", "COMP_CWORD": "1"}
+    stdout, modules = _loaded(_MITOOL_COMPLETE="complete_bash", **typed)
+    assert stdout.split() == ["inspect"]
+    assert "mitool.cli.main" in modules
+    assert not modules & (HEAVY | MODULES)
+
+
+def test_completion_of_an_option_loads_its_command() -> None:
+    typed = {"COMP_WORDS": "mitool analyze attn --thr", "COMP_CWORD": "3"}
+    stdout, modules = _loaded(_MITOOL_COMPLETE="complete_bash", **typed)
+    assert stdout.split() == ["--threads"]
+    assert modules & MODULES == {"mitool.cli.attn"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [(["tsks"], "tasks"), (["analyze", "atn"], "attn"), (["trian"], "train")]
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(
+    invoke: Invoke, typed: list[str], meant: str
+) -> None:
+    done = invoke(*typed)
+    assert done.exit_code == 2
+    assert f"No such command '{typed[-1]}'. Did you mean '{meant}'?" in _words(done.stderr)
+
+
+@pytest.mark.parametrize("group", ["", *GROUPS])
+def test_nothing_asked_is_help_and_exit_2(invoke: Invoke, group: str) -> None:
+    bare, short = invoke(*group.split()), invoke(*group.split(), "-h")
+    assert (bare.exit_code, short.exit_code) == (2, 0)
+    assert _words(short.stdout) in _words(bare.stdout + bare.stderr)
