@@ -1,6 +1,5 @@
 """``mitool analyze attn MODEL``: where a model's heads look, and what they write."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +15,7 @@ from mitool.cli.common import (
     ThreadsOption,
     command_line,
 )
-from mitool.cli.settings import options, take_options
+from mitool.cli.settings import takes_settings
 from mitool.config import build
 from mitool.settings import AttentionSettings
 
@@ -26,76 +25,69 @@ if TYPE_CHECKING:
 PANEL = "Analysis"
 
 
-def attn_command() -> Callable[..., None]:
-    """The command, its settings as options."""
+@command("analyze attn")
+@takes_settings(AttentionSettings, PANEL)
+def attn(
+    output: "Output",
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A checkpoint, a run directory, or a Hugging Face model: its folder or name."
+        ),
+    ],
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file of clean,corrupted and the answers, correct,incorrect as text or "
+            "correct_idx,incorrect_idx as tokens: look at its clean texts.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A text to look at; of a toy model, the labels of tokens. Repeatable.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    overwrite: OverwriteOption = False,
+    report_format: FormatOption = None,
+    threads: ThreadsOption = None,
+    **settings: Any,
+) -> None:
+    """Show where every head looks and what it writes, with a verdict and its evidence.
 
-    def attn(
-        output: "Output",
-        model: Annotated[
-            str,
-            typer.Argument(
-                help="A checkpoint, a run directory, or a Hugging Face model: its folder or name."
-            ),
-        ],
-        pairs: Annotated[
-            Path | None,
-            typer.Option(
-                help="CSV file of clean,corrupted and the answers, correct,incorrect as text or "
-                "correct_idx,incorrect_idx as tokens: look at its clean texts.",
-                rich_help_panel=PANEL,
-            ),
-        ] = None,
-        prompt: Annotated[
-            list[str] | None,
-            typer.Option(
-                help="A text to look at; of a toy model, the labels of tokens. Repeatable.",
-                rich_help_panel=PANEL,
-            ),
-        ] = None,
-        seed: SeedOption = 0,
-        out: OutOption = None,
-        overwrite: OverwriteOption = False,
-        report_format: FormatOption = None,
-        threads: ThreadsOption = None,
-        **settings: Any,
-    ) -> None:
-        """Show where every head looks and what it writes, with a verdict and its evidence.
+    For a trained checkpoint it looks at the examples of its task, for a pretrained model at
+    the texts that are given, or else at random tokens, repeated. The report holds patterns,
+    full OV and QK circuits, composition, and the scores of the known kinds of heads.
+    """
+    from mitool import rundir
+    from mitool.analysis.attention import analyze_attention, claim_names
+    from mitool.cli.analysis import Destination, write_analysis
+    from mitool.cli.checks import require_known
+    from mitool.cli.heads import heads_tables
+    from mitool.cli.progress import counted
+    from mitool.device import host, out_of_memory_is_an_error
+    from mitool.report import attention_report
+    from mitool.subject import open_model
 
-        For a trained checkpoint it looks at the examples of its task, for a pretrained model at
-        the texts that are given, or else at random tokens, repeated. The report holds patterns,
-        full OV and QK circuits, composition, and the scores of the known kinds of heads.
-        """
-        from mitool import rundir
-        from mitool.analysis.attention import analyze_attention, claim_names
-        from mitool.cli.analysis import Destination, write_analysis
-        from mitool.cli.checks import require_known
-        from mitool.cli.heads import heads_tables
-        from mitool.cli.progress import counted
-        from mitool.device import host, out_of_memory_is_an_error
-        from mitool.report import attention_report
-        from mitool.subject import open_model
-
-        chosen, device = build(AttentionSettings, settings), host(threads)
-        formats = Formats.parse(report_format)
-        subject = open_model(model)
-        cfg = subject.bridge.cfg
-        require_known(output.checks, claim_names(cfg.n_layers, cfg.n_heads))
-        folder = out or subject.output_folder("attn")
-        with (
-            rundir.claimed(folder, overwrite=overwrite, clear=False),
-            out_of_memory_is_an_error("look at fewer --examples, or at a smaller model"),
-            device.active(),
-        ):
-            with counted(output, "prompts") as progress:
-                result = analyze_attention(
-                    subject, chosen, pairs=pairs, texts=prompt or (), seed=seed, progress=progress
-                )
-            destination = Destination(folder, overwrite, formats)
-            report = attention_report(result, command_line())
-            write_analysis(output, destination, result, report, tables=heads_tables(result))
-
-    take_options(attn, options(AttentionSettings, AttentionSettings(), PANEL), "analyze attn")
-    return command("analyze attn")(attn)
-
-
-attn = attn_command()
+    chosen, device = build(AttentionSettings, settings), host(threads)
+    formats = Formats.parse(report_format)
+    subject = open_model(model)
+    cfg = subject.bridge.cfg
+    require_known(output.checks, claim_names(cfg.n_layers, cfg.n_heads))
+    folder = out or subject.output_folder("attn")
+    with (
+        rundir.claimed(folder, overwrite=overwrite, clear=False),
+        out_of_memory_is_an_error("look at fewer --examples, or at a smaller model"),
+        device.active(),
+    ):
+        with counted(output, "prompts") as progress:
+            result = analyze_attention(
+                subject, chosen, pairs=pairs, texts=prompt or (), seed=seed, progress=progress
+            )
+        destination = Destination(folder, overwrite, formats)
+        report = attention_report(result, command_line())
+        write_analysis(output, destination, result, report, tables=heads_tables(result))

@@ -1,6 +1,5 @@
 """``mitool analyze fourier``: the algorithm that a model of modular arithmetic learned."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +14,7 @@ from mitool.cli.common import (
     ThreadsOption,
     command_line,
 )
-from mitool.cli.settings import options, take_options
+from mitool.cli.settings import takes_settings
 from mitool.config import build
 from mitool.settings import FourierSettings
 
@@ -33,51 +32,44 @@ CheckpointsOption = Annotated[
 ]
 
 
-def fourier_command() -> Callable[..., None]:
-    """The command, with the analysis's settings as options."""
+@command("analyze fourier")
+@takes_settings(FourierSettings, PANEL)
+def fourier(
+    output: "Output",
+    path: Annotated[Path, typer.Argument(help="A checkpoint, or a run directory.")],
+    checkpoints: CheckpointsOption = "last",
+    out: OutOption = None,
+    overwrite: OverwriteOption = False,
+    report_format: FormatOption = None,
+    threads: ThreadsOption = None,
+    **settings: Any,
+) -> None:
+    """Find the trig identities behind modular arithmetic, test them, and write the formula.
 
-    def fourier(
-        output: "Output",
-        path: Annotated[Path, typer.Argument(help="A checkpoint, or a run directory.")],
-        checkpoints: CheckpointsOption = "last",
-        out: OutOption = None,
-        overwrite: OverwriteOption = False,
-        report_format: FormatOption = None,
-        threads: ThreadsOption = None,
-        **settings: Any,
-    ) -> None:
-        """Find the trig identities behind modular arithmetic, test them, and write the formula.
+    Example: mitool analyze fourier runs/modadd-p113-seed0 --checkpoints all
 
-        Example: mitool analyze fourier runs/modadd-p113-seed0 --checkpoints all
+    Sources: Nanda et al. 2023, arXiv 2301.05217; TransformerLens Grokking_Demo
+    """
+    from mitool import checkpoint, rundir
+    from mitool.analysis.fourier import analyze_fourier
+    from mitool.cli.analysis import Destination, write_analysis
+    from mitool.cli.progress import counted
+    from mitool.device import exact, out_of_memory_is_an_error
+    from mitool.report import fourier_report
+    from mitool.subject import load
 
-        Sources: Nanda et al. 2023, arXiv 2301.05217; TransformerLens Grokking_Demo
-        """
-        from mitool import checkpoint, rundir
-        from mitool.analysis.fourier import analyze_fourier
-        from mitool.cli.analysis import Destination, write_analysis
-        from mitool.cli.progress import counted
-        from mitool.device import exact, out_of_memory_is_an_error
-        from mitool.report import fourier_report
-        from mitool.subject import load
-
-        chosen, device = build(FourierSettings, settings), exact(threads)
-        formats = Formats.parse(report_format)
-        subject = load(path)
-        trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
-        folder = out or subject.output_folder("fourier")
-        with (
-            rundir.claimed(folder, overwrite=overwrite, clear=False),
-            out_of_memory_is_an_error("analyse a model of a smaller p"),
-        ):
-            with counted(output, "checkpoints") as observer:
-                result = analyze_fourier(
-                    subject, chosen, checkpoints=trajectory, device=device, observer=observer
-                )
-            destination = Destination(folder, overwrite, formats)
-            write_analysis(output, destination, result, fourier_report(result, command_line()))
-
-    take_options(fourier, options(FourierSettings, FourierSettings(), PANEL), "analyze fourier")
-    return command("analyze fourier")(fourier)
-
-
-fourier = fourier_command()
+    chosen, device = build(FourierSettings, settings), exact(threads)
+    formats = Formats.parse(report_format)
+    subject = load(path)
+    trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
+    folder = out or subject.output_folder("fourier")
+    with (
+        rundir.claimed(folder, overwrite=overwrite, clear=False),
+        out_of_memory_is_an_error("analyse a model of a smaller p"),
+    ):
+        with counted(output, "checkpoints") as observer:
+            result = analyze_fourier(
+                subject, chosen, checkpoints=trajectory, device=device, observer=observer
+            )
+        destination = Destination(folder, overwrite, formats)
+        write_analysis(output, destination, result, fourier_report(result, command_line()))

@@ -44,6 +44,16 @@ def take_options(
     described.__signature__ = inspect.Signature([output, *parameters])
 
 
+def takes_settings(cls: type, panel: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Put the fields of ``cls``, with their defaults, in the place of ``**settings``."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        take_options(function, options(cls, cls(), panel), cls.__name__)
+        return function
+
+    return decorate
+
+
 def chosen(cls: type, values: dict[str, Any]) -> dict[str, Any]:
     """The values of the fields of ``cls``."""
     return {field.name: values[field.name] for field in fields(cls)}
