@@ -40,7 +40,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def __getitem__(self, chosen: Int[Tensor, " chosen"]) -> Examples:
+    def __getitem__(self, chosen: slice | Int[Tensor, " chosen"]) -> Examples:
         return Examples(self.tokens[chosen], self.targets[chosen])
 
 
@@ -50,6 +50,9 @@ class Pairs:
 
     clean: Examples
     corrupted: Examples
+
+    def __getitem__(self, chosen: slice) -> Pairs:
+        return Pairs(self.clean[chosen], self.corrupted[chosen])
 
     @property
     def differ(self) -> Bool[Tensor, "pair answer"]:
