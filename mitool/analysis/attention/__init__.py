@@ -26,7 +26,7 @@ def analyze_attention(
     """Look at every head of a model.
 
     Args:
-        pairs: a CSV file (``mitool.prompts.read_pairs``), whose clean texts are read.
+        pairs: a file (``mitool.pair_files.read_pairs``), whose clean texts are read.
         texts: texts to read instead; of a toy model, the labels of tokens, apart by spaces.
         seed: of what is drawn.
         progress: told of the prompts done, and of all.

@@ -13,14 +13,9 @@ from mitool.analysis.attention.observe import IsRight, equals_target
 from mitool.device import generator
 from mitool.errors import UsageError
 from mitool.models.pretrained import Pretrained
-from mitool.prompts import (
-    Prompts,
-    encode_pairs,
-    examples_of,
-    of_examples,
-    of_texts,
-    read_pairs,
-)
+from mitool.pair_files import read_pairs
+from mitool.pairs import clean_prompts
+from mitool.prompts import Prompts, examples_of, of_examples, of_texts
 from mitool.settings import AttentionSettings
 from mitool.subject import Subject
 from mitool.tasks import Task
@@ -93,12 +88,11 @@ def material_of(
     diagnostic = None if isinstance(subject, Subject) else _repeated(subject, seed)
     given: list[Prompts] = []
     if pairs is not None:
-        d_vocab_out = subject.bridge.cfg.d_vocab_out
-        given = encode_pairs(pairs, read_pairs(pairs), subject.encode, d_vocab_out)
+        given = clean_prompts(read_pairs(pairs), subject)
     elif texts:
         given = of_texts([_encoded(subject, text) for text in texts])
-    if given:
         _require_fits(given, subject.bridge.cfg.n_ctx)
+    if given:
         name = "prompts" if pairs is None else "clean texts of pairs"
         return _untasked(subject, name, given, diagnostic, settings.shown)
     if isinstance(subject, Subject):

@@ -1,0 +1,115 @@
+"""Clean and corrupted inputs side by side: what an intervention carries from one to the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from mitool.pair_files import PairTexts
+from mitool.pair_tokens import Reader, answers_of, both_of, clean_of, year_answers, years_of
+from mitool.prompts import Prompts, of_one_length, of_texts
+from mitool.tasks import NO_ANSWER, Pairs, Task
+
+
+@dataclass(frozen=True)
+class PromptPairs:
+    """Clean and corrupted inputs of one length.
+
+    Attributes:
+        clean: what the model reads.
+        corrupted: its counterparts.
+        answer_positions: where answers are read.
+        right: the tokens that are right for the clean input, padded with ``NO_ANSWER``; an answer
+            position without any is read by no metric.
+        wrong: those to compare them with, likewise.
+        index: the place of each pair among all that were given or drawn.
+        drawn: the task's own pairs that these were made of.
+    """
+
+    clean: Int[Tensor, "pair pos"]
+    corrupted: Int[Tensor, "pair pos"]
+    answer_positions: tuple[int, ...]
+    right: Int[Tensor, "pair answer right"]
+    wrong: Int[Tensor, "pair answer wrong"]
+    index: Int[Tensor, " pair"]
+    drawn: Pairs | None = None
+
+    def __len__(self) -> int:
+        return len(self.clean)
+
+    def __getitem__(self, chosen: slice) -> "PromptPairs":
+        return PromptPairs(
+            self.clean[chosen],
+            self.corrupted[chosen],
+            self.answer_positions,
+            self.right[chosen],
+            self.wrong[chosen],
+            self.index[chosen],
+            None if self.drawn is None else self.drawn[chosen],
+        )
+
+
+def of_task(pairs: Pairs, task: Task) -> PromptPairs:
+    """A task's pairs; the wrong answers are the corrupted examples' where the two differ."""
+    differ = pairs.differ
+    right, wrong = (
+        side.targets.masked_fill(~differ, NO_ANSWER)[:, :, None]
+        for side in (pairs.clean, pairs.corrupted)
+    )
+    clean, corrupted = pairs.clean.tokens, pairs.corrupted.tokens
+    index = torch.arange(len(clean))
+    return PromptPairs(clean, corrupted, task.answer_positions, right, wrong, index, pairs)
+
+
+def encode_pairs(
+    pairs: Sequence[PairTexts], model: Reader, *, years: bool = False
+) -> list[PromptPairs]:
+    """A file's pairs, answered at their last token, in groups of one length, the shortest first.
+
+    Args:
+        pairs: at least one, as ``read_pairs`` gives them.
+        years: the right answers are the years after each pair's label, and the wrong ones all
+            others, instead of what the file gives.
+
+    Raises:
+        InputError: a pair's inputs are not as many tokens, or the same, or none that the model
+            can read; or an answer is none that it can give.
+    """
+    tokens_of_years = years_of(model, pairs) if years else None
+    inputs = [both_of(model, pair) for pair in pairs]
+    answers = []
+    for pair, (clean, _) in zip(pairs, inputs, strict=True):
+        if tokens_of_years is None:
+            answers.append(answers_of(model, pair))
+        else:
+            answers.append(year_answers(pair, tokens_of_years, model, clean))
+    groups = []
+    for members in of_one_length([clean for clean, _ in inputs]):
+        clean, corrupted = (torch.stack([inputs[i][side] for i in members]) for side in (0, 1))
+        right, wrong = (_padded([answers[i][side] for i in members]) for side in (0, 1))
+        last = (clean.shape[1] - 1,)
+        groups.append(PromptPairs(clean, corrupted, last, right, wrong, torch.tensor(members)))
+    return groups
+
+
+def clean_prompts(pairs: Sequence[PairTexts], model: Reader) -> list[Prompts]:
+    """The clean inputs of a file's pairs alone, with the first right and the first wrong answer
+    where it gives them.
+
+    Raises:
+        InputError: the model can read one of them not, or give an answer not.
+    """
+    texts = [clean_of(model, pair) for pair in pairs]
+    answers = [answers_of(model, pair) for pair in pairs]
+    if not all(right and wrong for right, wrong in answers):
+        return of_texts(texts)
+    return of_texts(texts, [(right[0], wrong[0]) for right, wrong in answers])
+
+
+def _padded(sets: Sequence[Sequence[int]]) -> Int[Tensor, "pair 1 token"]:
+    """Tokens of each pair at its one answer position."""
+    n = max(map(len, sets))
+    rows = [[*tokens, *[NO_ANSWER] * (n - len(tokens))] for tokens in sets]
+    return torch.tensor(rows, dtype=torch.int64).reshape(len(sets), 1, n)
