@@ -39,7 +39,8 @@ def attn(
         Path | None,
         typer.Option(
             help="CSV file of clean,corrupted and the answers, correct,incorrect as text or "
-            "correct_idx,incorrect_idx as tokens: look at its clean texts.",
+            "correct_idx,incorrect_idx as tokens, or the JSON of AutoCircuit: look at its clean "
+            "texts.",
             rich_help_panel=PANEL,
         ),
     ] = None,

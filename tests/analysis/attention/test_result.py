@@ -201,6 +201,12 @@ def test_answers_may_be_text(tmp_path: Path) -> None:
     found, expected = (analyze_attention(subject, pairs=path).claims for path in (words, tokens))
     assert found == expected
     assert found["L1H0.direct_logit_attribution"] is not None
+    sets = tmp_path / "sets.json"  # of which the first of each is read
+    sets.write_text(
+        '{"prompts": [{"clean": "w0 w1", "corrupt": "w1", "answers": [" w2", " w5"], '
+        '"wrong_answers": [" w4"]}]}'
+    )
+    assert analyze_attention(subject, pairs=sets).claims == expected
 
 
 @pytest.mark.parametrize(
