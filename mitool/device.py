@@ -234,9 +234,13 @@ def out_of_memory_is_an_error(remedy: str) -> Iterator[None]:
     """Turn running out of memory, on any device, into a ``RunError`` that ends in ``remedy``."""
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as failure:
-        raise RunError(f"out of memory; {remedy}") from failure
-    except RuntimeError as failure:
-        if "can't allocate memory" not in str(failure):
+    except (MemoryError, RuntimeError) as failure:
+        if not is_out_of_memory(failure):
             raise
         raise RunError(f"out of memory; {remedy}") from failure
+
+
+def is_out_of_memory(failure: Exception) -> bool:
+    """Whether that is what went wrong, on any device."""
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(failure, kinds) or "can't allocate memory" in str(failure)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from mitool.pair_files import PairTexts
 from mitool.pair_tokens import Reader, answers_of, both_of, clean_of, year_answers, years_of
 from mitool.prompts import Prompts, of_one_length, of_texts
-from mitool.tasks import NO_ANSWER, Pairs, Task
+from mitool.tasks import NO_ANSWER, Examples, Pairs, Task
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class PromptPairs:
     def __len__(self) -> int:
         return len(self.clean)
 
-    def __getitem__(self, chosen: slice) -> "PromptPairs":
+    def __getitem__(self, chosen: slice | Int[Tensor, " chosen"]) -> "PromptPairs":
         return PromptPairs(
             self.clean[chosen],
             self.corrupted[chosen],
@@ -50,17 +50,26 @@ class PromptPairs:
             None if self.drawn is None else self.drawn[chosen],
         )
 
+    def to(self, device: torch.device) -> "PromptPairs":
+        """The same on a device."""
+        tensors = (self.clean, self.corrupted, self.right, self.wrong, self.index)
+        clean, corrupted, right, wrong, index = (tensor.to(device) for tensor in tensors)
+        drawn = None if self.drawn is None else self.drawn.to(device)
+        return PromptPairs(clean, corrupted, self.answer_positions, right, wrong, index, drawn)
+
 
 def of_task(pairs: Pairs, task: Task) -> PromptPairs:
-    """A task's pairs; the wrong answers are the corrupted examples' where the two differ."""
+    """A task's pairs.
+
+    Right is what the task takes for right on the clean example, wrong what else it takes for right
+    on the corrupted one, at the answer positions where the two differ.
+    """
     differ = pairs.differ
-    right, wrong = (
-        side.targets.masked_fill(~differ, NO_ANSWER)[:, :, None]
-        for side in (pairs.clean, pairs.corrupted)
-    )
-    clean, corrupted = pairs.clean.tokens, pairs.corrupted.tokens
-    index = torch.arange(len(clean))
-    return PromptPairs(clean, corrupted, task.answer_positions, right, wrong, index, pairs)
+    clean, corrupted = (_right_answers(side, task) for side in (pairs.clean, pairs.corrupted))
+    right, wrong = clean & differ[:, :, None], corrupted & ~clean & differ[:, :, None]
+    index = torch.arange(len(differ))
+    tokens = pairs.clean.tokens, pairs.corrupted.tokens
+    return PromptPairs(*tokens, task.answer_positions, _listed(right), _listed(wrong), index, pairs)
 
 
 def encode_pairs(
@@ -113,3 +122,18 @@ def _padded(sets: Sequence[Sequence[int]]) -> Int[Tensor, "pair 1 token"]:
     n = max(map(len, sets))
     rows = [[*tokens, *[NO_ANSWER] * (n - len(tokens))] for tokens in sets]
     return torch.tensor(rows, dtype=torch.int64).reshape(len(sets), 1, n)
+
+
+def _right_answers(examples: Examples, task: Task) -> Bool[Tensor, "example answer d_vocab_out"]:
+    outputs = range(task.d_vocab_out)
+    each = [task.is_right(torch.full_like(examples.targets, token), examples) for token in outputs]
+    return torch.stack(each, dim=-1)
+
+
+def _listed(
+    chosen: Bool[Tensor, "pair answer d_vocab_out"],
+) -> Int[Tensor, "pair answer one_of"]:
+    """The tokens that are chosen, padded with ``NO_ANSWER``."""
+    most = max(int(chosen.sum(dim=-1).max()), 1)
+    found, tokens = chosen.int().sort(dim=-1, descending=True, stable=True)
+    return tokens.masked_fill(found == 0, NO_ANSWER)[:, :, :most]

@@ -11,6 +11,10 @@ Activation = Literal["relu", "gelu", "gelu_new", "silu", "solu"]
 Normalization = Literal["none", "LN", "LNPre", "RMS", "RMSPre"]
 Biases = Literal["none", "mlp", "all"]
 Positional = Literal["learned", "zero"]
+Direction = Literal["denoise", "noise"]
+Ablation = Literal["patch", "zero", "mean", "mean-positional"]
+Between = Literal["frozen", "mlps", "recomputed"]
+MetricName = Literal["logit-diff", "prob-diff", "greater-than", "log-prob", "kl", "accuracy"]
 AttentionDir = Literal["causal", "bidirectional"]
 
 
@@ -141,6 +145,56 @@ class AttentionSettings:
     shown: Annotated[
         int, Field(ge=1, le=16, description="Examples whose patterns the report shows")
     ] = 6
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class PatchSettings:
+    """What is patched from where, and what it is judged by."""
+
+    direction: Annotated[
+        Direction | None,
+        Field(
+            description="denoise: clean into the corrupted run; noise: the other way round; "
+            "left out: denoise, and noise for ablations"
+        ),
+    ] = None
+    ablation: Annotated[
+        Ablation,
+        Field(description="What is put in: the other run's activation, zeros, or means over pairs"),
+    ] = "patch"
+    metric: Annotated[
+        MetricName | None,
+        Field(description="Measure of the answer; left out: the task's own, or logit-diff"),
+    ] = None
+    between: Annotated[
+        Between,
+        Field(
+            description="What lies between the ends of a --path: frozen, only mlps recomputed, or "
+            "all recomputed"
+        ),
+    ] = "frozen"
+    by_position: Annotated[
+        bool, Field(description="Patch heads at each position too, not only at all at once")
+    ] = False
+    n_pairs: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Pairs: the first of a file, or drawn from the task; left out: all, or 256",
+        ),
+    ] = None
+    resamples: Annotated[
+        int, Field(ge=100, le=1_000_000, description="Bootstrap resamples, and permutations")
+    ] = 5_000
+    memory: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="MiB that variants side by side may take; left out: 512, or a quarter of "
+            "what is free if that is less",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True, config=FROZEN)

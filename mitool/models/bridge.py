@@ -5,8 +5,11 @@ checkpoint is studied by the same code. What is peculiar to toy tasks reads the 
 own forward pass (``mitool.models.recording``).
 """
 
+import contextlib
+import io
+import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -20,6 +23,7 @@ from transformer_lens.model_bridge.sources.native.model import NativeModel, Nati
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
 from mitool.config import build
+from mitool.device import Device
 from mitool.errors import InputError
 from mitool.models.features import EPS, require_features
 from mitool.models.transformer import ToyTransformer, TransformerConfig
@@ -59,6 +63,12 @@ def to_bridge(model: ToyTransformer) -> TransformerBridge:
     for name, weight in bridge.state_dict(keep_vars=True).items():
         weight.requires_grad_(weights[name].requires_grad)
     return bridge
+
+
+def moved(bridge: TransformerBridge, device: Device) -> TransformerBridge:
+    """The bridge itself, on a device and in its number format."""
+    with silenced():
+        return bridge.to(device.torch_device, device.torch_dtype)
 
 
 def from_bridge(bridge: TransformerBridge) -> ToyTransformer:
@@ -105,6 +115,21 @@ def bridge_fields(cfg: TransformerConfig) -> dict[str, Any]:
 def bridge_config(cfg: TransformerConfig) -> TransformerBridgeConfig:
     """The configuration of the ``TransformerBridge`` of the same shape."""
     return TransformerBridgeConfig(**bridge_fields(cfg))
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keep the libraries' own progress and warnings from a user who sees mitool's."""
+    loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub", "root")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _require_features(cfg: TransformerBridgeConfig) -> None:

@@ -1,9 +1,5 @@
 """Pretrained models: a Hugging Face folder, or a name on the Hub, as a ``TransformerBridge``."""
 
-import contextlib
-import io
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from mitool import rundir
 from mitool.device import HOST
 from mitool.errors import InputError, MitoolError
+from mitool.models.bridge import silenced
 
 CONFIG = "config.json"
 """The file of a model on the Hub that says what it is."""
@@ -73,7 +70,7 @@ def load_pretrained(name: str | Path, error: type[MitoolError] = InputError) -> 
     """
     is_folder = Path(name).is_dir()
     try:
-        with _silenced():
+        with silenced():
             if not is_folder:
                 _require_on_hub(str(name))
             bridge = TransformerBridge.boot_transformers(str(name), device=HOST)
@@ -103,18 +100,3 @@ def _reason(name: str, failure: Exception, is_folder: bool) -> str:
         f"Face Hub ({reason}); where there is a network, `hf download {name} --local-dir DIR`, and "
         "give DIR"
     )
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Keep the libraries' own progress and warnings from a user who sees mitool's."""
-    loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub", "root")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

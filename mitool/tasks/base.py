@@ -18,6 +18,7 @@ from mitool.errors import UsageError
 from mitool.settings import ModelSettings, TrainingSettings
 
 if TYPE_CHECKING:
+    import torch
     from jaxtyping import Bool, Float, Int
     from torch import Generator, Tensor
 
@@ -43,6 +44,10 @@ class Examples:
     def __getitem__(self, chosen: slice | Int[Tensor, " chosen"]) -> Examples:
         return Examples(self.tokens[chosen], self.targets[chosen])
 
+    def to(self, device: torch.device) -> Examples:
+        """The same on a device."""
+        return Examples(self.tokens.to(device), self.targets.to(device))
+
 
 @plain_dataclass(frozen=True)
 class Pairs:
@@ -51,8 +56,12 @@ class Pairs:
     clean: Examples
     corrupted: Examples
 
-    def __getitem__(self, chosen: slice) -> Pairs:
+    def __getitem__(self, chosen: slice | Int[Tensor, " chosen"]) -> Pairs:
         return Pairs(self.clean[chosen], self.corrupted[chosen])
+
+    def to(self, device: torch.device) -> Pairs:
+        """The same on a device."""
+        return Pairs(self.clean.to(device), self.corrupted.to(device))
 
     @property
     def differ(self) -> Bool[Tensor, "pair answer"]:

@@ -1,0 +1,130 @@
+"""Variants of a run side by side, in batches that fit into memory."""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mitool.analysis.interventions.decoder import Decoder
+from mitool.analysis.interventions.restart import Entry, Restart
+from mitool.analysis.metrics import Metric
+from mitool.device import is_out_of_memory
+from mitool.pairs import PromptPairs
+
+Variant = TypeVar("Variant")
+
+SMALL = 1024
+"""Tokens of a batch up to which variants that enter at different positions go together: one large
+product costs less than two small ones, though a part of it is for nothing.
+"""
+
+STREAMS, HIDDEN, LOGITS = 16, 4, 3
+"""How many tensors of the width of the stream, of the MLP and of the vocabulary a batch holds."""
+
+RUNS = 3
+
+
+@dataclass
+class Budget:
+    """How much a batch may hold.
+
+    Attributes:
+        size: bytes of activations at a time.
+    """
+
+    size: int
+
+    def halve(self) -> None:
+        self.size //= 2
+
+    def pairs(self, decoder: Decoder, n_positions: int) -> int:
+        """How many pairs it has room for the runs of, clean, corrupted and what is put in."""
+        per_layer = 8 * decoder.d_model + 2 * decoder.n_heads * n_positions
+        each = RUNS * decoder.n_layers * n_positions * per_layer
+        return max(1, self.size // (decoder.itemsize * each))
+
+    def variants(self, decoder: Decoder, pairs: PromptPairs, start: int) -> int:
+        """How many variants of these pairs it has room for that go on from a position."""
+        n_pairs, n_positions = pairs.clean.shape
+        wide = STREAMS * decoder.d_model + HIDDEN * decoder.d_mlp
+        per_token = wide + 3 * decoder.n_heads * n_positions
+        per_pair = (n_positions - start) * per_token
+        per_pair += LOGITS * len(pairs.answer_positions) * decoder.d_vocab_out
+        return max(1, self.size // (decoder.itemsize * n_pairs * per_pair))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Pairs with what their variants are judged by.
+
+    Attributes:
+        clean: the clean run's logits, which some metrics compare with.
+    """
+
+    pairs: PromptPairs
+    metric: Metric
+    clean: Float[Tensor, "pair answer d_vocab_out"]
+
+    def __call__(
+        self, logits: Float[Tensor, "variant pair answer d_vocab_out"]
+    ) -> Float[Tensor, "variant pair"]:
+        return self.metric(logits, self.pairs, self.clean).double().cpu()
+
+
+def judge_variants(
+    restart: Restart,
+    judged: Judged,
+    variants: Sequence[Variant],
+    *,
+    kind: Callable[[Variant], Hashable],
+    start: Callable[[Variant], int],
+    entry: Callable[[Sequence[Variant]], Entry],
+    budget: Budget,
+    done: Callable[[int], None] = lambda n: None,
+) -> Float[Tensor, "variant pair"]:
+    """The metric of every variant.
+
+    Out of memory, the budget is halved for good and the batch tried again.
+
+    Args:
+        kind: variants of one kind may enter in one batch.
+        start: the first position that a variant changes.
+        entry: where a batch of one kind enters.
+        done: told of the number of variants done, batch by batch.
+    """
+    n_pairs, n_positions = judged.pairs.clean.shape
+    found = torch.empty(len(variants), n_pairs, dtype=torch.float64)
+    for members in _by_kind(variants, kind, start):
+        while members:
+            first = start(variants[members[0]])
+            most = budget.variants(restart.decoder, judged.pairs, first)
+            small = SMALL // (n_pairs * (n_positions - first))
+            batch = [
+                m for i, m in enumerate(members[:most]) if i < small or start(variants[m]) == first
+            ]
+            try:
+                values = judged(restart.logits(entry([variants[member] for member in batch])))
+            except (MemoryError, RuntimeError) as failure:
+                if not is_out_of_memory(failure) or len(batch) == 1:
+                    raise
+                budget.halve()
+                continue
+            found[batch] = values
+            members = members[len(batch) :]
+            done(len(batch))
+    return found
+
+
+def _by_kind(
+    variants: Sequence[Variant],
+    kind: Callable[[Variant], Hashable],
+    start: Callable[[Variant], int],
+) -> Iterator[list[int]]:
+    """The numbers of the variants of each kind, by where they start."""
+    kinds: dict[Any, list[int]] = {}
+    for index in sorted(range(len(variants)), key=lambda index: start(variants[index])):
+        kinds.setdefault(kind(variants[index]), []).append(index)
+    yield from kinds.values()

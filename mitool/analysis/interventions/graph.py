@@ -1,0 +1,172 @@
+"""A model as a graph: what writes to the residual stream, and what reads it.
+
+Names are those of the EAP-IG code (Hanna et al. 2024, arXiv 2403.17806): ``input``, ``a3.h1``,
+``m3``, ``logits``; an edge is ``a1.h0->m3``, into a head ``a1.h0->a3.h1<q>``.
+"""
+
+import fnmatch
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mitool.analysis.interventions.decoder import Decoder, Letter
+from mitool.errors import UsageError
+
+LETTERS: tuple[Letter, ...] = get_args(Letter)
+BRACES = re.compile(r"\{([^{}]*)\}")
+MOST_PATTERNS = 10_000
+"""Names that braces may stand for."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """What writes, or reads.
+
+    Attributes:
+        kind: ``a`` is a head.
+    """
+
+    kind: Literal["input", "a", "m", "logits"]
+    layer: int = 0
+    head: int = 0
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "a":
+                return f"a{self.layer}.h{self.head}"
+            case "m":
+                return f"m{self.layer}"
+        return self.kind
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From a writer to a reader; of a head that reads ``letter`` says by what."""
+
+    source: Node
+    target: Node
+    letter: Letter | None = None
+
+    @property
+    def letters(self) -> tuple[Letter, ...]:
+        return () if self.letter is None else (self.letter,)
+
+    def __str__(self) -> str:
+        return f"{self.source}->{self.target}" + (f"<{self.letter}>" if self.letter else "")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All nodes and edges of a model."""
+
+    n_layers: int
+    n_heads: int
+    has_mlp: bool
+    is_parallel: bool
+
+    @classmethod
+    def of(cls, decoder: Decoder) -> "Graph":
+        return cls(decoder.n_layers, decoder.n_heads, decoder.has_mlp, decoder.is_parallel)
+
+    @property
+    def writers(self) -> list[Node]:
+        """In the order in which they are computed."""
+        return [Node("input"), *self._blocks()]
+
+    @property
+    def readers(self) -> list[Node]:
+        """Likewise."""
+        return [*self._blocks(), Node("logits")]
+
+    def reads(self, target: Node, source: Node) -> bool:
+        """Whether what ``source`` writes is there when ``target`` reads."""
+        if target.kind == "input" or source.kind == "logits":
+            return False
+        if target.kind == "logits" or source.kind == "input":
+            return True
+        if source.layer != target.layer:
+            return source.layer < target.layer
+        return source.kind == "a" and target.kind == "m" and not self.is_parallel
+
+    def edges(self) -> Iterator[Edge]:
+        """Reader by reader."""
+        for target in self.readers:
+            for letter in LETTERS if target.kind == "a" else (None,):
+                for source in self.writers:
+                    if self.reads(target, source):
+                        yield Edge(source, target, letter)
+
+    def matching(self, patterns: Sequence[str], option: str) -> list[Edge]:
+        """The edges that patterns such as ``{a5.h1,a5.h5}->m*`` name, in their order in the graph.
+
+        Args:
+            option: named in messages.
+
+        Raises:
+            UsageError: a pattern is no edge, or none of this model's.
+        """
+        chosen: dict[Edge, None] = {}
+        for pattern in patterns:
+            found = [edge for edge in self.edges() if _matches(edge, _halves(pattern, option))]
+            if not found:
+                raise UsageError(f"{option} {pattern!r}: {self._no_such_edge()}")
+            chosen |= dict.fromkeys(found)
+        return [edge for edge in self.edges() if edge in chosen]
+
+    def _blocks(self) -> Iterator[Node]:
+        for layer in range(self.n_layers):
+            yield from (Node("a", layer, head) for head in range(self.n_heads))
+            if self.has_mlp:
+                yield Node("m", layer)
+
+    def _no_such_edge(self) -> str:
+        last = self.n_layers - 1
+        names = ["input", f"a0.h0 to a{last}.h{self.n_heads - 1}"]
+        names += [f"m0 to m{last}"] if self.has_mlp else []
+        return (
+            f"this model has no such edge: its nodes are {', '.join(names)} and logits, and a "
+            "writer comes before its reader"
+        )
+
+
+Half = tuple[list[str], list[tuple[str, str]]]
+"""The names that the writer may have, and those of the reader, each with its letters."""
+
+
+def _halves(pattern: str, option: str) -> Half:
+    source, arrow, target = pattern.partition("->")
+    if not arrow or not source.strip() or not target.strip():
+        raise UsageError(
+            f"{option}: expected WRITER->READER such as 'a9.h1->m9' or 'a*.h*->a5.h5<q>', found "
+            f"{pattern!r}"
+        )
+    readers = []
+    for name in _expanded(target.strip(), option):
+        node, bracket, letter = name.partition("<")
+        if bracket and (letter[-1:] != ">" or letter[:-1] not in (*LETTERS, "*")):
+            raise UsageError(f"{option}: expected <q>, <k> or <v> behind a head, found {name!r}")
+        readers.append((node, letter[:-1] or "*"))
+    return _expanded(source.strip(), option), readers
+
+
+def _matches(edge: Edge, halves: Half) -> bool:
+    sources, targets = halves
+    return any(fnmatch.fnmatchcase(str(edge.source), name) for name in sources) and any(
+        fnmatch.fnmatchcase(str(edge.target), name) and (letter == "*" or letter == edge.letter)
+        for name, letter in targets
+    )
+
+
+def _expanded(pattern: str, option: str) -> list[str]:
+    """What braces stand for: ``m{1,3}`` is ``m1`` and ``m3``."""
+    parts = BRACES.split(pattern)
+    choices = [part.split(",") if index % 2 else [part] for index, part in enumerate(parts)]
+    names = [
+        "".join(chosen)
+        for chosen in itertools.islice(itertools.product(*choices), MOST_PATTERNS + 1)
+    ]
+    if len(names) > MOST_PATTERNS or any(mark in name for name in names for mark in "{}"):
+        raise UsageError(f"{option}: expected braces such as {{a1.h0,m2}}, found {pattern[:80]!r}")
+    return [name.strip() for name in names]

@@ -1,0 +1,156 @@
+"""Path patching: what one node writes in another run, carried to one reader alone.
+
+The writer's change reaches the reader in a run of its own, in which what lies between is frozen at
+the base run's activations or recomputed; into the base run goes only what the reader makes of it,
+and everything behind the reader is recomputed. Of what lies between,
+
+- ``frozen`` leaves everything as it is but for the direct connection (Goldowsky-Dill et al. 2023,
+  arXiv 2304.05969),
+- ``mlps`` recomputes MLPs and leaves heads as they are (Wang et al. 2022, arXiv 2211.00593),
+- ``recomputed`` recomputes everything, so that the change flows along every path.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mitool.analysis.interventions.decoder import Letter
+from mitool.analysis.interventions.edges import written
+from mitool.analysis.interventions.graph import Edge, Node
+from mitool.analysis.interventions.restart import Entry, Restart
+from mitool.analysis.interventions.run import Run
+from mitool.analysis.patching.replace import behind_attention, differ, head_z, written_by
+from mitool.settings import Between
+
+
+@dataclass(frozen=True)
+class Path:
+    """From a writer to a reader; of a head ``letters`` says by what it reads."""
+
+    source: Node
+    target: Node
+    letters: tuple[Letter, ...] = ()
+
+    def __str__(self) -> str:
+        letters = "" if len(self.letters) in (0, 3) else f"<{''.join(self.letters)}>"
+        return f"{self.source}->{self.target}{letters}"
+
+
+def paths_of(edges: Sequence[Edge]) -> list[Path]:
+    """Edges between the same two nodes as one path."""
+    letters: dict[tuple[Node, Node], list[Letter]] = {}
+    for edge in edges:
+        held = letters.setdefault((edge.source, edge.target), [])
+        held += [edge.letter] if edge.letter else []
+    return [Path(*nodes, tuple(held)) for nodes, held in letters.items()]
+
+
+class PathReplacement:
+    """Carries what nodes write in ``source`` along paths into ``base``."""
+
+    def __init__(self, restart: Restart, source: Run, between: Between) -> None:
+        self.restart, self.decoder, self.base = restart, restart.decoder, restart.base
+        self.source, self.between = source, between
+        self._known: dict[Node, Tensor] = {}
+
+    def differs(self, path: Path) -> Bool[Tensor, " pair"]:
+        """In which pairs the writer writes something else."""
+        return self._difference(path.source).flatten(1).any(dim=1)
+
+    def start(self, path: Path) -> int:
+        """The first position at which it does."""
+        return int(self._difference(path.source).any(dim=-1).any(dim=0).int().argmax())
+
+    def kind(self, path: Path) -> Hashable:
+        """Paths of one kind enter at one place."""
+        source, target = path.source, path.target
+        return source.kind, source.layer, target.kind, target.layer, self.start(path)
+
+    @torch.no_grad()
+    def entry(self, paths: Sequence[Path]) -> Entry:
+        """The variants in which each path is patched alone.
+
+        Args:
+            paths: of one kind.
+        """
+        entries = [self._entry(path) for path in paths]
+        return replace(entries[0], stream=torch.cat([entry.stream for entry in entries]))
+
+    def _entry(self, path: Path) -> Entry:
+        arriving, target = self._arriving(path), path.target
+        if target.kind == "logits":
+            return arriving
+        layer, start = target.layer, arriving.start
+        own, base = self.decoder.layers[layer], self.base.layers[layer]
+        x = arriving.stream
+        if target.kind == "m":
+            stream = base.resid_mid[:, start : start + x.shape[2]] + own.mlp_out(x)
+            return Entry(layer + 1, "pre", start, stream)
+        maps = {"q": (own.q, target.head), "k": (own.k, target.head // self.decoder.group)}
+        maps["v"] = (own.v, maps["k"][1])
+        normed = own.ln1(x[0])
+        values = {
+            letter: maps[letter][0].of_head(maps[letter][1], normed) for letter in path.letters
+        }
+        heads = slice(target.head, target.head + 1)
+        z = head_z(self.decoder, self.base, layer, heads, values, start)
+        start = start if self.decoder.is_causal else 0
+        change = written_by(self.decoder, layer, heads, (z - base.z[:, heads])[:, :, start:])
+        attn_out = base.attn_out[None, :, start:] + change
+        return behind_attention(self.decoder, self.base, layer, start, attn_out)
+
+    def _arriving(self, path: Path) -> Entry:
+        """The stream that the reader sees, from the first position that differs on."""
+        if self.between == "recomputed":
+            return self._recomputed(path)
+        start, target = self.start(path), path.target
+        change = self._difference(path.source)[:, start:]
+        if self.between == "mlps":
+            change = change + self._by_mlps(path, start, change)
+        is_mid = target.kind == "m" and not self.decoder.is_parallel
+        layer = self.decoder.n_layers if target.kind == "logits" else target.layer
+        own = self.base.layers[layer].resid_mid if is_mid else self.base.resid_pre(layer)
+        return Entry(layer, "mid" if is_mid else "pre", start, (own[:, start:] + change)[None])
+
+    def _by_mlps(
+        self, path: Path, start: int, change: Float[Tensor, "pair later d_model"]
+    ) -> Float[Tensor, "pair later d_model"]:
+        """What the MLPs between writer and reader add to a change of the stream."""
+        source, target, total = path.source, path.target, torch.zeros_like(change)
+        last = self.decoder.n_layers if target.kind == "logits" else target.layer
+        for layer in range(source.layer, last):
+            mlp = Node("m", layer)
+            if self.restart.graph.reads(mlp, source):
+                base = self.base.layers[layer]
+                own = base.resid_pre if self.decoder.is_parallel else base.resid_mid
+                new = self.decoder.layers[layer].mlp_out(own[:, start:] + change + total)
+                total = total + new - base.mlp_out[:, start:]
+        return total
+
+    def _recomputed(self, path: Path) -> Entry:
+        start, source, target = self.start(path), path.source, path.target
+        change = self._difference(source)[None, :, start:]
+        if source.kind == "a":
+            attn_out = self.base.layers[source.layer].attn_out[:, start:] + change
+            entry = behind_attention(self.decoder, self.base, source.layer, start, attn_out)
+        else:
+            layer = 0 if source.kind == "input" else source.layer + 1
+            entry = Entry(layer, "pre", start, self.base.resid_pre(layer)[:, start:] + change)
+        if target.kind == "logits":
+            return self.restart.at(entry, self.decoder.n_layers)
+        if entry.stage == "mid" and target.kind == "m" and entry.layer == target.layer:
+            return entry
+        entry = self.restart.at(entry, target.layer)
+        if target.kind == "m" and not self.decoder.is_parallel:
+            return self.restart.behind_attention(entry)
+        return entry
+
+    def _difference(self, node: Node) -> Float[Tensor, "pair pos d_model"]:
+        """What a node writes in the source run less what it writes in the base run."""
+        if node not in self._known:
+            source, base = (written(self.decoder, run, node) for run in (self.source, self.base))
+            self._known[node] = (source - base) * differ(base, source)[..., None]
+        return self._known[node]

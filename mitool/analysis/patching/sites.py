@@ -1,0 +1,116 @@
+"""What a sweep patches: families of sites, and each site of a family."""
+
+import fnmatch
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mitool.analysis.interventions.decoder import Decoder
+from mitool.analysis.patching.columns import Column
+from mitool.config import nearest
+from mitool.errors import UsageError
+
+Activation = Literal[
+    "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"
+]
+RESIDUAL: tuple[Activation, ...] = ("resid_pre", "resid_mid", "resid_post")
+OUTPUTS: tuple[Activation, ...] = ("attn_out", "mlp_out")
+HEADS: tuple[Activation, ...] = ("z", "q", "k", "v", "pattern")
+ACTIVATIONS = (*RESIDUAL, *OUTPUTS, *HEADS)
+
+OF_MLP: tuple[Activation, ...] = ("resid_mid", "mlp_out")
+"""What only a block with an MLP behind its attention has of its own."""
+
+BY_POSITION = "_by_pos"
+
+
+@dataclass(frozen=True)
+class Family:
+    """Sites of one kind: [layer, position], [layer, head] or [layer, head, position].
+
+    Attributes:
+        activation: TransformerLens's name of what is replaced.
+        n_heads: of a layer; 0 where the activation has none.
+        columns: the positions; none where all are replaced at once.
+    """
+
+    activation: Activation
+    n_layers: int
+    n_heads: int
+    columns: tuple[Column, ...]
+
+    @property
+    def name(self) -> str:
+        is_by_position = self.n_heads and self.columns
+        return self.activation + (BY_POSITION if is_by_position else "")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        sizes = (self.n_layers, self.n_heads, len(self.columns))
+        return tuple(size for size in sizes if size)
+
+    @property
+    def is_residual(self) -> bool:
+        return self.activation in RESIDUAL
+
+    def sites(self) -> "Iterator[Site]":
+        """Row by row."""
+        heads = range(self.n_heads) if self.n_heads else (None,)
+        columns = range(len(self.columns)) if self.columns else (None,)
+        for layer, head, column in itertools.product(range(self.n_layers), heads, columns):
+            yield Site(self, layer, head, column)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One of a family."""
+
+    family: Family
+    layer: int
+    head: int | None
+    column: int | None
+
+    @property
+    def name(self) -> str:
+        """Such as ``resid_post.L2.p3`` or ``z.L4H2``."""
+        head = "" if self.head is None else f"H{self.head}"
+        column = "" if self.column is None else f".{self.family.columns[self.column].name}"
+        return f"{self.family.activation}.L{self.layer}{head}{column}"
+
+
+def families_of(
+    decoder: Decoder,
+    columns: tuple[Column, ...],
+    wanted: Sequence[str] = (),
+    *,
+    by_position: bool = False,
+) -> list[Family]:
+    """The families of a model, or those that are wanted.
+
+    Args:
+        wanted: names, with wildcards.
+        by_position: the heads' activations at each position too, and not only at all at once.
+
+    Raises:
+        UsageError: the model has none of such a name.
+    """
+    families = []
+    for activation in ACTIVATIONS:
+        if activation in OF_MLP and not decoder.has_mlp:
+            continue
+        if activation == "resid_mid" and decoder.is_parallel:
+            continue
+        if activation not in HEADS:
+            families.append(Family(activation, decoder.n_layers, 0, columns))
+            continue
+        n_heads = decoder.n_kv_heads if activation in ("k", "v") else decoder.n_heads
+        families.append(Family(activation, decoder.n_layers, n_heads, ()))
+        families.append(Family(activation, decoder.n_layers, n_heads, columns))
+    names = [family.name for family in families]
+    for name in wanted:
+        if not fnmatch.filter(names, name):
+            raise UsageError(f"--site: this model has no {name!r}: {nearest(name, names)}")
+    if wanted:
+        return [f for f in families if any(fnmatch.fnmatchcase(f.name, name) for name in wanted)]
+    return [f for f in families if by_position or not f.name.endswith(BY_POSITION)]

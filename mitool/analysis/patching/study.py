@@ -1,0 +1,174 @@
+"""Patching as a whole: every pair with every site, path and edge."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.graph import Edge
+from mitool.analysis.interventions.run import Run, run
+from mitool.analysis.metrics import ACCURACY
+from mitool.analysis.patching.ablate import Means, averaged, columns_at, means_of, zeroed
+from mitool.analysis.patching.columns import Column
+from mitool.analysis.patching.material import Material
+from mitool.analysis.patching.paths import Path
+from mitool.analysis.patching.sites import Family
+from mitool.analysis.patching.sweep import (
+    Chunk,
+    Swept,
+    patch_together,
+    sweep_paths,
+    sweep_sites,
+)
+from mitool.pairs import PromptPairs
+from mitool.settings import Ablation, Between, Direction
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is patched, and how.
+
+    Attributes:
+        direction: ``denoise`` puts clean activations into the corrupted run, ``noise`` the other
+            way round.
+        ablation: what is put in; all but ``patch`` go into the run that ``direction`` says.
+        families: swept site by site.
+        paths: patched each alone.
+        edges: patched each alone, and then all at once.
+    """
+
+    direction: Direction
+    ablation: Ablation
+    families: Sequence[Family] = ()
+    paths: Sequence[Path] = ()
+    between: Between = "frozen"
+    edges: Sequence[Edge] = ()
+
+    @property
+    def n_variants(self) -> int:
+        sites = sum(len(list(family.sites())) for family in self.families)
+        return sites + len(self.paths) + len(self.edges) + bool(self.edges)
+
+
+@dataclass
+class Measured:
+    """The metric of every pair, filled in as pairs are done; in the order of their ``index``.
+
+    Attributes:
+        clean: of the clean run.
+        corrupted: of the corrupted run.
+        right: share of the clean run's answers that are right; NaN where none are known.
+        values: by what was patched: families by their names, ``path``, ``edge``, and
+            ``all_edges`` with one row.
+        changed: whether the activation changed at all, likewise.
+    """
+
+    clean: Float[Tensor, " pair"]
+    corrupted: Float[Tensor, " pair"]
+    right: Float[Tensor, " pair"]
+    values: dict[str, Float[Tensor, "variant pair"]] = field(default_factory=dict)
+    changed: dict[str, Bool[Tensor, "variant pair"]] = field(default_factory=dict)
+
+    def put(self, name: str, index: Tensor, swept: Swept) -> None:
+        n_variants, n_pairs = len(swept.values), len(self.clean)
+        if name not in self.values:
+            self.values[name] = torch.empty(n_variants, n_pairs, dtype=torch.float64)
+            self.changed[name] = torch.empty(n_variants, n_pairs, dtype=torch.bool)
+        self.values[name][:, index], self.changed[name][:, index] = swept.values, swept.changed
+
+
+def measure(
+    material: Material,
+    plan: Plan,
+    budget: Budget,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Measured:
+    """Patch everything on every pair.
+
+    Args:
+        progress: told of the runs done, one for each variant of each pair, and of all.
+
+    Raises:
+        InputError: the model cannot be taken apart, or its outputs are not finite.
+    """
+    n, done = material.n_pairs, 0
+    measured = Measured(*torch.empty(3, n, dtype=torch.float64))
+    means = _means(material, plan.ablation, budget)
+    for group, pairs in _chunks(material, budget):
+        clean, corrupted = (_run(material, pairs, side) for side in ("clean", "corrupted"))
+        judged = Judged(pairs.to(material.decoder.device), material.metric, clean.logits)
+        measured.clean[pairs.index] = judged(clean.logits[None])[0]
+        measured.corrupted[pairs.index] = judged(corrupted.logits[None])[0]
+        measured.right[pairs.index] = replace(judged, metric=ACCURACY)(clean.logits[None])[0]
+        base, other = (corrupted, clean) if plan.direction == "denoise" else (clean, corrupted)
+
+        def count(n_variants: int, n_pairs: int = len(pairs)) -> None:
+            nonlocal done
+            done += n_variants * n_pairs
+            progress(done, n * plan.n_variants)
+
+        source = _source(other, means, material, plan.ablation, group)
+        chunk = Chunk(material.decoder, base, source, judged, group, budget, count)
+        _patch(chunk, plan, pairs.index, measured)
+    return measured
+
+
+def _patch(chunk: Chunk, plan: Plan, index: Tensor, measured: Measured) -> None:
+    if plan.families:
+        sites = [site for family in plan.families for site in family.sites()]
+        swept, at = sweep_sites(chunk, sites), 0
+        for family in plan.families:
+            own = slice(at, at := at + math.prod(family.shape))
+            measured.put(family.name, index, Swept(swept.values[own], swept.changed[own]))
+    if plan.paths:
+        measured.put("path", index, sweep_paths(chunk, plan.paths, plan.between))
+    if plan.edges:
+        alone = [Path(edge.source, edge.target, edge.letters) for edge in plan.edges]
+        measured.put("edge", index, sweep_paths(chunk, alone, "frozen"))
+        measured.put("all_edges", index, patch_together(chunk, plan.edges))
+
+
+def _run(material: Material, pairs: PromptPairs, side: Literal["clean", "corrupted"]) -> Run:
+    tokens = getattr(pairs, side).to(material.decoder.device)
+    return run(material.decoder, tokens, pairs.answer_positions)
+
+
+def _chunks(material: Material, budget: Budget) -> Iterator[tuple[int, PromptPairs]]:
+    """Pairs whose runs fit the budget, with the number of their group."""
+    decoder = material.decoder
+    for group, pairs in enumerate(material.groups):
+        size = budget.pairs(decoder, pairs.clean.shape[1])
+        for start in range(0, len(pairs), size):
+            yield group, pairs[start : start + size]
+
+
+def _means(material: Material, ablation: Ablation, budget: Budget) -> Means | None:
+    """Means over the clean inputs of all pairs."""
+    if ablation not in ("mean", "mean-positional"):
+        return None
+    chunks = _chunks(material, budget)
+    runs = ((_run(material, pairs, "clean"), group) for group, pairs in chunks)
+    return means_of(runs, _mean_columns(material, ablation))
+
+
+def _mean_columns(material: Material, ablation: Ablation) -> Sequence[Column]:
+    if ablation == "mean-positional":
+        return material.columns
+    return [Column("all", "", tuple((0, pairs.clean.shape[1]) for pairs in material.groups))]
+
+
+def _source(
+    other: Run, means: Means | None, material: Material, ablation: Ablation, group: int
+) -> Run:
+    """What is put in."""
+    if ablation == "patch":
+        return other
+    if means is None:
+        return zeroed(other)
+    columns = _mean_columns(material, ablation)
+    return averaged(other, means, columns_at(columns, group, other.n_positions))

@@ -1,0 +1,58 @@
+"""How sure a mean over pairs is: bootstrap intervals and permutation tests."""
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+LEVEL = 0.95
+CHUNK = 2**24
+"""Numbers held at a time."""
+
+
+def bootstrap_ratio(
+    numerator: Float[Tensor, "site pair"],
+    denominator: Float[Tensor, " pair"],
+    n_resamples: int,
+    generator: Generator,
+) -> tuple[Float[Tensor, " site"], Float[Tensor, " site"]]:
+    """Percentile intervals (95 %) of ``mean(numerator) / mean(denominator)``: low and high ends.
+
+    Pairs are resampled, both numbers of a pair together: Efron and Tibshirani, An Introduction to
+    the Bootstrap, 1993, chapter 13.
+    """
+    n = len(denominator)
+    drawn = torch.randint(n, (n_resamples, n), generator=generator)
+    counts = torch.zeros(n_resamples, n, dtype=torch.float64)
+    counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+    below = counts @ denominator.double()
+    ends = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
+    size = max(1, CHUNK // n_resamples)
+    found = [
+        (part.double() @ counts.T / below).quantile(ends, dim=-1) for part in numerator.split(size)
+    ]
+    low, high = torch.cat(found, dim=-1)
+    return low, high
+
+
+def largest_by_chance(
+    differences: Float[Tensor, "site pair"], n_permutations: int, generator: Generator
+) -> float:
+    """How often chance alone makes the mean of some site as large as the largest here is.
+
+    Under the null hypothesis that no site matters, each pair's differences could have had the
+    other sign; the same sign is drawn for all sites of a pair, so that the p-value is one of the
+    whole sweep (Westfall and Young's max-T). With few pairs all signs are tried.
+    """
+    values = differences.double()
+    n = values.shape[1]
+    observed = values.mean(dim=1).abs().max()
+    if n <= 20 and 2**n <= n_permutations:
+        bits = torch.arange(2**n)[:, None] >> torch.arange(n)
+        signs, is_whole = 1.0 - 2.0 * (bits & 1).double(), True
+    else:
+        drawn = torch.randint(2, (n_permutations, n), generator=generator)
+        signs, is_whole = 1.0 - 2.0 * drawn.double(), False
+    size = max(1, CHUNK // len(values))
+    largest = torch.cat([(part @ values.T / n).abs().amax(dim=1) for part in signs.split(size)])
+    as_large = int((largest >= observed * (1 - 1e-12)).sum())
+    return as_large / len(signs) if is_whole else (as_large + 1) / (len(signs) + 1)
