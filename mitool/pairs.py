@@ -64,10 +64,11 @@ def of_task(pairs: Pairs, task: Task) -> PromptPairs:
     Right is what the task takes for right on the clean example, wrong what else it takes for right
     on the corrupted one, at the answer positions where the two differ.
     """
-    differ = pairs.differ
     clean, corrupted = (_right_answers(side, task) for side in (pairs.clean, pairs.corrupted))
-    right, wrong = clean & differ[:, :, None], corrupted & ~clean & differ[:, :, None]
-    index = torch.arange(len(differ))
+    differ = (clean != corrupted) & clean.any(dim=-1, keepdim=True)
+    counted = differ.any(dim=-1, keepdim=True) & corrupted.any(dim=-1, keepdim=True)
+    right, wrong = clean & counted, corrupted & ~clean & counted
+    index = torch.arange(len(clean))
     tokens = pairs.clean.tokens, pairs.corrupted.tokens
     return PromptPairs(*tokens, task.answer_positions, _listed(right), _listed(wrong), index, pairs)
 

@@ -2,4 +2,6 @@
 
 from jaxtyping import install_import_hook
 
-install_import_hook(["mitool.models", "mitool.training"], "beartype.beartype")
+install_import_hook(
+    ["mitool.models", "mitool.training", "mitool.analysis.interventions"], "beartype.beartype"
+)

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks.base import Examples, Split, Task, change_one
+from mitool.tasks.base import Examples, Split, Task
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -86,8 +86,23 @@ class Min(Task):
         return self._examples(torch.randint(self.d_vocab_out, (n, self.k), generator=generator))
 
     def corrupt(self, clean: Examples, generator: Generator) -> Examples:
-        """The tuple with one operand changed."""
-        return self._examples(change_one(clean.tokens[:, : self.k], self.d_vocab_out, generator))
+        """The tuple with its smallest (largest) operand changed, which stays the smallest.
+
+        So a pair tells apart what carries the operand's value from what chooses the operand.
+        """
+        import torch
+
+        n = len(clean)
+        is_max = self.op == "max"
+        operands = clean.tokens[:, : self.k]
+        heights = self.max_value - operands if is_max else operands
+        lowest, place = heights.min(dim=-1, keepdim=True)
+        limit = torch.full((n, 1), self.max_value)
+        others = heights.scatter(-1, place, limit).amin(dim=-1, keepdim=True)
+        share = torch.rand(n, 1, generator=generator, dtype=torch.float64)
+        changed = (lowest + 1 + (share * others).long()) % (others + 1)
+        heights = heights.scatter(-1, place, changed)
+        return self._examples(self.max_value - heights if is_max else heights)
 
     def split(self, seed: int) -> Split | None:
         return Split(self.frac_train, seed) if self.n_examples else None

@@ -111,3 +111,17 @@ def test_published_settings_are_the_defaults() -> None:
     assert (Min().k, Min().max_value, Min().frac_train, Min().d_vocab) == (2, 199, 0.8, 201)
     assert (Min.model.n_heads, Min.model.d_model, Min.model.attn_only) == (1, 32, True)
     assert (Min.model.positional, Min.training.epochs) == ("zero", 4_000)
+
+
+@pytest.mark.parametrize(
+    "task", [Min(max_value=9), Min(k=3, max_value=5, op="max"), Min(k=1, max_value=9)]
+)
+def test_min_is_corrupted_at_the_operand_that_is_the_answer(task: Min) -> None:
+    pairs = task.pairs(500, torch.Generator().manual_seed(0))
+    clean, corrupted = (side.tokens[:, : task.k] for side in (pairs.clean, pairs.corrupted))
+    (row, place) = (clean != corrupted).nonzero().unbind(dim=1)
+    assert row.tolist() == list(range(500))
+    for tokens, side in ((clean, pairs.clean), (corrupted, pairs.corrupted)):
+        assert torch.equal(tokens[row, place], side.targets[:, 0])
+    met = set(pairs.corrupted.targets[:, 0].tolist())
+    assert met >= set(range(1, task.max_value))  # the ends are no answer of some pairs

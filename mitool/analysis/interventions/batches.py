@@ -37,9 +37,6 @@ class Budget:
 
     size: int
 
-    def halve(self) -> None:
-        self.size //= 2
-
     def pairs(self, decoder: Decoder, n_positions: int) -> int:
         """How many pairs it has room for the runs of, clean, corrupted and what is put in."""
         per_layer = 8 * decoder.d_model + 2 * decoder.n_heads * n_positions
@@ -48,12 +45,21 @@ class Budget:
 
     def variants(self, decoder: Decoder, pairs: PromptPairs, start: int) -> int:
         """How many variants of these pairs it has room for that go on from a position."""
-        n_pairs, n_positions = pairs.clean.shape
-        wide = STREAMS * decoder.d_model + HIDDEN * decoder.d_mlp
-        per_token = wide + 3 * decoder.n_heads * n_positions
-        per_pair = (n_positions - start) * per_token
-        per_pair += LOGITS * len(pairs.answer_positions) * decoder.d_vocab_out
-        return max(1, self.size // (decoder.itemsize * n_pairs * per_pair))
+        return max(1, self.size // _size_of_one(decoder, pairs, start))
+
+    def shrink_to(self, n_variants: int, decoder: Decoder, pairs: PromptPairs, start: int) -> None:
+        """Leave room for so many."""
+        self.size = n_variants * _size_of_one(decoder, pairs, start)
+
+
+def _size_of_one(decoder: Decoder, pairs: PromptPairs, start: int) -> int:
+    """Bytes of a variant that goes on from a position."""
+    n_pairs, n_positions = pairs.clean.shape
+    wide = STREAMS * decoder.d_model + HIDDEN * decoder.d_mlp
+    per_token = wide + 3 * decoder.n_heads * n_positions
+    per_pair = (n_positions - start) * per_token
+    per_pair += LOGITS * len(pairs.answer_positions) * decoder.d_vocab_out
+    return decoder.itemsize * n_pairs * per_pair
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ def judge_variants(
 ) -> Float[Tensor, "variant pair"]:
     """The metric of every variant.
 
-    Out of memory, the budget is halved for good and the batch tried again.
+    Out of memory, the batch is halved, and so are those to come.
 
     Args:
         kind: variants of one kind may enter in one batch.
@@ -110,7 +116,7 @@ def judge_variants(
             except (MemoryError, RuntimeError) as failure:
                 if not is_out_of_memory(failure) or len(batch) == 1:
                     raise
-                budget.halve()
+                budget.shrink_to(len(batch) // 2, restart.decoder, judged.pairs, first)
                 continue
             found[batch] = values
             members = members[len(batch) :]

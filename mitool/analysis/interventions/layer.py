@@ -18,8 +18,8 @@ UNSCALED = ("GPTNeoForCausalLM",)
 class Projection:
     """The linear map to the queries, keys or values of all heads of a layer."""
 
-    weight: Float[Tensor, "d_model head*d_head"]
-    bias: Float[Tensor, " head*d_head"]
+    weight: Float[Tensor, "d_model all_heads"]
+    bias: Float[Tensor, " all_heads"]
     n_heads: int
 
     def __call__(

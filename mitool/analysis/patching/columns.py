@@ -19,7 +19,8 @@ class Column:
     Attributes:
         name: ``p2`` where all pairs have one length. Else positions are counted from the first
             token that differs: ``before`` it, ``d+0``, ``d+1``, .., what is left in the
-            ``middle``, and from the last token back, .., ``end-1``, ``end``.
+            ``middle``, and from the last token back, .., ``end-1``, ``end``; ``rest`` is
+            the difference and all behind it.
         tokens: what stands there in the clean texts, as a reader sees it.
         spans: first position and the one behind the last, in each group of pairs.
     """
@@ -77,8 +78,8 @@ def _aligned(groups: Sequence[PromptPairs]) -> list[tuple[str, list[tuple[int, i
     lengths = [group.clean.shape[1] for group in groups]
     firsts = [_first_difference(group) for group in groups]
     run = min(map(_first_run, groups))
-    if min(firsts) == 0:  # not all pairs have something before their difference
-        firsts = [0] * len(lengths)
+    if min(firsts) == 0 < max(firsts):  # only some pairs have something before their difference
+        firsts, run = [0] * len(lengths), 0
     shortest = min(n - first for n, first in zip(lengths, firsts, strict=True))
     from_start = min(run, max(shortest - 2, 0))
     from_end = shortest - from_start - 1

@@ -15,6 +15,7 @@ from mitool.pair_files import has_only_years, read_pairs
 from mitool.pairs import PromptPairs, encode_pairs, of_task
 from mitool.settings import MetricName, PatchSettings
 from mitool.subject import Subject
+from mitool.tasks import NO_ANSWER
 
 DRAWN = 256
 """Pairs drawn from a task, if nothing else is said."""
@@ -68,6 +69,7 @@ def material_of(
             )
         drawn = subject.task.pairs(settings.n_pairs or DRAWN, generator(seed, "pairs"))
         name, groups = f"pairs of task {subject.task.name}", [of_task(drawn, subject.task)]
+        _require_answers(name, groups, settings.metric)
         metric = metric_of(settings.metric, subject.task)
     else:
         name, groups = "pairs of a file", _read(path, subject, settings)
@@ -84,17 +86,22 @@ def _read(path: Path, subject: Subject | Pretrained, settings: PatchSettings) ->
             f"{path}: its answers are the years after a label; give --metric greater-than"
         )
     groups = encode_pairs(texts, subject, years=settings.metric == "greater-than")
-    _require_answers(path, groups, settings.metric or "logit-diff")
+    _require_answers(str(path), groups, settings.metric or "logit-diff")
     return groups
 
 
-def _require_answers(path: Path, groups: list[PromptPairs], metric: MetricName) -> None:
-    sides = {"kl": (), "log-prob": ("right",), "accuracy": ("right",)}.get(
-        metric, ("right", "wrong")
-    )
-    for side in sides:
-        if any((getattr(group, side) < 0).all(dim=-1).any() for group in groups):
+def _require_answers(where: str, groups: list[PromptPairs], metric: MetricName | None) -> None:
+    """Check that each pair has at least one answer that the metric can read."""
+    if metric in (None, "kl"):
+        return
+    needs_wrong = metric not in ("log-prob", "accuracy")
+    for pairs in groups:
+        right, wrong = ((side != NO_ANSWER).any(dim=-1) for side in (pairs.right, pairs.wrong))
+        readable = (right & wrong if needs_wrong else right).any(dim=-1)
+        if not readable.all():
+            first = int(pairs.index[~readable][0]) + 1
+            expected = "a right and a wrong answer" if needs_wrong else "a right answer"
             raise InputError(
-                f"{path}: --metric {metric} expects {side} answers for every pair, found none for "
-                "some; add the columns correct,incorrect, or give --metric kl, which needs none"
+                f"{where}: expected {expected} for every pair, which --metric {metric} reads, "
+                f"found none for pair {first}; give the answers, or --metric kl, which needs none"
             )

@@ -1,0 +1,197 @@
+"""Paths and edges: against runs with hooks, and against what they must add up to."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.edges import logits_with_edges
+from mitool.analysis.interventions.graph import Graph
+from mitool.analysis.interventions.restart import Entry, Restart
+from mitool.analysis.metrics import METRICS
+from mitool.analysis.patching.paths import paths_of
+from mitool.analysis.patching.sweep import Chunk, patch_together, sweep_paths
+from mitool.settings import Between
+from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
+from tests.analysis.patching.test_sweep import swept
+
+EXACT = {"rtol": 0.0, "atol": 1e-11}
+
+
+def chunk_of(bridge: Any, answers: tuple[int, ...] = (5,)) -> Chunk:
+    given = pairs(answers=answers)
+    decoder, clean, corrupted = both(bridge, given)
+    judged = Judged(given, METRICS["logit-diff"], clean.logits)
+    return Chunk(decoder, corrupted, clean, judged, 0, Budget(2**22))
+
+
+def patched(chunk: Chunk, *patterns: str, between: Between = "frozen") -> Tensor:
+    """The metric with each path patched alone: [path, pair]."""
+    edges = Graph.of(chunk.decoder).matching(patterns, "--path")
+    return sweep_paths(chunk, paths_of(edges), between).values
+
+
+def together(chunk: Chunk, *patterns: str) -> Tensor:
+    edges = Graph.of(chunk.decoder).matching(patterns, "--edge")
+    return patch_together(chunk, edges).values[0]
+
+
+@pytest.mark.parametrize("direction", ["causal", "bidirectional"])
+@pytest.mark.parametrize("node", ["a0.h1", "a1.h2", "m0", "m1", "input"])
+def test_all_edges_out_of_a_node_patch_the_node(node: str, direction: str) -> None:
+    bridge = toy(attention_dir=direction, n_layers=3)
+    chunk = chunk_of(bridge)
+    values, _, _ = swept(bridge, chunk.judged.pairs)
+    if node.startswith("a"):
+        expected = values["z"][int(node[1]), int(node[-1])]
+    elif node == "input":
+        expected = chunk.judged(chunk.source.logits[None])[0]
+    else:
+        whole = chunk.source.layers[int(node[1])].mlp_out
+        entry = Entry(
+            int(node[1]) + 1, "pre", 0, chunk.base.layers[int(node[1])].resid_mid + whole[None]
+        )
+        expected = chunk.judged(chunk.restart.logits(entry))[0]
+    torch.testing.assert_close(together(chunk, f"{node}->*"), expected, **EXACT)
+    # every path out of it to the logits, which is what recomputing all between comes to
+    to_logits = patched(chunk, f"{node}->logits", between="recomputed")[0]
+    torch.testing.assert_close(to_logits, expected, **EXACT)
+
+
+@pytest.mark.parametrize("kind", ["toy", "GPTNeoX", "Llama"])
+def test_all_edges_carry_the_other_run_over_and_none_changes_nothing(kind: str) -> None:
+    bridge = toy() if kind == "toy" else pretrained(kind, **(GROUPED if kind == "Llama" else {}))
+    chunk = chunk_of(bridge)
+    close = {"rtol": 1e-4, "atol": 1e-5} if kind == "Llama" else EXACT  # its norms are float32
+    clean = chunk.judged(chunk.source.logits[None])[0]
+    torch.testing.assert_close(together(chunk, "*->*"), clean, **close)
+    torch.testing.assert_close(together(chunk, "input->*"), clean, **close)
+    positions = chunk.judged.pairs.answer_positions
+    nothing = logits_with_edges(chunk.decoder, chunk.base, chunk.source, [], positions)
+    torch.testing.assert_close(nothing, chunk.base.logits, **close)
+
+
+@pytest.mark.parametrize("kind", ["toy", "bidirectional", "GPTNeoX", "Llama"])
+def test_an_edge_alone_is_the_same_edge_among_many(kind: str) -> None:
+    """The fast way, from the reader on, against the whole run with an input for each reader."""
+    if kind in ("toy", "bidirectional"):
+        bridge = toy(attention_dir="causal" if kind == "toy" else kind)
+    else:
+        bridge = pretrained(kind, **(GROUPED if kind == "Llama" else {}))
+    chunk = chunk_of(bridge)
+    close = {"rtol": 1e-4, "atol": 1e-5} if kind == "Llama" else EXACT
+    edges = list(Graph.of(chunk.decoder).edges())
+    alone = sweep_paths(chunk, [path for edge in edges for path in paths_of([edge])], "frozen")
+    for edge, values in zip(edges, alone.values, strict=True):
+        expected = patch_together(chunk, [edge]).values[0]
+        torch.testing.assert_close(values, expected, **close, msg=str(edge))
+
+
+def test_a_path_to_a_head_is_its_three_edges() -> None:
+    chunk = chunk_of(toy())
+    torch.testing.assert_close(
+        patched(chunk, "a0.h1->a1.h2")[0], together(chunk, "a0.h1->a1.h2"), **EXACT
+    )
+
+
+def test_a_direct_path_by_hooks() -> None:
+    """The reader's MLP input with the writer's change added, put in by a hook on the bridge."""
+    bridge = toy()
+    chunk = chunk_of(bridge)
+    given, base, source = chunk.judged.pairs, chunk.base, chunk.source
+    W_O = chunk.decoder.layers[0].W_O[1]
+    change = (source.layers[0].z[:, 1] - base.layers[0].z[:, 1]) @ W_O
+
+    def into_mlp(value: Tensor, **_: Any) -> Tensor:
+        return value + change
+
+    hooks = [("blocks.1.ln2.hook_in", into_mlp)]
+    logits = bridge.run_with_hooks(given.corrupted, fwd_hooks=hooks)[:, [5]]
+    expected = METRICS["logit-diff"](logits[None], given, logits)[0]
+    torch.testing.assert_close(patched(chunk, "a0.h1->m1")[0], expected, **EXACT)
+
+
+def _two_passes(chunk: Chunk, *, heads_stay: bool) -> Tensor:
+    """a0.h1 -> m2's input by two runs with hooks: the change flows, then only m2 sees it."""
+    bridge, given = chunk.decoder._bridge, chunk.judged.pairs
+    base, source = chunk.base, chunk.source
+    seen: list[Tensor] = []
+
+    def put_z(value: Tensor, **_: Any) -> Tensor:
+        value[:, :, 1] = source.layers[0].z[:, 1]
+        return value
+
+    def freeze(layer: int) -> Any:
+        def hook(value: Tensor, **_: Any) -> Tensor:
+            kept = base.layers[layer].z.transpose(1, 2).clone()
+            if layer == 0:
+                kept[:, :, 1] = source.layers[0].z[:, 1]
+            return kept
+
+        return hook
+
+    def see(value: Tensor, **_: Any) -> Tensor:
+        seen.append(value.clone())
+        return value
+
+    def put_seen(value: Tensor, **_: Any) -> Tensor:
+        return seen[0]
+
+    name = "blocks.{}.attn.hook_z"
+    hooks = [(name.format(0), put_z)]
+    if heads_stay:
+        hooks = [(name.format(layer), freeze(layer)) for layer in range(3)]
+    bridge.run_with_hooks(given.corrupted, fwd_hooks=[*hooks, ("blocks.2.ln2.hook_in", see)])
+    put = [("blocks.2.ln2.hook_in", put_seen)]
+    logits = bridge.run_with_hooks(given.corrupted, fwd_hooks=put)[:, [5]]
+    return METRICS["logit-diff"](logits[None], given, logits)[0]
+
+
+@pytest.mark.parametrize("between", ["mlps", "recomputed"])
+def test_what_lies_between_is_recomputed_as_two_passes_do(between: Between) -> None:
+    chunk = chunk_of(toy(n_layers=3))
+    expected = _two_passes(chunk, heads_stay=between == "mlps")
+    torch.testing.assert_close(patched(chunk, "a0.h1->m2", between=between)[0], expected, **EXACT)
+    frozen = patched(chunk, "a0.h1->m2")[0]
+    assert (frozen - expected).abs().max() > 1e-4  # the definitions are not the same
+
+
+def test_without_mlps_the_two_definitions_that_keep_heads_agree() -> None:
+    chunk = chunk_of(toy(n_layers=3, attn_only=True))
+    for pattern in ("a0.h*->a2.h*", "input->logits", "a1.h0->logits"):
+        torch.testing.assert_close(
+            patched(chunk, pattern, between="mlps"), patched(chunk, pattern), **EXACT
+        )
+
+
+@pytest.mark.parametrize("between", ["frozen", "mlps", "recomputed"])
+def test_neighbours_have_nothing_between(between: Between) -> None:
+    chunk = chunk_of(toy())
+    for pattern in ("a0.h1->m0", "m0->a1.h2", "a1.h0->m1", "m1->logits"):
+        found = patched(chunk, pattern, between=between)
+        torch.testing.assert_close(found, patched(chunk, pattern), **EXACT)
+
+
+def test_paths_of_many_readers_and_writers_in_batches() -> None:
+    chunk = chunk_of(toy(n_layers=3), answers=(2, 5))
+    whole = patched(chunk, "*->*", between="recomputed")
+    small = Chunk(chunk.decoder, chunk.base, chunk.source, chunk.judged, 0, Budget(1))
+    torch.testing.assert_close(patched(small, "*->*", between="recomputed"), whole, **EXACT)
+
+
+def test_logits_at_positions_before_the_change_stay() -> None:
+    given = pairs(differ=(3,), answers=(1,))
+    decoder, clean, corrupted = both(toy(), given)
+    chunk = Chunk(
+        decoder,
+        corrupted,
+        clean,
+        Judged(given, METRICS["logit-diff"], clean.logits),
+        0,
+        Budget(2**20),
+    )
+    values = patched(chunk, "*->*", between="recomputed")
+    torch.testing.assert_close(values, chunk.unpatched.expand_as(values), **EXACT)
+    assert Restart(decoder, corrupted, (1,)).graph == Graph.of(decoder)
