@@ -149,11 +149,12 @@ def transformer_lens_sweep(
 
 
 def floor(decoder: Decoder, given: PromptPairs, layer: int) -> None:
-    """The products of a layer's sweep: its MLP at one position, then each later block."""
+    """The products of a layer's sweep: its MLP at one position, then each later block, of which the
+    first reads one position that is another.
+    """
     n_pairs, n_positions = given.clean.shape
     d_model, d_mlp = decoder.d_model, decoder.d_mlp
     narrow, wide = torch.randn(d_model, d_model), torch.randn(d_model, d_mlp)
-    unembed = torch.randn(d_model, decoder.d_vocab_out)
 
     def mlp(rows: Tensor) -> None:
         (rows @ wide) @ wide.T
@@ -166,11 +167,11 @@ def floor(decoder: Decoder, given: PromptPairs, layer: int) -> None:
             continue  # behind the last attention nothing reaches the answer
         mlp(one)
         for block in range(layer + 1, decoder.n_layers):
+            reads = one if block == layer + 1 else later
             kept = one if block + 1 == decoder.n_layers else later
-            for rows in (later, later, kept, kept):
+            for rows in (reads, reads, one if kept is one else reads, kept):
                 rows @ narrow
             mlp(kept)
-        one @ unembed
 
 
 if __name__ == "__main__":

@@ -21,11 +21,13 @@ class Metric:
         unit: what it measures, for a reader.
         compute: from logits [variant, pair, answer, d_vocab_out], the pairs, and the clean run's
             logits [pair, answer, d_vocab_out], to [variant, pair].
+        reads_answers_only: whether it needs the logits of the pairs' answers and no others.
     """
 
     name: str
     unit: str
     compute: Callable[[Tensor, PromptPairs, Tensor], Tensor]
+    reads_answers_only: bool = False
 
     def __call__(
         self,
@@ -98,7 +100,9 @@ def accuracy(
 ACCURACY = Metric("accuracy", "accuracy", accuracy)
 
 METRICS: Mapping[MetricName, Metric] = {
-    "logit-diff": Metric("logit-diff", "logit difference", logit_difference),
+    "logit-diff": Metric(
+        "logit-diff", "logit difference", logit_difference, reads_answers_only=True
+    ),
     "prob-diff": Metric("prob-diff", "probability difference", probability_difference),
     "greater-than": Metric("greater-than", "P(later) - P(not later)", probability_difference),
     "log-prob": Metric("log-prob", "log-probability (nats)", log_probability),

@@ -1,11 +1,12 @@
 """Variants of a run side by side, in batches that fit into memory."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mitool.analysis.interventions.decoder import Decoder
@@ -13,12 +14,13 @@ from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.metrics import Metric
 from mitool.device import is_out_of_memory
 from mitool.pairs import PromptPairs
+from mitool.tasks import NO_ANSWER
 
 Variant = TypeVar("Variant")
 
-SMALL = 1024
-"""Tokens of a batch up to which variants that enter at different positions go together: one large
-product costs less than two small ones, though a part of it is for nothing.
+SMALL = 2**16
+"""Numbers in the stream of a batch up to which variants that enter at different positions go
+together: one product costs less than two smaller ones, though a part of it is for nothing.
 """
 
 STREAMS, HIDDEN, LOGITS = 16, 4, 3
@@ -79,6 +81,23 @@ class Judged:
     ) -> Float[Tensor, "variant pair"]:
         return self.metric(logits, self.pairs, self.clean).double().cpu()
 
+    @cached_property
+    def of_answers(self) -> "tuple[Int[Tensor, ' token'], Judged] | None":
+        """The tokens that the metric reads, and the same for logits of these alone; None where it
+        reads all.
+        """
+        if not self.metric.reads_answers_only:
+            return None
+        sides = self.pairs.right, self.pairs.wrong
+        tokens = torch.cat([side.flatten() for side in sides]).unique()
+        tokens = tokens[tokens != NO_ANSWER]
+        places = (torch.searchsorted(tokens, side.contiguous()) for side in sides)
+        right, wrong = (
+            place.where(side != NO_ANSWER, side) for place, side in zip(places, sides, strict=True)
+        )
+        pairs = replace(self.pairs, right=right, wrong=wrong)
+        return tokens, Judged(pairs, self.metric, self.clean[..., tokens])
+
 
 def judge_variants(
     restart: Restart,
@@ -102,17 +121,18 @@ def judge_variants(
         done: told of the number of variants done, batch by batch.
     """
     n_pairs, n_positions = judged.pairs.clean.shape
+    tokens, judged = judged.of_answers or (None, judged)
     found = torch.empty(len(variants), n_pairs, dtype=torch.float64)
     for members in _by_kind(variants, kind, start):
         while members:
             first = start(variants[members[0]])
             most = budget.variants(restart.decoder, judged.pairs, first)
-            small = SMALL // (n_pairs * (n_positions - first))
+            small = SMALL // (restart.decoder.d_model * n_pairs * (n_positions - first))
             batch = [
                 m for i, m in enumerate(members[:most]) if i < small or start(variants[m]) == first
             ]
             try:
-                values = judged(restart.logits(entry([variants[member] for member in batch])))
+                values = judged(restart.logits(entry([variants[m] for m in batch]), tokens))
             except (MemoryError, RuntimeError) as failure:
                 if not is_out_of_memory(failure) or len(batch) == 1:
                     raise

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformer_lens.model_bridge import TransformerBridge
 
 from mitool.analysis.interventions.layer import layer_of, module_of
@@ -77,7 +78,7 @@ class Decoder:
         )
         self.has_mlp = any(layer.mlp is not None for layer in self.layers)
         self._ln_final = module_of(bridge, "ln_final")
-        self._unembed = bridge.unembed.original_component
+        self._unembed: nn.Linear = bridge.unembed.original_component
 
     @property
     def device(self) -> torch.device:
@@ -152,9 +153,16 @@ class Decoder:
         """Keys or values, a copy for each head that reads them."""
         return x if self.group == 1 else x.repeat_interleave(self.group, dim=-3)
 
-    def unembed(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_vocab_out"]:
-        """Logits of the last residual stream."""
-        logits = self._unembed(self._ln_final(x))
+    def unembed(
+        self, x: Float[Tensor, "*batch d_model"], tokens: Int[Tensor, " token"] | None = None
+    ) -> Float[Tensor, "*batch token"]:
+        """Logits of the last residual stream, of all tokens or of some."""
+        x, head = self._ln_final(x), self._unembed
+        if tokens is None:
+            logits = head(x)
+        else:
+            bias = None if head.bias is None else head.bias[tokens]
+            logits = F.linear(x, head.weight[tokens], bias)
         cap = _soft_cap(self._bridge.cfg.output_logits_soft_cap)
         return logits if cap is None else cap * (logits / cap).tanh()
 

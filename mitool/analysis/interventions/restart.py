@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mitool.analysis.interventions.decoder import Decoder
@@ -48,19 +48,26 @@ class Restart:
         self.graph = Graph.of(decoder)
 
     @torch.no_grad()
-    def logits(self, entry: Entry) -> Float[Tensor, "variant pair answer d_vocab_out"]:
-        """The logits that each variant ends in."""
+    def logits(
+        self, entry: Entry, tokens: Int[Tensor, " token"] | None = None
+    ) -> Float[Tensor, "variant pair answer token"]:
+        """The logits that each variant ends in.
+
+        Args:
+            tokens: of these alone.
+        """
         n_variants = len(entry.stream)
         if self._is_behind_attention(entry):
             entry = _between(entry, min(self.positions), max(self.positions) + 1)
         entry = self.at(entry, self.decoder.n_layers)
-        logits = self.base.logits.expand(n_variants, *self.base.logits.shape)
+        logits = self.base.logits if tokens is None else self.base.logits[..., tokens]
+        logits = logits.expand(n_variants, *logits.shape)
         stop = entry.start + entry.stream.shape[2]
         changed = [i for i, place in enumerate(self.positions) if entry.start <= place < stop]
         if not changed:
             return logits
         rows = [self.positions[index] - entry.start for index in changed]
-        found = self.decoder.unembed(entry.stream[:, :, rows])
+        found = self.decoder.unembed(entry.stream[:, :, rows], tokens)
         if len(changed) == len(self.positions):
             return found
         return logits.index_copy(2, torch.tensor(changed, device=found.device), found)
@@ -87,24 +94,26 @@ class Restart:
             answers_only: at the positions from the first answer to the last one.
         """
         decoder, base = self.decoder, self.base.layers[entry.layer]
-        own, start = decoder.layers[entry.layer], entry.start if decoder.is_causal else 0
-        x = self._to_the_end(entry, start)
-        normed = own.ln1(x)
-        k = decoder.meet(entry.layer, own.k(normed), self.base.read, "k", start)
-        keys, values = _after(base.met_k, k, start), _after(base.v, own.v(normed), start)
-        first = max(start, min(self.positions)) if answers_only else start
-        last = max(self.positions) + 1 if answers_only else self.base.n_positions
+        own, layer = decoder.layers[entry.layer], entry.layer
+        first = entry.start if decoder.is_causal else 0
+        last = self.base.n_positions
+        if answers_only:
+            first, last = max(first, min(self.positions)), max(self.positions) + 1
         if first >= last:  # every answer was read before the change
-            return Entry(entry.layer + 1, "pre", start, x[:, :, :0])
-        rows = slice(first - start, last - start)
-        q = decoder.meet(entry.layer, own.q(normed[:, :, rows]), self.base.read, "q", first)
-        queries = torch.arange(first, last, device=x.device)
-        pattern = decoder.pattern(entry.layer, q, decoder.shared(keys), queries)
-        attn_out = own.write(pattern @ decoder.shared(values))
-        x = x[:, :, rows]
+            return Entry(layer + 1, "pre", first, entry.stream[:, :, :0])
+        normed, start = own.ln1(entry.stream), entry.start
+        k = decoder.meet(layer, own.k(normed), self.base.read, "k", start)
+        keys = decoder.shared(_put(base.met_k, k, start))
+        values = decoder.shared(_put(base.v, own.v(normed), start))
+        asking = _between(replace(entry, stream=normed), first, last)
+        q = _put(base.q[:, :, first:last], own.q(asking.stream), asking.start - first)
+        q = decoder.meet(layer, q, self.base.read, "q", first)
+        pattern = decoder.pattern(layer, q, keys, torch.arange(first, last, device=q.device))
+        attn_out = own.write(pattern @ values)
+        x = self._stream(entry, first, last)
         if decoder.is_parallel:
-            return Entry(entry.layer + 1, "pre", first, x + attn_out + own.mlp_out(x))
-        return Entry(entry.layer, "mid", first, x + attn_out)
+            return Entry(layer + 1, "pre", first, x + attn_out + own.mlp_out(x))
+        return Entry(layer, "mid", first, x + attn_out)
 
     def _is_behind_attention(self, entry: Entry) -> bool:
         """Whether nothing from one position reaches another any more."""
@@ -115,30 +124,30 @@ class Restart:
         written = self.decoder.layers[entry.layer].mlp_out(entry.stream)
         return Entry(entry.layer + 1, "pre", entry.start, entry.stream + written)
 
-    def _to_the_end(self, entry: Entry, start: int) -> Float[Tensor, "variant pair pos d_model"]:
-        """The stream from ``start`` to the last position."""
-        own = self.base.resid_pre(entry.layer)
-        stop = entry.start + entry.stream.shape[2]
-        parts = [own[:, start : entry.start], entry.stream, own[:, stop:]]
-        n_variants = len(entry.stream)
-        whole = [part if part.ndim == 4 else part.expand(n_variants, *part.shape) for part in parts]
-        return torch.cat([part for part in whole if part.shape[2]], dim=2)
+    def _stream(
+        self, entry: Entry, first: int, last: int
+    ) -> Float[Tensor, "variant pair pos d_model"]:
+        """The stream before the block from ``first`` to the position before ``last``."""
+        own = self.base.resid_pre(entry.layer)[:, first:last]
+        changed = _between(entry, first, last)
+        return _put(own, changed.stream, changed.start - first)
 
 
-def _between(entry: Entry, first: int, end: int) -> Entry:
-    """The part of an entry at the positions from ``first`` to the one before ``end``."""
-    start = max(entry.start, first)
-    changed = slice(start - entry.start, max(end - entry.start, start - entry.start))
-    return replace(entry, start=start, stream=entry.stream[:, :, changed])
+def _between(entry: Entry, first: int, last: int) -> Entry:
+    """The part of an entry from ``first`` to the position before ``last``."""
+    start = min(max(entry.start, first), last)
+    skipped, stop = start - entry.start, max(last - entry.start, 0)
+    return replace(entry, start=start, stream=entry.stream[:, :, max(skipped, 0) : stop])
 
 
-def _after(
-    own: Float[Tensor, "pair head pos d_head"],
-    changed: Float[Tensor, "variant pair head later d_head"],
+def _put(
+    own: Float[Tensor, "*place pos width"],
+    changed: Float[Tensor, "variant *place changed width"],
     start: int,
-) -> Float[Tensor, "variant pair head pos d_head"]:
-    """The run's own keys or values before ``start``, and the changed ones from there on."""
-    if not start:
+) -> Float[Tensor, "variant *place pos width"]:
+    """A run's own tensor for each variant, with what is changed in it from ``start`` on."""
+    stop = start + changed.shape[-2]
+    if changed.shape[-2] == own.shape[-2]:
         return changed
-    before = own[:, :, :start]
-    return torch.cat([before.expand(len(changed), *before.shape), changed], dim=-2)
+    whole = own.expand(len(changed), *own.shape)
+    return torch.cat([whole[..., :start, :], changed, whole[..., stop:, :]], dim=-2)

@@ -91,11 +91,11 @@ def test_batches_of_any_size_give_the_same_values(monkeypatch: pytest.MonkeyPatc
 def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, own, sizes = _judge(Budget(2**30)), Restart.logits, list[int]()
 
-    def short_of_memory(restart: Restart, entry: Entry) -> torch.Tensor:
+    def short_of_memory(restart: Restart, entry: Entry, tokens: torch.Tensor) -> torch.Tensor:
         sizes.append(len(entry.stream))
         if len(entry.stream) > 3:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..")
-        return own(restart, entry)
+        return own(restart, entry, tokens)
 
     monkeypatch.setattr(Restart, "logits", short_of_memory)
     budget = Budget(2**30)
@@ -106,7 +106,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_variant_that_does_not_fit_alone_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_memory(restart: Restart, entry: Entry) -> torch.Tensor:
+    def no_memory(restart: Restart, entry: Entry, tokens: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("out of memory")
 
     monkeypatch.setattr(Restart, "logits", no_memory)
