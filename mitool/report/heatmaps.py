@@ -99,15 +99,19 @@ def write_numbers(plot: go.Figure) -> None:
 
 def cells(values: Tensor, x: Labels = None, y: Labels = None) -> dict[str, list[object]]:
     """What a heatmap draws of ``values`` [y, x]: its ``z``, ``x`` and ``y``."""
-    columns, rows = (
-        range(0, size, math.ceil(size / MOST_CELLS)) for size in reversed(values.shape)
-    )
-    drawn = values[list(rows)][:, list(columns)].float()
+    rows, columns = drawn(values)
+    shown = values[list(rows)][:, list(columns)].float()
     return {
-        "z": [[_number(value) for value in row] for row in drawn.tolist()],
+        "z": [[_number(value) for value in row] for row in shown.tolist()],
         "x": _places(x, columns),
         "y": _places(y, rows),
     }
+
+
+def drawn(values: Tensor) -> tuple[range, range]:
+    """The rows and the columns of ``values`` [y, x] that a heatmap draws."""
+    rows, columns = (range(0, size, math.ceil(size / MOST_CELLS)) for size in values.shape)
+    return rows, columns
 
 
 def distinct(names: Sequence[str], chosen: Sequence[int]) -> list[str]:

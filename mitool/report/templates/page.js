@@ -34,7 +34,7 @@
   // Numbers in the cells of heatmaps have no room in a narrow window.
   function dataFor(plot, width) {
     if (width >= NARROW) return plot.data;
-    const crowded = (trace) => plot.data.length > 1 || trace.x.length > 8;
+    const crowded = (trace) => plot.data.length > 1 || trace.x.length > 8 || trace.y.length > 16;
     return plot.data.map((trace) =>
       trace.texttemplate && trace.type === "heatmap" && crowded(trace)
         ? { ...trace, texttemplate: "" }
