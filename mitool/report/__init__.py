@@ -6,6 +6,7 @@ from mitool.report.figures import Figure
 from mitool.report.fourier import fourier_figures, fourier_report
 from mitool.report.images import write_images
 from mitool.report.page import Report, render_page
+from mitool.report.patching import patching_figures, patching_report
 from mitool.report.training import seeds_figures, training_figures, training_report
 from mitool.report.write import FORMATS, Written, write_report
 
@@ -21,6 +22,8 @@ __all__ = [
     "find_browser",
     "fourier_figures",
     "fourier_report",
+    "patching_figures",
+    "patching_report",
     "render_page",
     "require_browser",
     "seeds_figures",

@@ -23,6 +23,10 @@ SMALL = {"d_model": 8, "d_head": 4, "attn_only": True}
 def analysed(
     task: Task, settings: AttentionSettings | None = None, **model: Any
 ) -> AttentionResult:
+    return analyze_attention(untrained(task, **model), settings)
+
+
+def untrained(task: Task, **model: Any) -> Subject:
     config = TransformerConfig.for_task(ModelSettings(**{**SMALL, **model}), task)
     network = ToyTransformer(config).initialise(torch.Generator().manual_seed(0))
     record = TaskRecord(task.name, as_dict(task))
@@ -37,7 +41,7 @@ def analysed(
         epoch=0,
         version="0",
     )
-    return analyze_attention(Subject(Path("x"), network, task, metadata), settings)
+    return Subject(Path("x"), network, task, metadata)
 
 
 def by_name(result: AttentionResult) -> dict[str, Figure]:

@@ -1,0 +1,124 @@
+"""A heatmap for each family of sites that was swept."""
+
+from collections.abc import Sequence
+
+import torch
+
+from mitool.analysis.patching import PatchResult
+from mitool.analysis.patching.columns import Column
+from mitool.analysis.patching.sites import BY_POSITION, Family
+from mitool.report.figures import Figure
+from mitool.report.heatmaps import thinning
+from mitool.report.patching.grid import Grid, draw_grid
+from mitool.report.patching.shown import hover, limit_of, short_unit, unchanged, values
+from mitool.report.patching.summary import ON_CELLS, how, intervals
+
+MOST_ROWS = 48
+"""Heads that are drawn by position; of more, those with the largest effects."""
+
+SITES = {
+    "resid_pre": "Residual stream before each block",
+    "resid_mid": "Residual stream between attention and MLP",
+    "resid_post": "Residual stream after each block",
+    "attn_out": "Output of attention",
+    "mlp_out": "Output of the MLPs",
+    "z": "Output of heads",
+    "q": "Queries of heads",
+    "k": "Keys of heads",
+    "v": "Values of heads",
+    "pattern": "Attention patterns of heads",
+}
+
+SPANS = {
+    "before": "{} is all before the first token that differs",
+    "d+": "{} counted from that token",
+    "middle": "{} what is left between, more in longer texts",
+    "rest": "{} all that follows",
+    "end": "{} counted back from the last token",
+}
+"""What the columns are that pairs of several lengths have, by how their names start."""
+
+
+def family_figures(result: PatchResult) -> list[Figure]:
+    """The residual stream first, heads by position last."""
+    families = sorted(result.plan.families, key=_is_by_position)
+    limit, note = limit_of(result, [family.name for family in families], least=1.0)
+    return [_figure(result, family, limit, note) for family in families]
+
+
+def _figure(result: PatchResult, family: Family, limit: float, note: str) -> Figure:
+    whole = _grid(result, family)
+    grid = whole.with_largest(MOST_ROWS, len(whole.x)) if _is_by_position(family) else whole
+    left_out = f" {len(grid.y)} of {len(whole.y)} heads are drawn, those with the largest effects."
+    is_blank = bool((result.effects[family.name].changed == 0).any())
+    blank = f" Grey cells: {unchanged(result)}, in every pair."
+    by_position = " by position" if _is_by_position(family) else ""
+    return Figure(
+        family.name,
+        f"{SITES[family.activation]}{by_position} ({family.name})",
+        f"{how(result, _one(family))}{blank if is_blank else ''}{_positions(family)}{note}"
+        f"{left_out if len(grid.y) < len(whole.y) else ''}{thinning(grid.values)}"
+        f"{intervals(result, ON_CELLS)}",
+        draw_grid(grid, short_unit(result), limit),
+    )
+
+
+def _grid(result: PatchResult, family: Family) -> Grid:
+    effects, size = result.effects[family.name], family.shape[-1]
+    of_changed = values(result, family.name).masked_fill(effects.changed == 0, torch.nan)
+    cells = of_changed.unflatten(0, (-1, size))
+    texts = [hover(result, family.name, index) for index in range(len(of_changed))]
+    return Grid(
+        cells,
+        "position" if family.columns else _head(result, family),
+        _head(result, family) if _is_by_position(family) else "layer",
+        [column.label for column in family.columns] or [str(head) for head in range(size)],
+        _rows(family),
+        [texts[start : start + size] for start in range(0, len(texts), size)],
+    )
+
+
+def _rows(family: Family) -> list[str]:
+    layers = range(family.n_layers)
+    if _is_by_position(family):
+        return [f"L{layer}H{head}" for layer in layers for head in range(family.n_heads)]
+    return [str(layer) for layer in layers]
+
+
+def _is_by_position(family: Family) -> bool:
+    return family.name.endswith(BY_POSITION)
+
+
+def _head(result: PatchResult, family: Family) -> str:
+    """What the heads of a family are called: of grouped queries several share a key and a value."""
+    n_kept = result.subject.get("n_key_value_heads")
+    is_grouped = n_kept not in (None, result.subject.get("n_heads"))
+    return "key/value head" if is_grouped and family.activation in ("k", "v") else "head"
+
+
+def _one(family: Family) -> str:
+    """What is patched at a time."""
+    if not family.n_heads:
+        return "in one layer and at one position at a time"
+    if not family.columns:
+        return "for one head at a time, at all positions"
+    of_queries = " of the queries" if family.activation == "pattern" else ""
+    return f"for one head and at one position{of_queries} at a time"
+
+
+def _positions(family: Family) -> str:
+    """What a caption says of the columns."""
+    if not family.columns:
+        return ""
+    named = " Positions are named by their tokens in the clean texts, the most frequent first."
+    return f"{named if any(c.tokens for c in family.columns) else ''}{_spans(family.columns)}"
+
+
+def _spans(columns: Sequence[Column]) -> str:
+    found = []
+    for start, meaning in SPANS.items():
+        names = [column.name for column in columns if column.name.startswith(start)]
+        if names:
+            ends = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+            found.append(meaning.format(ends))
+    return f" Texts differ in length: {', '.join(found)}." if found else ""

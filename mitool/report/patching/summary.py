@@ -1,0 +1,96 @@
+"""What patching found in a line, and how it was done, in words."""
+
+from mitool.analysis.patching import PatchResult
+from mitool.analysis.patching.effects import number
+from mitool.analysis.patching.study import Plan
+from mitool.report.patching.shown import interval, is_defined
+from mitool.report.tables import readable
+
+PUT_IN = {
+    "zero": "Zeros are put",
+    "mean": "The mean activation, over the clean inputs of all pairs and all positions, is put",
+    "mean-positional": "The mean activation at each position, over the clean inputs of all pairs, "
+    "is put",
+}
+
+
+ON_CELLS = "On pointing at a cell"
+"""Where a heatmap has its intervals."""
+
+
+def patching_title(plan: Plan) -> str:
+    """What was done."""
+    if plan.ablation != "patch":
+        return f"{plan.ablation.partition('-')[0].capitalize()} ablation"
+    kinds = {"Activation": plan.families, "Path": plan.paths, "Edge": plan.edges}
+    done = [kind for kind, patched in kinds.items() if patched]
+    return f"{done[0]} patching" if len(done) == 1 else "Patching"
+
+
+def summary_of(result: PatchResult) -> str:
+    """The finding, and what all edges together do."""
+    if not is_defined(result):
+        metric = readable(result.measured.clean.mean().item())
+        top = result.effects[result.top.family].sites[result.top.index]
+        return (
+            f"Effects are undefined: the {result.unit} is {metric} on the clean and on the "
+            f"corrupted inputs. Patching {top} changes it most."
+        )
+    found = [result.conclusion or f"{result.claims['n_sites']} sites were patched"]
+    if together := _all_edges(result):
+        found.append(together)
+    return "; ".join(found)
+
+
+def _all_edges(result: PatchResult) -> str | None:
+    """Nothing where there is one edge, which is all there is."""
+    n, denoises = len(result.plan.edges), result.plan.direction == "denoise"
+    if n < 2:
+        return None
+    effect, ends = number(result.effects["all_edges"].effect), interval(result, "all_edges", 0)
+    if effect is None:
+        return None
+    sure = "" if ends is None else f" (95 % interval {ends[0]:.1%} to {ends[1]:.1%})"
+    verb = "restore" if denoises else "take away"
+    return f"all {n:,} edges together {verb} {effect:.1%}{sure}"
+
+
+def how(result: PatchResult, at: str = "at one site at a time") -> str:
+    """What was put where, and what the numbers drawn are: sentences for a caption."""
+    plan = result.plan
+    if plan.ablation != "patch":
+        done = f"{PUT_IN[plan.ablation]} into the clean run, {at}."
+    elif plan.direction == "denoise":
+        done = f"Clean activations are put into the corrupted run, {at}."
+    else:
+        done = f"Corrupted activations are put into the clean run, {at}."
+    return f"{done} {_meaning(result)}"
+
+
+def intervals(result: PatchResult, where: str) -> str:
+    """What a caption says of intervals, where there are some.
+
+    Args:
+        where: it is that they are shown.
+    """
+    return f" {where}: 95 % bootstrap intervals over the pairs." if is_defined(result) else ""
+
+
+def _meaning(result: PatchResult) -> str:
+    measured, n = result.measured, len(result.measured.clean)
+    pairs = f"{n:,} pairs" if n > 1 else "1 pair"
+    if not is_defined(result):
+        return (
+            f"The {result.unit} is the same in the clean and in the corrupted run, so that effects "
+            f"are undefined: what is drawn is how much it changes, as a mean over {pairs}."
+        )
+    clean, corrupted = (
+        readable(part.mean().item()) for part in (measured.clean, measured.corrupted)
+    )
+    moves = "restores" if result.plan.direction == "denoise" else "takes away"
+    one = "all of it" if result.plan.ablation == "patch" else "as much as corrupting the input does"
+    return (
+        f"An effect is the share of the gap in {result.unit} between the clean and the corrupted "
+        f"run ({clean} and {corrupted}, means over {pairs}) that this {moves}: 1 is {one}, 0 "
+        "nothing, and below 0 it widens."
+    )
