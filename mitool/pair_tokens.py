@@ -1,7 +1,7 @@
 """What a pair of a file is to a model: its tokens and those of its answers, checked."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 from jaxtyping import Int
@@ -21,6 +21,8 @@ AROUND, LONGEST = 8, 20
 
 class Reader(Protocol):
     """What is asked of a model here; ``Subject`` and ``Pretrained`` are such."""
+
+    separator: ClassVar[str]
 
     @property
     def bridge(self) -> "TransformerBridge": ...
@@ -182,7 +184,8 @@ def _behind(model: Reader, pair: PairTexts, answer: str) -> Int[Tensor, " pos"] 
     text = pair.clean
     if text[-1].isdigit() and answer[0].isdigit():
         text += "\n"
-    before, whole = (_encode(model, pair.where, words) for words in (text, text + answer))
+    longer = text + model.separator + answer
+    before, whole = (_encode(model, pair.where, words) for words in (text, longer))
     n = len(before)
     return whole[n:] if torch.equal(whole[:n], before) else None
 

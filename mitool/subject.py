@@ -4,7 +4,7 @@ import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jaxtyping import Int
@@ -42,6 +42,9 @@ class Subject:
     model: ToyTransformer
     task: Task
     metadata: Metadata
+
+    separator: ClassVar[str] = " "
+    """What stands between the labels of two tokens in a text."""
 
     def describe(self) -> dict[str, Any]:
         """What is studied, for a result."""

@@ -24,6 +24,8 @@ WORDS = ("<s>", "?", "\n", "a", "b", "c", "d", "bb", *(f"{year:02d}" for year in
 class Letters:
     """Reads two letters at a time where it knows them as one, behind a start; spaces are none."""
 
+    separator = ""
+
     def __init__(self, n_ctx: int = 9, words: tuple[str, ...] = WORDS) -> None:
         n = len(words)
         self.words = words

@@ -21,6 +21,10 @@ COMMANDS = {
         "mitool.cli.convert:convert",
         "Make a checkpoint of another library's weights, and try it on the task that they learned.",
     ),
+    "patch": (
+        "mitool.cli.patch:patch",
+        "Put activations of one run into another, and measure what that does to the answer.",
+    ),
     "doctor": (
         "mitool.cli.doctor:doctor",
         "Check versions, devices, threads and the browser that draws images.",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Int
@@ -29,6 +29,9 @@ class Pretrained:
 
     name: str
     bridge: TransformerBridge
+
+    separator: ClassVar[str] = ""
+    """What stands between the tokens of a text: a space belongs to one of them."""
 
     @property
     def start(self) -> list[int]:

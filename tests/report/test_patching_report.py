@@ -165,7 +165,11 @@ def test_top_sites_are_sorted_components_with_their_intervals(swept: PatchResult
     sizes = [abs(value) for value in bars.x]
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) == 20
-    assert bars.y[0] == swept.claims["top_site"] == "v.L0H1"
+    assert (
+        bars.y[0]
+        == swept.claims["top_site"]
+        == swept.effects[swept.top.family].sites[swept.top.index]
+    )
     assert bars.x[0] == pytest.approx(swept.claims["top_effect"], rel=1e-3)
     assert list(lines.x[:2]) == pytest.approx(swept.claims["top_effect_ci"])
     assert lines.y[::3] == bars.y
@@ -176,12 +180,13 @@ def test_top_sites_are_sorted_components_with_their_intervals(swept: PatchResult
 
 
 def test_a_bar_whose_interval_is_not_known_has_none(swept: PatchResult) -> None:
-    low = swept.effects["v"].low.clone()
-    low[1] = torch.nan
-    figures = by_name(with_effects(swept, "v", low=low))
+    top = swept.top
+    low = swept.effects[top.family].low.clone()
+    low[top.index] = torch.nan
+    figures = by_name(with_effects(swept, top.family, low=low))
     bars, lines = figures["top_sites"].plot.data
-    assert bars.y[0] == "v.L0H1"
-    assert set(bars.y) - set(lines.y) == {"v.L0H1"}
+    assert bars.y[0] == swept.claims["top_site"]
+    assert set(bars.y) - set(lines.y) == {swept.claims["top_site"]}
     assert "interval" not in bars.hovertext[0]
 
 
@@ -191,13 +196,13 @@ def test_pairs_stand_in_the_order_of_their_clean_metric(swept: PatchResult) -> N
     for trace, values in (
         (clean, swept.measured.clean),
         (corrupted, swept.measured.corrupted),
-        (top, swept.measured.values["v"][1]),
+        (top, swept.measured.values[swept.top.family][swept.top.index]),
     ):
         assert list(trace.y) == pytest.approx(values[order].tolist(), rel=1e-4)
     assert [trace.name for trace in (clean, corrupted, top)] == [
         "clean run",
         "corrupted run",
-        "corrupted run, v.L0H1 patched",
+        f"corrupted run, {swept.claims['top_site']} patched",
     ]
 
 
@@ -232,7 +237,10 @@ def test_the_summary_says_what_all_edges_do_together(connected: PatchResult) -> 
     report = patching_report(connected)
     assert report.title.startswith("Patching in min (")
     effect = connected.effects["all_edges"].effect.item()
-    assert f"; all 51 edges together restore {effect:.1%} (95 % interval " in report.summary
+    assert (
+        f"; all 51 edges together restore {effect:.1%} of the gap in logit difference"
+        in report.summary
+    )
     assert list(by_name(connected)) == ["paths", "edges", "pairs"]
 
 

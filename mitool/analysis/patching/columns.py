@@ -100,14 +100,14 @@ def _tokens(
     spans: Sequence[tuple[int, int]],
     label: Callable[[int], str],
 ) -> str:
-    """The tokens that stand at a column most often; nothing where they are many."""
+    """The tokens that stand at a column most often; nothing where those are few of all."""
     if any(stop - start != 1 for start, stop in spans):
         return ""
     seen = torch.cat(
         [group.clean[:, start] for group, (start, _) in zip(groups, spans, strict=True)]
     )
     count = Counter(seen.tolist())
-    names = [label(token) for token, _ in count.most_common(MOST_TOKENS)]
-    if len(count) > MOST_TOKENS:
-        names = [*names[: MOST_TOKENS - 1], ".."] if len(count) < len(seen) // 4 else []
-    return "|".join(names)
+    most = count.most_common(MOST_TOKENS)
+    if 2 * sum(times for _, times in most) < len(seen):
+        return ""
+    return "|".join([label(token) for token, _ in most] + [".."] * (len(count) > MOST_TOKENS))

@@ -41,10 +41,10 @@ class Effects:
     high: Float[Tensor, " site"]
     changed: Float[Tensor, " site"]
 
-    def largest(self, n: int) -> list[int]:
-        """The sites whose effect is largest, of either sign; first the largest."""
-        size = self.effect.abs().nan_to_num(nan=-1.0)
-        return size.sort(descending=True, stable=True).indices[:n].tolist()
+    def interval(self, index: int) -> tuple[float, float] | None:
+        """The ends of the interval of a site's effect; None where they are undefined."""
+        low, high = number(self.low[index]), number(self.high[index])
+        return None if low is None or high is None else (low, high)
 
     def rows(self, normalised: Float[Tensor, " site"]) -> Iterator[Mapping[str, Any]]:
         """Everything on each site, as JSON values."""
@@ -131,6 +131,12 @@ def top_of(
             return Top(name, index, p_value)
         index -= len(effects[name].sites)
     raise AssertionError("the sites are those that were patched")
+
+
+def largest(values: Float[Tensor, " site"], n: int) -> list[int]:
+    """Where the largest values stand, of either sign; first the largest."""
+    size = values.abs().nan_to_num(nan=-1.0)
+    return size.sort(descending=True, stable=True).indices[:n].tolist()
 
 
 def number(value: Tensor | float) -> float | None:

@@ -13,6 +13,7 @@ from mitool.analysis.patching.effects import (
     Top,
     difference,
     effects_of,
+    largest,
     number,
     site_names,
     top_of,
@@ -72,16 +73,32 @@ class PatchResult(Result):
 
     @property
     def conclusion(self) -> str | None:
-        effects, at = self.effects[self.top.family], self.top.index
-        value = number(effects.effect[at])
+        top = self.effects[self.top.family]
+        found = self.finding(self.top.family, self.top.index)
+        if found is None:
+            return None
+        chance = f"one as large by chance: p = {self.top.p_value:.2g}"
+        return f"{top.sites[self.top.index]} {found}; {chance}"
+
+    def finding(self, family: str, index: int, *, are_many: bool = False) -> str | None:
+        """What one patch does, as what is said of it; None where that is undefined.
+
+        Args:
+            are_many: it is said of several together.
+        """
+        effects, s = self.effects[family], "" if are_many else "s"
+        value, sure = number(effects.effect[index]), effects.interval(index)
         if value is None:
             return None
-        verb = "restores" if self.plan.direction == "denoise" else "takes away"
-        return (
-            f"{effects.sites[at]} {verb} {value:.1%} of the {self.unit} between the two runs "
-            f"(95 % interval {effects.low[at].item():.1%} to {effects.high[at].item():.1%}; one as "
-            f"large by chance: p = {self.top.p_value:.2g})"
-        )
+        gap = f"the gap in {self.unit} between the two runs"
+        if value < 0:
+            said = f"widen{s} {gap} by {-value:.1%}"
+        elif self.plan.direction == "denoise":
+            said = f"restore{s} {value:.1%} of {gap}"
+        else:
+            said = f"take{s} away {value:.1%} of {gap}"
+        ends = "" if sure is None else f" (95 % interval {sure[0]:.1%} to {sure[1]:.1%})"
+        return said + ends
 
 
 def claim_names(plan: Plan) -> list[str]:
@@ -119,7 +136,7 @@ def patch_result(
         "n_unchanged": sum(int((found.changed == 0).sum()) for found in alone.values()),
         "top_site": best.sites[top.index],
         "top_effect": number(best.effect[top.index]),
-        "top_effect_ci": _interval(best, top.index),
+        "top_effect_ci": _ends(best, top.index),
         "top_p_value": top.p_value,
     }
     if "all_edges" in effects:
@@ -127,10 +144,10 @@ def patch_result(
         claims |= {
             "all_edges_metric": together.patched.item(),
             "all_edges_effect": number(together.effect),
-            "all_edges_effect_ci": _interval(together, 0),
+            "all_edges_effect_ci": _ends(together, 0),
         }
     for found in alone.values():
-        for index in found.largest(MOST):
+        for index in largest(found.effect, MOST):
             claims[f"effects.{found.sites[index]}"] = number(found.effect[index])
     return PatchResult(
         subject,
@@ -146,9 +163,15 @@ def patch_result(
     )
 
 
-def _interval(effects: Effects, index: int) -> list[float] | None:
-    low, high = number(effects.low[index]), number(effects.high[index])
-    return None if low is None or high is None else [low, high]
+def _ends(effects: Effects, index: int) -> list[float] | None:
+    found = effects.interval(index)
+    return None if found is None else list(found)
+
+
+def _is_weak(between: Tensor) -> bool:
+    """Whether the difference of the runs is within two standard errors of 0."""
+    n = len(between)
+    return n > 1 and bool(between.mean().abs() < 2 * between.std() / n**0.5)
 
 
 def _warnings(measured: Measured, effects: Mapping[str, Effects]) -> tuple[str, ...]:
@@ -158,6 +181,11 @@ def _warnings(measured: Measured, effects: Mapping[str, Effects]) -> tuple[str, 
         found.append(
             "effects are undefined: the metric is the same on the clean and the corrupted inputs, "
             f"{measured.clean.mean().item():.4g} on both"
+        )
+    elif _is_weak(between):
+        found.append(
+            "the metric differs little between the clean and the corrupted inputs: over other "
+            "pairs the difference, which effects are shares of, might be 0"
         )
     right = measured.right.mean().item()
     if right < POOR:

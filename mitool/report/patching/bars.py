@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from mitool.analysis.patching import PatchResult
 from mitool.report.figures import BLACK, BLUE, VERMILLION, label, new_plot
-from mitool.report.patching.shown import MAX_SITE, hover, interval, unit, values
+from mitool.report.patching.shown import MAX_SITE, hover, unit, values
 
 BAR, AROUND = 24, 130
 """Pixels of a bar, and above and below all of them."""
@@ -29,7 +29,7 @@ def effect_bars(result: PatchResult, sites: Sequence[tuple[str, int]]) -> go.Fig
         hovertext=[hover(result, name, index) for name, index in sites],
         hovertemplate="%{hovertext}<extra></extra>",
     )
-    _add_intervals(plot, names, [interval(result, name, index) for name, index in sites])
+    _add_intervals(plot, names, [result.effects[name].interval(i) for name, i in sites])
     plot.update_xaxes(zeroline=True, zerolinecolor="#9CA3AF")
     plot.update_yaxes(type="category", autorange="reversed", showgrid=False, tickfont_size=12)
     return plot.update_layout(height=AROUND + BAR * len(sites), showlegend=False)

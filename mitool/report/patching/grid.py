@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from torch import Tensor
 
+from mitool.analysis.patching.effects import largest
 from mitool.report.heatmaps import MAX_NAME, drawn, heatmap, write_numbers
 from mitool.report.panels import WIDTH
-from mitool.report.patching.shown import largest
 
 LETTER = 7.5
 """Pixels of a letter of a label."""

@@ -43,24 +43,11 @@ def values(result: PatchResult, name: str) -> Float[Tensor, " site"]:
     return effects.patched - base.mean()
 
 
-def largest(values: Float[Tensor, " site"], n: int) -> list[int]:
-    """Where the largest values stand, of either sign; first the largest."""
-    size = values.abs().nan_to_num(nan=-1.0)
-    return size.sort(descending=True, stable=True).indices[:n].tolist()
-
-
-def interval(result: PatchResult, name: str, index: int) -> tuple[float, float] | None:
-    """The ends of the interval of a site's effect; None where they are not known."""
-    effects = result.effects[name]
-    low, high = number(effects.low[index]), number(effects.high[index])
-    return None if low is None or high is None else (low, high)
-
-
 def hover(result: PatchResult, name: str, index: int) -> str:
     """Everything on a site, for whoever points at it."""
     effects = result.effects[name]
     lines = [label(effects.sites[index], MAX_SITE)]
-    effect, ends = number(effects.effect[index]), interval(result, name, index)
+    effect, ends = number(effects.effect[index]), effects.interval(index)
     if effects.changed[index] == 0:
         lines.append(unchanged(result))
     elif effect is not None:

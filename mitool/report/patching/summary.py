@@ -1,9 +1,8 @@
 """What patching found in a line, and how it was done, in words."""
 
 from mitool.analysis.patching import PatchResult
-from mitool.analysis.patching.effects import number
 from mitool.analysis.patching.study import Plan
-from mitool.report.patching.shown import interval, is_defined
+from mitool.report.patching.shown import is_defined
 from mitool.report.tables import readable
 
 PUT_IN = {
@@ -44,15 +43,9 @@ def summary_of(result: PatchResult) -> str:
 
 def _all_edges(result: PatchResult) -> str | None:
     """Nothing where there is one edge, which is all there is."""
-    n, denoises = len(result.plan.edges), result.plan.direction == "denoise"
-    if n < 2:
-        return None
-    effect, ends = number(result.effects["all_edges"].effect), interval(result, "all_edges", 0)
-    if effect is None:
-        return None
-    sure = "" if ends is None else f" (95 % interval {ends[0]:.1%} to {ends[1]:.1%})"
-    verb = "restore" if denoises else "take away"
-    return f"all {n:,} edges together {verb} {effect:.1%}{sure}"
+    n = len(result.plan.edges)
+    found = result.finding("all_edges", 0, are_many=True) if n > 1 else None
+    return None if found is None else f"all {n:,} edges together {found}"
 
 
 def how(result: PatchResult, at: str = "at one site at a time") -> str:

@@ -1,0 +1,132 @@
+"""``mitool patch`` by its command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mitool import checkpoint
+from mitool.analysis.patching import patch
+from mitool.settings import PatchSettings
+from mitool.subject import open_model
+from tests.analysis.attention.models import tiny_llama
+from tests.cli.conftest import Invoke
+
+TRAIN = ("train", "min", "--max-value", "5", "--epochs", "2", "--d-model", "8", "--format", "html")
+QUICK = ("--format", "html", "--resamples", "100", "--quiet")
+
+
+@pytest.fixture
+def run(invoke: Invoke) -> Path:
+    assert invoke(*TRAIN, "-o", "run").exit_code == 0
+    return Path("run")
+
+
+@pytest.fixture
+def llama(invoke: Invoke) -> Path:
+    Path("pairs.csv").write_text(
+        "clean,corrupted,correct,incorrect\n"
+        "w1 w2 w3,w1 w4 w3, w5, w6\nw7 w8 w2 w9,w7 w8 w4 w9, w1, w2\n"
+    )
+    return tiny_llama(Path("llama"))
+
+
+def test_a_run_is_patched_everywhere(invoke: Invoke, run: Path) -> None:
+    done = invoke("patch", "run", "--n-pairs", "30", *QUICK)
+    assert done.exit_code == 0, done.stderr
+    assert "top_site" in done.stdout
+    assert "resid_post.L0.p2" in done.stdout
+    folder = run / "patch"
+    document = json.loads((folder / "result.json").read_text())
+    assert document["command"] == "patch"
+    settings = PatchSettings(n_pairs=30, resamples=100)
+    assert document["claims"] == dict(patch(open_model("run"), settings).claims)
+    assert document["config"]["sites"][0] == "resid_pre"
+    arrays, _ = checkpoint.read_tensors(folder / "arrays.safetensors")
+    assert arrays["resid_pre.metric_by_pair"].shape == (1, 3, 30)
+    assert arrays["z.effect"].shape == (1, 1)
+    effects = json.loads((folder / "effects.json").read_text())
+    assert effects["z"][0]["site"] == "z.L0H0"
+    assert effects["z"][0]["effect"] == document["claims"]["effects.z.L0H0"]
+    assert str(done.stdout).splitlines()[-1].startswith(str(document["claims"]["top_site"]))
+    again = invoke("patch", "run", *QUICK)
+    assert again.exit_code == 2
+    assert "already holds a result" in again.stderr
+
+
+def test_json_alone_goes_to_stdout_and_claims_can_be_checked(invoke: Invoke, llama: Path) -> None:
+    command = ["patch", "llama", "--pairs", "pairs.csv", *QUICK, "--json", "--site", "z*"]
+    done = invoke(*command, "-o", "a", "--check", "n_pairs == 2", "--check", "effects.z.* < 99")
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["config"]["sites"] == ["z", "z_by_pos"]
+    assert document["claims"]["metric"] == "logit difference"
+    missed = invoke(*command, "-o", "b", "--check", "top_p_value < 0")
+    assert missed.exit_code == 4
+    unknown = invoke(*command, "-o", "c", "--check", "effects.z.L7H0 > 0")
+    assert unknown.exit_code == 2
+    assert "no claim is named 'effects.z.L7H0'" in unknown.stderr
+    assert not Path("c").exists()
+
+
+def test_paths_and_edges(invoke: Invoke, llama: Path) -> None:
+    command = ["patch", "llama", "--pairs", "pairs.csv", *QUICK, "--json"]
+    done = invoke(*command, "-o", "a", "--edge", "a0.h*->a1.h2<k>", "--edge", "{input,m0}->m1")
+    assert done.exit_code == 0, done.stderr
+    claims = json.loads(done.stdout)["claims"]
+    assert claims["n_sites"] == 6
+    assert "effects.a0.h3->a1.h2<k>" in claims
+    assert "all_edges_effect" in claims
+    done = invoke(*command, "-o", "b", "--path", "a0.h1->logits", "--between", "recomputed")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["claims"]["top_site"] == "a0.h1->logits"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--edge", "a0.h1"], 2, "expected WRITER->READER"),
+        (["--path", "m1->a0.h0"], 2, "a writer comes before its reader"),
+        (["--site", "resid"], 2, "did you mean 'resid_"),
+        (["--metric", "logitdiff"], 2, "metric"),
+        (["--ablation", "zero", "--direction", "denoise"], 2, "leave one of them out"),
+        (["--ablation", "mean", "--site", "pattern"], 2, "no mean"),
+        (["--memory", "0"], 2, "memory"),
+        (["--device", "tpu"], 2, "device"),
+    ],
+)
+def test_wrong_usage(invoke: Invoke, llama: Path, options: list[str], code: int, said: str) -> None:
+    done = invoke("patch", "llama", "--pairs", "pairs.csv", *QUICK, *options)
+    assert done.exit_code == code, done.stderr
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert not Path("runs/llama-patch").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("w1 w2,w1 w2 w3, w4, w5", "`<s>|w1|w2` and `<s>|w1|w2|w3`"),
+        ("w1 w2,w1  w2, w4, w5", "found `<s>|w1|w2` for both"),
+        ("w1 w2,w1 w3, w4 w5, w6", "expected an answer that is one token"),
+    ],
+)
+def test_pairs_that_cannot_be_patched(invoke: Invoke, llama: Path, line: str, said: str) -> None:
+    Path("bad.csv").write_text(f"clean,corrupted,correct,incorrect\n{line}\n")
+    done = invoke("patch", "llama", "--pairs", "bad.csv", *QUICK)
+    assert done.exit_code == 3
+    assert "bad.csv, line 2" in done.stderr
+    assert said in done.stderr
+
+
+def test_a_pretrained_model_needs_pairs(invoke: Invoke, llama: Path) -> None:
+    done = invoke("patch", "llama", *QUICK)
+    assert done.exit_code == 2
+    assert "give them with --pairs FILE" in done.stderr
+
+
+def test_pairs_of_a_toy_from_a_file(invoke: Invoke, run: Path) -> None:
+    Path("toy.csv").write_text("clean,corrupted,correct,incorrect\n1 4 =,5 4 =,1,4\n")
+    done = invoke("patch", "run", "--pairs", "toy.csv", *QUICK, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["claims"]["n_pairs"] == 1
