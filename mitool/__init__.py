@@ -11,6 +11,7 @@ from mitool.version import __version__
 if TYPE_CHECKING:
     from mitool.analysis.attention import AttentionResult, analyze_attention
     from mitool.analysis.fourier import FourierResult, analyze_fourier
+    from mitool.analysis.patching import PatchResult, patch
     from mitool.conversion import ConversionResult, convert
     from mitool.device import Device, resolve
     from mitool.errors import MitoolError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         ConversionSettings,
         FourierSettings,
         ModelSettings,
+        PatchSettings,
         TrainingSettings,
     )
     from mitool.subject import Subject, load
@@ -41,6 +43,8 @@ _HOMES = {
     "FourierResult": "mitool.analysis.fourier",
     "FourierSettings": "mitool.settings",
     "ModelSettings": "mitool.settings",
+    "PatchResult": "mitool.analysis.patching",
+    "PatchSettings": "mitool.settings",
     "RunConfig": "mitool.training",
     "Subject": "mitool.subject",
     "Task": "mitool.tasks",
@@ -52,6 +56,7 @@ _HOMES = {
     "convert": "mitool.conversion",
     "from_bridge": "mitool.models.bridge",
     "load": "mitool.subject",
+    "patch": "mitool.analysis.patching",
     "resolve": "mitool.device",
     "to_bridge": "mitool.models.bridge",
     "train": "mitool.training",
@@ -68,6 +73,8 @@ __all__ = [
     "FourierSettings",
     "MitoolError",
     "ModelSettings",
+    "PatchResult",
+    "PatchSettings",
     "Pretrained",
     "RunConfig",
     "Subject",
@@ -83,6 +90,7 @@ __all__ = [
     "from_bridge",
     "load",
     "load_pretrained",
+    "patch",
     "resolve",
     "to_bridge",
     "train",

@@ -1,4 +1,4 @@
-"""Everything that the README tells its reader to type, typed."""
+"""Everything that the README and the other pages tell their reader to type, typed."""
 
 import re
 import shlex
@@ -13,25 +13,29 @@ from mitool.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCES = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 
 
 def commands() -> list[list[str]]:
     """The command lines of mitool, in their order: table cells and fenced blocks."""
-    found = re.findall(r"^mitool .*$|`mitool [^`]*`", README, flags=re.MULTILINE)
+    text = "\n".join(page.read_text() for page in PAGES)
+    found = re.findall(r"^mitool .*$|`mitool [^`]*`", text, flags=re.MULTILINE)
     words = [shlex.split(line.strip("`"), comments=True)[1:] for line in found]
     return [
         line for line in words if not {"TASK", "PATH", "FILE", "RUN", "MODEL", "--help"} & set(line)
     ]
 
 
-def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(commands()) >= 8
     for words in commands():
         # trainings are cut short, unless a check says how they must end
         short = words[0] == "train" and "--check" not in words
-        again = ["--overwrite", "--format", "html"] if words[0] in ("train", "analyze") else []
+        again = (
+            ["--overwrite", "--format", "html"] if words[0] in ("train", "analyze", "patch") else []
+        )
         arguments = [*words, *again, *(["--epochs", "2"] if short else [])]
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert done.exit_code == 0, (words, done.stderr)
@@ -39,7 +43,13 @@ def test_every_command_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mo
 
 PRINTED = {
     "bridge.safetensors": ["torch.Size([114, 128])"],
-    "mitool.train": ["1.0", "torch.Size([49, 4, 3, 3])", "torch.Size([3])", "torch.Size([1, 4])"],
+    "mitool.train": [
+        "1.0",
+        "torch.Size([49, 4, 3, 3])",
+        "torch.Size([3])",
+        "torch.Size([1, 4])",
+        "torch.Size([3, 256])",
+    ],
 }
 """What the snippet with this in it prints."""
 
@@ -64,8 +74,9 @@ def test_every_python_snippet_of_the_readme_runs(
         assert done.stdout.splitlines() == expected
 
 
-def test_no_figure_of_the_readme_is_left_open() -> None:
-    assert not re.findall(r"@[A-Z]+@", README)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_figure_of_a_page_is_left_open(page: Path) -> None:
+    assert not re.findall(r"@[A-Z]+@", page.read_text())
 
 
 def test_every_make_target_of_the_readme_is_there() -> None:
@@ -76,11 +87,13 @@ def test_every_make_target_of_the_readme_is_there() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
-def test_every_file_that_the_readme_points_to_is_there() -> None:
-    targets = [link for link in re.findall(r"\]\(([^)]*)\)", README) if "://" not in link]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_points_to_is_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)]*)\)", page.read_text())
+    targets = [link for link in links if "://" not in link]
     assert len(targets) >= 4
     for link in targets:
-        assert (ROOT / link).exists(), link
+        assert (page.parent / link).exists(), link
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:

@@ -1,6 +1,7 @@
 """What every analysis does with its result: a folder beside the checkpoint, and what goes in."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.table import Table
 from mitool import checkpoint, rundir
 from mitool.cli.common import Formats
 from mitool.cli.output import Output
+from mitool.device import out_of_memory_is_an_error
 from mitool.report import Report
 from mitool.result import Result
 
@@ -20,6 +22,17 @@ class Destination:
     folder: Path
     overwrite: bool
     formats: Formats
+
+    @contextlib.contextmanager
+    def claimed(self, remedy: str) -> Iterator[None]:
+        """Keep the folder for this analysis, and take it away again if nothing comes of it.
+
+        Args:
+            remedy: what to do should memory run out.
+        """
+        claim = rundir.claimed(self.folder, overwrite=self.overwrite, clear=False)
+        with claim, out_of_memory_is_an_error(remedy):
+            yield
 
 
 def write_analysis(

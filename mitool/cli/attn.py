@@ -1,6 +1,5 @@
 """``mitool analyze attn MODEL``: where a model's heads look, and what they write."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,8 +8,10 @@ from mitool.cli.command import command
 from mitool.cli.common import (
     FormatOption,
     Formats,
+    ModelArgument,
     OutOption,
     OverwriteOption,
+    PairsOption,
     SeedOption,
     ThreadsOption,
     command_line,
@@ -29,21 +30,8 @@ PANEL = "Analysis"
 @takes_settings(AttentionSettings, PANEL)
 def attn(
     output: "Output",
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="A checkpoint, a run directory, or a Hugging Face model: its folder or name."
-        ),
-    ],
-    pairs: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV file of clean,corrupted and the answers, correct,incorrect as text or "
-            "correct_idx,incorrect_idx as tokens, or the JSON of AutoCircuit: look at its clean "
-            "texts.",
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
+    model: ModelArgument,
+    pairs: PairsOption = None,
     prompt: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,13 +52,12 @@ def attn(
     the texts that are given, or else at random tokens, repeated. The report holds patterns,
     full OV and QK circuits, composition, and the scores of the known kinds of heads.
     """
-    from mitool import rundir
     from mitool.analysis.attention import analyze_attention, claim_names
     from mitool.cli.analysis import Destination, write_analysis
     from mitool.cli.checks import require_known
     from mitool.cli.heads import heads_tables
     from mitool.cli.progress import counted
-    from mitool.device import host, out_of_memory_is_an_error
+    from mitool.device import host
     from mitool.report import attention_report
     from mitool.subject import open_model
 
@@ -79,16 +66,12 @@ def attn(
     subject = open_model(model)
     cfg = subject.bridge.cfg
     require_known(output.checks, claim_names(cfg.n_layers, cfg.n_heads))
-    folder = out or subject.output_folder("attn")
-    with (
-        rundir.claimed(folder, overwrite=overwrite, clear=False),
-        out_of_memory_is_an_error("look at fewer --examples, or at a smaller model"),
-        device.active(),
-    ):
+    destination = Destination(out or subject.output_folder("attn"), overwrite, formats)
+    remedy = "look at fewer --examples, or at a smaller model"
+    with destination.claimed(remedy), device.active():
         with counted(output, "prompts") as progress:
             result = analyze_attention(
                 subject, chosen, pairs=pairs, texts=prompt or (), seed=seed, progress=progress
             )
-        destination = Destination(folder, overwrite, formats)
         report = attention_report(result, command_line())
         write_analysis(output, destination, result, report, tables=heads_tables(result))

@@ -17,6 +17,21 @@ OUTPUT_PANEL = "Output and device"
 MOST_SEED = 2**63 - 1
 """The largest that torch takes."""
 
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A checkpoint, a run directory, or a Hugging Face model: its folder or name."
+    ),
+]
+PairsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of clean and corrupted texts: CSV of clean,corrupted and the answers, "
+        "correct,incorrect as text, correct_idx,incorrect_idx as tokens or label (the year of a "
+        "greater-than prompt), or the JSON of AutoCircuit.",
+        rich_help_panel="Inputs",
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(

@@ -50,11 +50,11 @@ def fourier(
 
     Sources: Nanda et al. 2023, arXiv 2301.05217; TransformerLens Grokking_Demo
     """
-    from mitool import checkpoint, rundir
+    from mitool import checkpoint
     from mitool.analysis.fourier import analyze_fourier
     from mitool.cli.analysis import Destination, write_analysis
     from mitool.cli.progress import counted
-    from mitool.device import exact, out_of_memory_is_an_error
+    from mitool.device import exact
     from mitool.report import fourier_report
     from mitool.subject import load
 
@@ -62,14 +62,10 @@ def fourier(
     formats = Formats.parse(report_format)
     subject = load(path)
     trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
-    folder = out or subject.output_folder("fourier")
-    with (
-        rundir.claimed(folder, overwrite=overwrite, clear=False),
-        out_of_memory_is_an_error("analyse a model of a smaller p"),
-    ):
+    destination = Destination(out or subject.output_folder("fourier"), overwrite, formats)
+    with destination.claimed("analyse a model of a smaller p"):
         with counted(output, "checkpoints") as observer:
             result = analyze_fourier(
                 subject, chosen, checkpoints=trajectory, device=device, observer=observer
             )
-        destination = Destination(folder, overwrite, formats)
         write_analysis(output, destination, result, fourier_report(result, command_line()))

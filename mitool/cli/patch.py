@@ -1,6 +1,5 @@
 """``mitool patch MODEL``: what depends on what, by intervening."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +10,10 @@ from mitool.cli.common import (
     DtypeOption,
     FormatOption,
     Formats,
+    ModelArgument,
     OutOption,
     OverwriteOption,
+    PairsOption,
     SeedOption,
     ThreadsOption,
     command_line,
@@ -31,21 +32,8 @@ PANEL = "Patching"
 @takes_settings(PatchSettings, PANEL)
 def patch(
     output: "Output",
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="A checkpoint, a run directory, or a Hugging Face model: its folder or name."
-        ),
-    ],
-    pairs: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV file of clean,corrupted and the answers, correct,incorrect as text, "
-            "correct_idx,incorrect_idx as tokens, or label for --metric greater-than; or the JSON "
-            "of AutoCircuit. Left out: pairs of the model's task.",
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
+    model: ModelArgument,
+    pairs: PairsOption = None,
     site: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,41 +72,37 @@ def patch(
     """Put activations of one run into another, and measure what that does to the answer.
 
     Sweeps every site of the model, layer by layer and position by position or head by head, on
-    pairs of clean and corrupted inputs; with --path or --edge it patches those instead. The
-    report has a heatmap for each kind of site, and intervals over the pairs.
+    pairs of clean and corrupted inputs: a file's, or those of a checkpoint's task. With --path or
+    --edge it patches those instead. The report has a heatmap for each kind of site, and intervals
+    over the pairs.
+
+    Example: mitool patch runs/modadd-p113-seed0 --by-position
     """
-    from mitool import rundir
-    from mitool.analysis.patching import prepare_patching
+    from mitool.analysis.patching import Wanted, prepare_patching
     from mitool.cli.analysis import Destination, write_analysis
     from mitool.cli.checks import require_known
     from mitool.cli.effects import effects_tables
     from mitool.cli.progress import counted
-    from mitool.device import out_of_memory_is_an_error, resolve
+    from mitool.device import resolve
     from mitool.report import patching_report
     from mitool.subject import open_model
 
     chosen, on = build(PatchSettings, settings), resolve(device, dtype, threads)
     formats = Formats.parse(report_format)
     subject = open_model(model)
-    folder = out or subject.output_folder("patch")
-    with (
-        rundir.claimed(folder, overwrite=overwrite, clear=False),
-        out_of_memory_is_an_error("give fewer pairs with --n-pairs, or less --memory"),
-        on.active(),
-    ):
+    destination = Destination(out or subject.output_folder("patch"), overwrite, formats)
+    remedy = "give fewer pairs with --n-pairs, or less --memory"
+    with destination.claimed(remedy), on.active():
         prepared = prepare_patching(
             subject,
             chosen,
+            Wanted(site or (), path or (), edge or ()),
             pairs=pairs,
-            sites=site or (),
-            paths=path or (),
-            edges=edge or (),
             seed=seed,
             device=on,
         )
         require_known(output.checks, prepared.claim_names)
         with counted(output, "patched runs") as progress:
             result = prepared.run(progress)
-        destination = Destination(folder, overwrite, formats)
         report = patching_report(result, command_line())
         write_analysis(output, destination, result, report, tables=effects_tables(result))

@@ -12,7 +12,7 @@ from torch import Tensor
 from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.metrics import Metric
-from mitool.device import is_out_of_memory
+from mitool.device import HOST, is_out_of_memory, to_float64
 from mitool.pairs import PromptPairs
 from mitool.tasks import NO_ANSWER
 
@@ -79,7 +79,7 @@ class Judged:
     def __call__(
         self, logits: Float[Tensor, "variant pair answer d_vocab_out"]
     ) -> Float[Tensor, "variant pair"]:
-        return self.metric(logits, self.pairs, self.clean).double().cpu()
+        return to_float64(self.metric(logits, self.pairs, self.clean)).to(HOST)
 
     @cached_property
     def of_answers(self) -> "tuple[Int[Tensor, ' token'], Judged] | None":

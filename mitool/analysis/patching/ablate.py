@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mitool.analysis.interventions.run import Run
 from mitool.analysis.patching.columns import Column
+from mitool.device import to_float64
 
 POSITION_AXIS = {"resid_pre": 1, "attn_out": 1, "mlp_out": 1, "q": 2, "k": 2, "v": 2, "z": 2}
 """The axis of positions in each activation that has a mean; that of the pattern, whose queries
@@ -80,5 +81,5 @@ def columns_at(columns: Sequence[Column], group: int, n_positions: int) -> Int[T
 
 def _sums(values: Tensor, name: str, spans: Sequence[tuple[int, int]]) -> Tensor:
     """Sums over pairs and the positions of each span, in float64: [column, ..]."""
-    by_position = values.double().sum(dim=0).movedim(POSITION_AXIS[name] - 1, 0)
+    by_position = to_float64(values).sum(dim=0).movedim(POSITION_AXIS[name] - 1, 0)
     return torch.stack([by_position[start:stop].sum(dim=0) for start, stop in spans])

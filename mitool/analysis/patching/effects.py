@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.analysis.patching.study import Measured, Plan
+from mitool.analysis.patching.plan import Plan
+from mitool.analysis.patching.study import Measured
 from mitool.analysis.statistics import bootstrap_ratio, largest_by_chance
 from mitool.device import generator
 

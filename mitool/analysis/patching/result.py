@@ -19,7 +19,8 @@ from mitool.analysis.patching.effects import (
     top_of,
 )
 from mitool.analysis.patching.material import Material
-from mitool.analysis.patching.study import Measured, Plan
+from mitool.analysis.patching.plan import Plan
+from mitool.analysis.patching.study import Measured
 from mitool.result import Claim, Result
 
 MOST = 20

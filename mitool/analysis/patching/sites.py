@@ -33,12 +33,15 @@ class Family:
         activation: TransformerLens's name of what is replaced.
         n_heads: of a layer; 0 where the activation has none.
         columns: the positions; none where all are replaced at once.
+        mark: what a head's number stands behind: ``H``, or ``KV`` where several heads share a key
+            and a value and those are counted.
     """
 
     activation: Activation
     n_layers: int
     n_heads: int
     columns: tuple[Column, ...]
+    mark: Literal["H", "KV"] = "H"
 
     @property
     def name(self) -> str:
@@ -73,8 +76,8 @@ class Site:
 
     @property
     def name(self) -> str:
-        """Such as ``resid_post.L2.p3`` or ``z.L4H2``."""
-        head = "" if self.head is None else f"H{self.head}"
+        """Such as ``resid_post.L2.p3``, ``z.L4H2`` or ``v.L4KV1``."""
+        head = "" if self.head is None else f"{self.family.mark}{self.head}"
         column = "" if self.column is None else f".{self.family.columns[self.column].name}"
         return f"{self.family.activation}.L{self.layer}{head}{column}"
 
@@ -104,13 +107,20 @@ def families_of(
         if activation not in HEADS:
             families.append(Family(activation, decoder.n_layers, 0, columns))
             continue
-        n_heads = decoder.n_kv_heads if activation in ("k", "v") else decoder.n_heads
-        families.append(Family(activation, decoder.n_layers, n_heads, ()))
-        families.append(Family(activation, decoder.n_layers, n_heads, columns))
+        shares = decoder.group > 1 and activation in ("k", "v")
+        n_heads = decoder.n_kv_heads if shares else decoder.n_heads
+        for places in ((), columns):
+            mark: Literal["H", "KV"] = "KV" if shares else "H"
+            families.append(Family(activation, decoder.n_layers, n_heads, places, mark))
     names = [family.name for family in families]
     for name in wanted:
         if not fnmatch.filter(names, name):
             raise UsageError(f"--site: this model has no {name!r}: {nearest(name, names)}")
-    if wanted:
-        return [f for f in families if any(fnmatch.fnmatchcase(f.name, name) for name in wanted)]
-    return [f for f in families if by_position or not f.name.endswith(BY_POSITION)]
+    if not wanted:
+        return [f for f in families if by_position or not f.name.endswith(BY_POSITION)]
+
+    def is_wanted(family: Family) -> bool:
+        own = (family.name, family.activation) if by_position else (family.name,)
+        return any(fnmatch.filter(own, name) for name in wanted)
+
+    return [family for family in families if is_wanted(family)]

@@ -10,14 +10,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mitool.analysis.interventions.batches import Budget, Judged
-from mitool.analysis.interventions.graph import Edge
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import ACCURACY
 from mitool.analysis.patching.ablate import Means, averaged, columns_at, means_of, zeroed
 from mitool.analysis.patching.columns import Column
 from mitool.analysis.patching.material import Material
 from mitool.analysis.patching.paths import Path
-from mitool.analysis.patching.sites import Family
+from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.sweep import (
     Chunk,
     Swept,
@@ -26,33 +25,7 @@ from mitool.analysis.patching.sweep import (
     sweep_sites,
 )
 from mitool.pairs import PromptPairs
-from mitool.settings import Ablation, Between, Direction
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is patched, and how.
-
-    Attributes:
-        direction: ``denoise`` puts clean activations into the corrupted run, ``noise`` the other
-            way round.
-        ablation: what is put in; all but ``patch`` go into the run that ``direction`` says.
-        families: swept site by site.
-        paths: patched each alone.
-        edges: patched each alone, and then all at once.
-    """
-
-    direction: Direction
-    ablation: Ablation
-    families: Sequence[Family] = ()
-    paths: Sequence[Path] = ()
-    between: Between = "frozen"
-    edges: Sequence[Edge] = ()
-
-    @property
-    def n_variants(self) -> int:
-        sites = sum(len(list(family.sites())) for family in self.families)
-        return sites + len(self.paths) + len(self.edges) + bool(self.edges)
+from mitool.settings import Ablation
 
 
 @dataclass

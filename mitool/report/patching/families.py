@@ -70,8 +70,8 @@ def _grid(result: PatchResult, family: Family) -> Grid:
     texts = [hover(result, family.name, index) for index in range(len(of_changed))]
     return Grid(
         cells,
-        "position" if family.columns else _head(result, family),
-        _head(result, family) if _is_by_position(family) else "layer",
+        "position" if family.columns else _head(family),
+        _head(family) if _is_by_position(family) else "layer",
         [column.label for column in family.columns] or [str(head) for head in range(size)],
         _rows(family),
         [texts[start : start + size] for start in range(0, len(texts), size)],
@@ -81,7 +81,8 @@ def _grid(result: PatchResult, family: Family) -> Grid:
 def _rows(family: Family) -> list[str]:
     layers = range(family.n_layers)
     if _is_by_position(family):
-        return [f"L{layer}H{head}" for layer in layers for head in range(family.n_heads)]
+        heads = [f"{family.mark}{head}" for head in range(family.n_heads)]
+        return [f"L{layer}{head}" for layer in layers for head in heads]
     return [str(layer) for layer in layers]
 
 
@@ -89,11 +90,9 @@ def _is_by_position(family: Family) -> bool:
     return family.name.endswith(BY_POSITION)
 
 
-def _head(result: PatchResult, family: Family) -> str:
+def _head(family: Family) -> str:
     """What the heads of a family are called: of grouped queries several share a key and a value."""
-    n_kept = result.subject.get("n_key_value_heads")
-    is_grouped = n_kept not in (None, result.subject.get("n_heads"))
-    return "key/value head" if is_grouped and family.activation in ("k", "v") else "head"
+    return "key/value head" if family.mark == "KV" else "head"
 
 
 def _one(family: Family) -> str:

@@ -1,7 +1,7 @@
 """What patching found in a line, and how it was done, in words."""
 
 from mitool.analysis.patching import PatchResult
-from mitool.analysis.patching.study import Plan
+from mitool.analysis.patching.plan import Plan
 from mitool.report.patching.shown import is_defined
 from mitool.report.tables import readable
 

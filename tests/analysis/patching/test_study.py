@@ -10,7 +10,7 @@ import torch
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.run import LayerRun, Run
 from mitool.analysis.metrics import METRICS
-from mitool.analysis.patching import patch, prepare_patching
+from mitool.analysis.patching import Wanted, patch, prepare_patching
 from mitool.analysis.patching.ablate import averaged, columns_at, means_of, zeroed
 from mitool.analysis.patching.columns import Column
 from mitool.analysis.patching.study import measure
@@ -79,7 +79,8 @@ def test_values_stand_in_the_order_of_the_file(llama: Pretrained, file: Path) ->
 
 def test_what_is_patched_sooner_or_later_is_told(llama: Pretrained, file: Path) -> None:
     told: list[tuple[int, int]] = []
-    prepared = prepare_patching(llama, pairs=file, edges=["a0.h*->logits"], sites=["z", "resid_*"])
+    wanted = Wanted(sites=["z", "resid_*"], edges=["a0.h*->logits"])
+    prepared = prepare_patching(llama, wanted=wanted, pairs=file)
     prepared.run(lambda done, total: told.append((done, total)))
     done, totals = zip(*told, strict=True)
     assert set(totals) == {3 * prepared.plan.n_variants}
