@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from mitool.analysis.patching import PatchResult, prepare_patching
+from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
 from mitool.analysis.patching.columns import Column
 from mitool.analysis.patching.result import patch_result
 from mitool.analysis.patching.study import measure
@@ -24,10 +24,10 @@ def patched(*, undefined: bool = False, **options: Any) -> PatchResult:
             there are no effects.
         options: ``sites``, ``paths`` and ``edges``; the rest are settings.
     """
-    what = {name: options.pop(name, ()) for name in ("sites", "paths", "edges")}
+    wanted = Wanted(**{name: options.pop(name, ()) for name in ("sites", "paths", "edges")})
     settings = PatchSettings(n_pairs=options.pop("n_pairs", 6), resamples=100, **options)
     subject = untrained(Min(max_value=4), n_layers=2, n_heads=3, attn_only=False)
-    own = prepare_patching(subject, settings, **what)
+    own = prepare_patching(subject, settings, wanted)
     measured = measure(own.material, own.plan, own.budget)
     if undefined:
         measured.clean = measured.corrupted.clone()

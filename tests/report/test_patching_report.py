@@ -77,8 +77,12 @@ def test_heads_are_columns_of_layers_and_rows_of_positions(swept: PatchResult) -
 
 
 def test_keys_and_values_that_heads_share_are_called_so(swept: PatchResult) -> None:
-    grouped = replace(swept, subject={"n_heads": 6, "n_key_value_heads": 3})
-    figures = by_name(grouped)
+    families = [
+        replace(family, mark="KV") if family.activation in ("k", "v") else family
+        for family in swept.plan.families
+    ]
+    figures = by_name(replace(swept, plan=replace(swept.plan, families=families)))
+    assert figures["v_by_pos"].plot.data[0].y[:2] == ("L0KV0", "L0KV1")
     assert figures["k"].plot.layout.xaxis.title.text == "key/value head"
     assert figures["v_by_pos"].plot.layout.yaxis.title.text == "key/value head"
     assert figures["z"].plot.layout.xaxis.title.text == "head"

@@ -122,12 +122,14 @@ class Graph:
                 yield Node("m", layer)
 
     def _no_such_edge(self) -> str:
-        last = self.n_layers - 1
-        names = ["input", f"a0.h0 to a{last}.h{self.n_heads - 1}"]
-        names += [f"m0 to m{last}"] if self.has_mlp else []
+        heads = [str(node) for node in self.writers if node.kind == "a"]
+        mlps = [str(node) for node in self.writers if node.kind == "m"]
+        spans = [
+            " to ".join(dict.fromkeys((names[0], names[-1]))) for names in (heads, mlps) if names
+        ]
         return (
-            f"this model has no such edge: its nodes are {', '.join(names)} and logits, and a "
-            "writer comes before its reader"
+            f"this model has no such edge: its nodes are input, {', '.join(spans)} and logits, and "
+            "a writer comes before its reader"
         )
 
 

@@ -17,6 +17,7 @@ from mitool.analysis.interventions.run import Run
 from mitool.analysis.patching.paths import Path, PathReplacement
 from mitool.analysis.patching.replace import Change, Replacement
 from mitool.analysis.patching.sites import Site
+from mitool.device import HOST
 from mitool.settings import Between
 
 
@@ -84,14 +85,14 @@ def sweep_sites(chunk: Chunk, sites: Sequence[Site]) -> Swept:
     )
     known = dict(zip(variants, values, strict=True))
     found = [chunk.unpatched if (own := narrow[c]) is None else known[own] for c in changes]
-    changed = [whole[change].any(dim=1).cpu() for change in changes]
+    changed = [whole[change].any(dim=1).to(HOST) for change in changes]
     return Swept(torch.stack(found), torch.stack(changed))
 
 
 def sweep_paths(chunk: Chunk, paths: Sequence[Path], between: Between) -> Swept:
     """Patch each path alone."""
     replacement = PathReplacement(chunk.restart, chunk.source, between)
-    changed = torch.stack([replacement.differs(path).cpu() for path in paths])
+    changed = torch.stack([replacement.differs(path).to(HOST) for path in paths])
     variants = [path for path, differs in zip(paths, changed, strict=True) if differs.any()]
     chunk.done(len(paths) - len(variants))
     values = judge_variants(
