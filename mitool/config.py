@@ -94,12 +94,16 @@ def describe(failure: ValidationError, cls: type) -> str:
     return "; ".join(_problem(dict(p), hints) for p in failure.errors(include_url=False))
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the nearest known one, if any, and the list of all."""
+def nearest(name: str, known: Iterable[str], shown: Iterable[str] | None = None) -> str:
+    """A hint for an unknown name: the nearest known one, if any, and the list of all.
+
+    Args:
+        shown: the list, where it is to be a shorter one.
+    """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(known)}"
+    return f"{hint}known: {', '.join(known if shown is None else sorted(shown))}"
 
 
 def _problem(problem: dict[str, Any], hints: Mapping[str, object]) -> str:

@@ -101,8 +101,13 @@ def _of_csv(path: Path) -> list[PairTexts]:
             reader = csv.DictReader(file, strict=True)
             columns = _answer_columns(path, reader.fieldnames or ())
             pairs = [_of_row(path, reader.line_num, row, columns) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as failure:
+    except UnicodeDecodeError as failure:
         raise InputError(f"{path}: expected a CSV file in UTF-8; found: {failure}") from None
+    except csv.Error as failure:
+        raise InputError(
+            f"{path}, behind line {reader.line_num}: expected a CSV file; found: {failure} (a "
+            "quote that is not closed is the usual reason)"
+        ) from None
     if not pairs:
         raise InputError(f"{path}: expected at least one pair, found only the heading")
     return pairs

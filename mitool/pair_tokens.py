@@ -151,7 +151,8 @@ def _input(
     cfg = model.bridge.cfg
     tokens = _encode(model, where, given).tolist() if isinstance(given, str) else list(given)
     if not 2 <= len(tokens) <= cfg.n_ctx:
-        limits = "at least two tokens" if len(tokens) < 2 else f"the model's {cfg.n_ctx} at most"
+        most = f"at most {cfg.n_ctx} tokens, which the model reads"
+        limits = "at least two tokens" if len(tokens) < 2 else most
         raise InputError(f"{where}: expected a {side} text of {limits}, found {len(tokens)}")
     for token in tokens:
         if not 0 <= token < cfg.d_vocab:

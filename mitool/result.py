@@ -35,6 +35,11 @@ class Result:
         return {}
 
     @property
+    def checkable(self) -> Mapping[str, Claim]:
+        """What a check can be about: claims, and findings like them that are too many to list."""
+        return self.claims
+
+    @property
     def conclusion(self) -> str | None:
         """The finding on one line, where it can be said on one."""
         return None

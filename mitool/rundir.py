@@ -30,10 +30,22 @@ FIGURES = "figures"
 ARRAYS = "arrays.safetensors"
 ALGORITHM = "algorithm.json"
 PROGRESS = "progress.json"
+EFFECTS = "effects.json"
 TENSORBOARD = "tensorboard"
 LOCK = ".lock"
 
-OWN_FILES = (CONFIG, RESULT, REPORT, METRICS, CHECKPOINT, RESUME, ARRAYS, ALGORITHM, PROGRESS)
+OWN_FILES = (
+    CONFIG,
+    RESULT,
+    REPORT,
+    METRICS,
+    CHECKPOINT,
+    RESUME,
+    ARRAYS,
+    ALGORITHM,
+    PROGRESS,
+    EFFECTS,
+)
 OWN_FOLDERS = {TRAJECTORY: "[0-9]*.safetensors", FIGURES: "*.png", TENSORBOARD: "events.*"}
 
 

@@ -84,7 +84,7 @@ def test_the_json_of_autocircuit(tmp_path: Path) -> None:
         (f"{BOTH},correct,incorrect\na,b,x,y\na,b,,\n", "line 3: expected answers, which other"),
         (f"{BOTH},correct,incorrect\na,b\n", "line 2: expected as many fields"),
         (f"{BOTH}\na,b,c\n", "line 2: expected as many fields"),
-        (f'{BOTH}\n"a,b\n', "expected a CSV file in UTF-8; found: unexpected end of data"),
+        (f'{BOTH}\n"a,b\n', "behind line 1: expected a CSV file; found: unexpected end of data"),
         (f"{BOTH},correct_idx,incorrect_idx\na,b,{'9' * 5000},3\n", "the numbers of tokens"),
         ("", "with the columns clean and corrupted; found none"),
     ],

@@ -11,6 +11,7 @@ from mitool import checkpoint, rundir
 from mitool.cli.common import Formats
 from mitool.cli.output import Output
 from mitool.device import out_of_memory_is_an_error
+from mitool.errors import Interrupted
 from mitool.report import Report
 from mitool.result import Result
 
@@ -62,7 +63,11 @@ def write_analysis(
     record = {"kind": "arrays", "subject": dict(result.subject), "config": dict(result.config)}
     checkpoint.write_tensors(folder / rundir.ARRAYS, result.arrays(), record)
     output.note(f"writing {folder / rundir.REPORT}")
-    written = destination.formats.write(folder, report)
+    try:
+        written = destination.formats.write(folder, report)
+    except Interrupted:
+        rundir.remove_run(folder)  # a part of a result is not to pass for one
+        raise
     output.finish(
         result,
         folder=folder,

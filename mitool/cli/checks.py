@@ -96,18 +96,16 @@ def _names(check: Check, claims: Collection[str]) -> list[str]:
     """The claims that a check is about."""
     names = fnmatch.filter(claims, check.name)
     if not names:
-        raise UsageError(
-            f"--check: no claim is named {check.name!r}: {nearest(check.name, _shortened(claims))}"
-        )
+        hint = nearest(check.name, claims, _shortened(claims))
+        raise UsageError(f"--check: no claim is named {check.name!r}: {hint}")
     return names
 
 
 def _shortened(claims: Collection[str]) -> list[str]:
-    """The claims of many like things by the first one's, with a wildcard: ``*.entropy``."""
+    """The claims of many like things by one name, with wildcards: ``L*H*.entropy``."""
     if len(claims) <= MOST_NAMED:
         return list(claims)
-    names = (name.rpartition(".") for name in claims)
-    return list(dict.fromkeys(f"*.{last}" if group else last for group, _, last in names))
+    return list(dict.fromkeys(re.sub(r"\d+", "*", name) for name in claims))
 
 
 def _holds(check: Check, found: Claim) -> bool:

@@ -93,7 +93,7 @@ class Output:
             raise RunError(f"the result cannot be written to stdout: {failure.strerror}") from None
         for warning in warnings:
             self.warn(warning)
-        require(self.checks, result.claims)
+        require(self.checks, result.checkable)
 
     def _print(
         self,

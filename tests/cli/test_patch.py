@@ -1,12 +1,14 @@
 """``mitool patch`` by its command line."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from mitool import checkpoint
 from mitool.analysis.patching import patch
+from mitool.errors import Interrupted
 from mitool.settings import PatchSettings
 from mitool.subject import open_model
 from tests.analysis.attention.models import tiny_llama
@@ -130,3 +132,56 @@ def test_pairs_of_a_toy_from_a_file(invoke: Invoke, run: Path) -> None:
     done = invoke("patch", "run", "--pairs", "toy.csv", *QUICK, "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["claims"]["n_pairs"] == 1
+
+
+def test_checks_hold_effects_that_are_no_claims(invoke: Invoke, llama: Path) -> None:
+    command = ["patch", "llama", "--pairs", "pairs.csv", *QUICK, "--json", "--by-position"]
+    done = invoke(*command, "-o", "a", "--check", "effects.* < 99")
+    assert done.exit_code == 0, done.stderr
+    claims = json.loads(done.stdout)["claims"]
+    sites = [row["site"] for row in json.loads(Path("a/effects.json").read_text())["z_by_pos"]]
+    rest = [site for site in sites if f"effects.{site}" not in claims]
+    assert rest
+    done = invoke(*command, "-o", "b", "--check", f"effects.{rest[0]} < 99")
+    assert done.exit_code == 0, done.stderr
+    done = invoke(*command, "-o", "c", "--check", f"effects.{rest[0]} > 99")
+    assert done.exit_code == 4
+
+
+def test_what_a_reader_must_know_of_few_pairs(invoke: Invoke, llama: Path) -> None:
+    command = ["patch", "llama", "--pairs", "pairs.csv", *QUICK, "--json", "--site", "z"]
+    many = json.loads(invoke(*command, "-o", "a", "--n-pairs", "5").stdout)["warnings"]
+    assert many[:2] == [
+        "the file has 2 pairs, fewer than the 5 asked for",
+        "with 2 pairs no p-value can be below 0.5, and intervals say little",
+    ]
+    one = json.loads(invoke(*command, "-o", "b", "--n-pairs", "1").stdout)["warnings"]
+    assert one[0].startswith("one pair says nothing of others")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--edge", "m0->m1", "--between", "mlps"], "--between says what becomes of"),
+        (["--edge", "m0->m1", "--by-position"], "--by-position is about the heads of a sweep"),
+    ],
+)
+def test_options_that_would_do_nothing(
+    invoke: Invoke, llama: Path, options: list[str], said: str
+) -> None:
+    done = invoke("patch", "llama", "--pairs", "pairs.csv", *QUICK, *options)
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_an_interrupted_report_is_not_left_for_a_result(
+    invoke: Invoke, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise Interrupted("interrupted by SIGINT", signal.SIGINT)
+
+    monkeypatch.setattr("mitool.cli.common.Formats.write", interrupted)
+    done = invoke("patch", "run", *QUICK, "--n-pairs", "5")
+    assert done.exit_code == 130
+    assert not (run / "patch").exists()
+    assert (run / "ckpt.safetensors").exists()

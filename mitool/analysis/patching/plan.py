@@ -27,6 +27,11 @@ class Wanted:
     paths: Sequence[str] = ()
     edges: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        for name, names in vars(self).items():
+            if isinstance(names, str):
+                raise UsageError(f"{name}: expected a list of names, found the text {names!r}")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -63,6 +68,10 @@ def make_plan(
     Raises:
         UsageError: a site, path or edge is none of the model's, or settings contradict each other.
     """
+    if settings.between != "frozen" and not wanted.paths:
+        raise UsageError("--between says what becomes of what lies on a --path: give one")
+    if settings.by_position and (wanted.paths or wanted.edges) and not wanted.sites:
+        raise UsageError("--by-position is about the heads of a sweep: give a --site too")
     graph, families = Graph.of(decoder), list[Family]()
     if wanted.sites or not (wanted.paths or wanted.edges):
         found = families_of(decoder, columns, wanted.sites, by_position=settings.by_position)

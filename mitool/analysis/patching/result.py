@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mitool import rundir
 from mitool.analysis.patching.columns import Column
 from mitool.analysis.patching.effects import (
     Effects,
@@ -31,6 +32,9 @@ OF_RUNS = (
     *("n_unchanged", "top_site", "top_effect", "top_effect_ci", "top_p_value"),
 )
 OF_EDGES = ("all_edges_metric", "all_edges_effect", "all_edges_effect_ci")
+
+FEW = 6
+"""Pairs below which no effect can be told from chance (p < 0.05)."""
 
 POOR = 0.5
 """Accuracy below which a reader is warned."""
@@ -64,13 +68,24 @@ class PatchResult(Result):
         return found
 
     def documents(self) -> Mapping[str, Mapping[str, Any]]:
-        return {"effects.json": {n: list(self._rows(e)) for n, e in self.effects.items()}}
+        return {rundir.EFFECTS: {n: list(self._rows(e)) for n, e in self.effects.items()}}
 
     def _rows(self, effects: Effects) -> list[Mapping[str, Any]]:
         between = difference(self.measured)
         raw = effects.patched - self.measured.corrupted.mean()
         undefined = torch.full_like(raw, torch.nan)
         return list(effects.rows(undefined if between is None else raw / between.mean()))
+
+    @property
+    def checkable(self) -> Mapping[str, Claim]:
+        """The effects of all sites, of which claims are the largest of each family."""
+        every = {
+            f"effects.{site}": number(effect)
+            for name, found in self.effects.items()
+            if name != "all_edges"
+            for site, effect in zip(found.sites, found.effect, strict=True)
+        }
+        return {**self.claims, **every}
 
     @property
     def conclusion(self) -> str | None:
@@ -160,13 +175,28 @@ def patch_result(
         measured=measured,
         effects=effects,
         top=top,
-        warnings=_warnings(measured, alone),
+        warnings=(*_of_number(material.n_pairs, config), *_warnings(measured, alone)),
     )
 
 
 def _ends(effects: Effects, index: int) -> list[float] | None:
     found = effects.interval(index)
     return None if found is None else list(found)
+
+
+def _of_number(n_pairs: int, config: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of how many pairs there are."""
+    found, asked_for = [], config.get("n_pairs")
+    if asked_for is not None and asked_for > n_pairs:
+        found.append(f"the file has {n_pairs} pairs, fewer than the {asked_for} asked for")
+    if n_pairs < FEW:
+        least = 2.0 ** (1 - n_pairs)
+        found.append(
+            f"with {n_pairs} pairs no p-value can be below {least:.3g}, and intervals say little"
+            if n_pairs > 1
+            else "one pair says nothing of others: its intervals have no width, its p-value is 1"
+        )
+    return found
 
 
 def _is_weak(between: Tensor) -> bool:
