@@ -3,7 +3,7 @@
 A ``TransformerBridge`` runs a model from its tokens to its logits. Interventions need its parts:
 to go on from a later layer, from a later position, or with an input for each reader of its own.
 A ``Decoder`` holds the bridge's weights, norms and MLPs and puts them together by the textbook;
-``require_same`` holds the result against the bridge's own, on the very inputs that are studied.
+``require_same`` holds the result against the bridge's own, on inputs that are studied.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,8 @@ Letter = Literal["q", "k", "v"]
 TOLERANCE = 2e-4
 """The largest difference from the bridge's logits, as a share of the largest, in float32."""
 
-FIRST = "blocks.0.hook_resid_pre"
-
-CHUNK = 2**26
-"""Numbers that a pass over the bridge may hold of its logits."""
+COMPARED = 2
+"""Examples of a run whose logits are compared with the bridge's own."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,12 @@ class Read:
         resid_pre: the residual stream before the first block.
         rotations: for each layer the cosines and sines that turn queries and keys; None where
             positions are embedded.
-        logits: the bridge's, at the positions asked for.
+        logits: the bridge's own, of the first examples, at the positions asked for.
     """
 
     resid_pre: Float[Tensor, "example pos d_model"]
     rotations: tuple[tuple[Tensor, Tensor] | None, ...]
-    logits: Float[Tensor, "example answer d_vocab_out"]
+    logits: Float[Tensor, "first answer d_vocab_out"]
 
 
 class Decoder:
@@ -101,18 +99,14 @@ class Decoder:
         Args:
             positions: where logits are kept.
         """
-        wanted = {FIRST, *(hook for layer in range(self.n_layers) for hook in _turning(layer))}
-        size = max(1, CHUNK // (tokens.shape[1] * self.d_vocab_out))
-        streams, logits = [], []
-        for chunk in tokens.split(size):
-            all_logits, cache = self._bridge.run_with_cache(
-                chunk, names_filter=lambda name: name in wanted
-            )
-            streams.append(cache[FIRST])
-            logits.append(all_logits[:, list(positions)])
+        turning = [hook for layer in range(self.n_layers) for hook in _turning(layer)]
+        logits, cache = self._bridge.run_with_cache(
+            tokens[:COMPARED], names_filter=lambda name: name in turning
+        )
         hooks = map(_turning, range(self.n_layers))
         rotations = tuple((cache[c][0], cache[s][0]) if c in cache else None for c, s in hooks)
-        return Read(torch.cat(streams), rotations, torch.cat(logits))
+        resid_pre = self._bridge(tokens, stop_at_layer=0)
+        return Read(resid_pre, rotations, logits[:, list(positions)])
 
     def meet(
         self,
@@ -172,11 +166,11 @@ class Decoder:
         Raises:
             InputError: they are not.
         """
-        if not read.logits.isfinite().all():
+        if not found.isfinite().all():
             raise InputError(
                 "the model's outputs are expected to be finite, found NaN or infinite ones"
             )
-        error = (found - read.logits).abs().max().item()
+        error = (found[: len(read.logits)] - read.logits).abs().max().item()
         largest = read.logits.abs().max().item()
         if not error <= TOLERANCE * max(largest, 1.0):
             raise InputError(

@@ -1,0 +1,111 @@
+"""Gradients of a metric at the inputs of every reader, each head's q, k and v apart.
+
+No gradient of a weight is taken, and no head has a copy of the residual stream: the gradient at a
+head's input is that at its queries, keys or values, taken back through W and the norm.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mitool.analysis.interventions.decoder import Decoder, Read
+from mitool.analysis.interventions.layer import Projection
+
+Judge = Callable[[Float[Tensor, "pair answer d_vocab_out"]], Float[Tensor, " pair"]]
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """A run's activations whose gradients are asked for.
+
+    Attributes:
+        streams: what the heads of each layer read.
+        projected: for each layer the queries, keys and values of every head.
+        branches: what each MLP reads, and then the unembedding, each apart from the stream.
+    """
+
+    streams: list[Float[Tensor, "pair pos d_model"]]
+    projected: list[list[Float[Tensor, "pair head pos d_head"]]]
+    branches: list[Float[Tensor, "pair pos d_model"]]
+
+
+def reader_gradients(
+    decoder: Decoder,
+    read: Read,
+    resid_pre: Float[Tensor, "pair pos d_model"],
+    positions: tuple[int, ...],
+    judge: Judge,
+) -> Float[Tensor, "reader pair pos d_model"]:
+    """The gradient of each pair's metric at the input of each reader.
+
+    Rows are those of ``EdgeTable.readers``. What a reader's change would change behind it is in the
+    gradient; the stream that passes it by is not.
+
+    Args:
+        resid_pre: the stream before the first block.
+        judge: the metric of logits at ``positions``.
+    """
+    with torch.enable_grad():
+        logits, traced = _traced_run(decoder, read, resid_pre.detach().requires_grad_(), positions)
+        wanted = [x for layer in traced.projected for x in layer] + traced.branches
+        found = torch.autograd.grad(judge(logits).sum(), wanted, materialize_grads=True)
+    n = len(traced.projected)
+    of_heads, of_branches = found[: 3 * n], list(found[3 * n :])
+    rows = []
+    for layer, stream in enumerate(traced.streams):
+        rows.append(_back_to_stream(decoder, layer, stream, of_heads[3 * layer : 3 * layer + 3]))
+        if decoder.has_mlp:
+            rows.append(of_branches.pop(0)[None])
+    return torch.cat([*rows, of_branches.pop(0)[None]])
+
+
+def _traced_run(
+    decoder: Decoder,
+    read: Read,
+    x: Float[Tensor, "pair pos d_model"],
+    positions: tuple[int, ...],
+) -> tuple[Float[Tensor, "pair answer d_vocab_out"], _Traced]:
+    traced = _Traced([], [], [])
+    everywhere = torch.arange(x.shape[1], device=x.device)
+    for layer, own in enumerate(decoder.layers):
+        normed = own.ln1(x)
+        q, k, v = own.q(normed), decoder.shared(own.k(normed)), decoder.shared(own.v(normed))
+        traced.streams.append(x.detach())
+        traced.projected.append([q, k, v])
+        met_q, met_k = decoder.meet(layer, q, read, "q"), decoder.meet(layer, k, read, "k")
+        attn_out = own.write(decoder.pattern(layer, met_q, met_k, everywhere) @ v)
+        branch = x.view_as(x) if decoder.is_parallel else x + attn_out
+        x = x + attn_out
+        if own.mlp is not None:
+            traced.branches.append(branch)
+            x = x + own.mlp_out(branch)
+    traced.branches.append(x)
+    return decoder.unembed(x[:, list(positions)]), traced
+
+
+def _back_to_stream(
+    decoder: Decoder,
+    layer: int,
+    stream: Float[Tensor, "pair pos d_model"],
+    gradients: Sequence[Float[Tensor, "pair head pos d_head"]],
+) -> Float[Tensor, "reader pair pos d_model"]:
+    """Gradients at the queries, keys and values of heads as gradients at what each head reads."""
+    own = decoder.layers[layer]
+    maps = (own.q, own.k, own.v)
+    normed = [_through(p, g, decoder.n_heads) for p, g in zip(maps, gradients, strict=True)]
+    behind = torch.cat(normed)
+    with torch.enable_grad():
+        inputs = stream.expand(len(behind), *stream.shape).detach().requires_grad_()
+        (found,) = torch.autograd.grad(own.ln1(inputs), inputs, behind)
+    return found
+
+
+def _through(
+    projection: Projection, gradient: Float[Tensor, "pair head pos d_head"], n_heads: int
+) -> Float[Tensor, "head pair pos d_model"]:
+    weight = projection.weight.unflatten(-1, (projection.n_heads, -1)).transpose(0, 1)
+    weight = weight.repeat_interleave(n_heads // projection.n_heads, dim=0)
+    return torch.einsum("bhtk,hdk->hbtd", gradient, weight)

@@ -1,0 +1,135 @@
+"""Edge attribution against exact patching, its own sums, and published scores."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mitool.analysis.circuits.attribution import contracted, written_differences
+from mitool.analysis.circuits.edges import EdgeTable
+from mitool.analysis.circuits.gradients import reader_gradients
+from mitool.analysis.interventions.decoder import Decoder
+from mitool.analysis.interventions.edges import logits_with_edges
+from mitool.analysis.interventions.graph import Graph
+from mitool.analysis.interventions.run import run
+from mitool.analysis.metrics import METRICS
+from mitool.models.pretrained import load_pretrained
+from mitool.pair_files import read_pairs
+from mitool.pairs import PromptPairs, encode_pairs
+from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
+
+SHARED = Path(__file__).parents[4] / "shared"
+
+
+def logit_difference(logits: Tensor, given: PromptPairs) -> Tensor:
+    return METRICS["logit-diff"](logits[None], given, logits)[0]
+
+
+def scores(bridge: Any, given: PromptPairs, steps: int | None = None) -> tuple[EdgeTable, Tensor]:
+    """Sums over pairs, by the gradient at the clean input, or at so many on the way to it."""
+    decoder = Decoder(bridge)
+    clean, corrupted = (
+        run(decoder, t, given.answer_positions) for t in (given.clean, given.corrupted)
+    )
+    table = EdgeTable(Graph.of(decoder))
+    start, end = corrupted.read.resid_pre, clean.read.resid_pre
+    places = [1.0] if steps is None else [k / steps for k in range(steps)]
+    gradients = torch.stack(
+        [
+            reader_gradients(
+                decoder,
+                clean.read,
+                start + place * (end - start),
+                given.answer_positions,
+                lambda logits: logit_difference(logits, given),
+            )
+            for place in places
+        ]
+    ).mean(dim=0)
+    return table, contracted(
+        table, gradients, written_differences(decoder, table, clean, corrupted)
+    )
+
+
+def linear() -> Any:
+    """Attention that looks everywhere alike, no norm and no MLP: logits are linear in the input."""
+    bridge = toy(attn_only=True, normalization_type="none")
+    for block in bridge.blocks:
+        block.attn.q.weight.data.zero_()
+        block.attn.q.bias.data.zero_()
+    return bridge
+
+
+def test_on_a_linear_model_it_is_exact_patching() -> None:
+    bridge, given = linear(), pairs()
+    table, found = scores(bridge, given)
+    decoder, clean, corrupted = both(bridge, given)
+    full = logit_difference(clean.logits, given)
+    for edge, score in zip(table.edges, table.listed(found), strict=True):
+        logits = logits_with_edges(decoder, clean, corrupted, [edge], given.answer_positions)
+        exact = (full - logit_difference(logits, given)).sum()
+        torch.testing.assert_close(score, exact, rtol=0, atol=1e-11, msg=str(edge))
+    assert table.listed(found).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["toy", "GPTNeoX", "Llama"])
+def test_scores_are_the_derivative_of_patching_a_little(kind: str) -> None:
+    """Along each edge a small step from the clean writer towards the corrupted one."""
+    bridge = toy() if kind == "toy" else pretrained(kind, **(GROUPED if kind == "Llama" else {}))
+    given = pairs(n=2)
+    table, found = scores(bridge, given)
+    decoder, clean, corrupted = both(bridge, given)
+    difference = written_differences(decoder, table, clean, corrupted)
+    assert difference.shape == (len(table.writers), 2, 6, decoder.d_model)
+    # all edges into the logits: there the metric is a function of the last stream alone
+    step, last = 1e-5, clean.resid_pre(decoder.n_layers)
+    for column in range(len(table.writers)):
+        ends = [
+            logit_difference(
+                decoder.unembed((last + sign * step * difference[column])[:, [5]]), given
+            )
+            for sign in (1, -1)
+        ]
+        slope = (ends[0] - ends[1]).sum() / (2 * step)
+        close = {"rtol": 0.02, "atol": 0.02} if kind == "Llama" else {"rtol": 1e-6, "atol": 1e-8}
+        torch.testing.assert_close(found[-1, column], slope, **close)
+
+
+def test_gradients_of_the_input_edges_sum_to_the_change_of_the_metric() -> None:
+    """Integrated gradients are complete: all edges out of the input carry all of the change."""
+    bridge, given = toy(n_layers=1, attn_only=True), pairs()
+    _, clean, corrupted = both(bridge, given)
+    change = (
+        logit_difference(clean.logits, given) - logit_difference(corrupted.logits, given)
+    ).sum()
+    errors = []
+    for steps in (10, 40, 160):
+        table, found = scores(bridge, given, steps)
+        errors.append(abs((found[:, 0].sum() - change).item()))
+    assert table.writers[0].kind == "input"
+    assert errors[2] < errors[1] < errors[0]
+    assert errors[2] < 0.02 * abs(change.item())
+
+
+def test_where_there_is_no_edge_the_score_is_0() -> None:
+    table, found = scores(toy(), pairs())
+    assert (found[~table.exists] == 0).all()
+    assert len(table.edges) == int(table.exists.sum())
+    assert set(table.edges) == set(table.graph.edges())
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the real models are not here")
+@pytest.mark.parametrize(("method", "steps"), [("EAP", None), ("EAP-IG-inputs", 5)])
+def test_scores_of_an_independent_implementation(method: str, steps: int | None) -> None:
+    model = load_pretrained(SHARED / "data/stories260k")
+    groups = encode_pairs(read_pairs(SHARED / "data/pronoun_pairs.csv"), model)
+    found = [scores(model.bridge, group, steps) for group in groups]
+    table = found[0][0]
+    ours = table.listed(torch.stack([values for _, values in found]).sum(dim=0)) / 160
+    published = json.loads((SHARED / "reference/edge_scores_stories260k.json").read_text())
+    theirs = torch.tensor([published[method]["scores"][str(edge)] for edge in table.edges])
+    assert len(table.edges) == 2461
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
