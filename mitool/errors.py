@@ -39,8 +39,11 @@ class CheckFailed(MitoolError):
     exit_code = 4
 
 
-class Interrupted(MitoolError):
+class Interrupted(BaseException):
     """A signal ended the run after its state was saved.
+
+    It is no ``Exception``, as ``KeyboardInterrupt`` is none: whoever catches whatever a library
+    raises is not to take it for a fault of the library.
 
     Attributes:
         signum: the signal's number; the process exits with 128 + ``signum``.

@@ -72,7 +72,7 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
                 with _signals_are_errors():
                     checks = [parse_check(text) for text in check or ()]
                     function(Output(name, as_json, quiet, checks), **options)
-            except MitoolError as error:
+            except (MitoolError, Interrupted) as error:
                 if debug:
                     traceback.print_exc()
                 Output(name).error(str(error))

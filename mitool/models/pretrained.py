@@ -11,7 +11,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mitool import rundir
 from mitool.device import HOST
-from mitool.errors import InputError, Interrupted, MitoolError
+from mitool.errors import InputError, MitoolError
 from mitool.models.bridge import silenced
 
 CONFIG = "config.json"
@@ -77,8 +77,6 @@ def load_pretrained(name: str | Path, error: type[MitoolError] = InputError) -> 
             if not is_folder:
                 _require_on_hub(str(name))
             bridge = TransformerBridge.boot_transformers(str(name), device=HOST)
-    except Interrupted:
-        raise
     except Exception as failure:  # whatever transformers and transformer-lens meet on the way
         raise error(_reason(str(name), failure, is_folder)) from failure
     if bridge.tokenizer is None:
