@@ -27,6 +27,33 @@ if TYPE_CHECKING:
 
 PANEL = "Patching"
 
+SiteOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What to sweep: resid_pre, resid_mid, resid_post, attn_out, mlp_out, z, q, k, v, "
+        "pattern, and z_by_pos and so on. Repeatable, may have wildcards; left out: all.",
+        rich_help_panel=PANEL,
+    ),
+]
+PathOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A->B",
+        help="Patch what A writes for B alone to read, such as 'a0.h1->a1.h2<q>' or "
+        "'a*.h*->logits'. Repeatable.",
+        rich_help_panel=PANEL,
+    ),
+]
+EdgeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A->B",
+        help="Patch direct connections, such as 'a9.h1->m9' or '{input,m0}->a5.h*<k>', each "
+        "alone and all at once. Repeatable.",
+        rich_help_panel=PANEL,
+    ),
+]
+
 
 @command("patch")
 @takes_settings(PatchSettings, PANEL)
@@ -34,32 +61,9 @@ def patch(
     output: "Output",
     model: ModelArgument,
     pairs: PairsOption = None,
-    site: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What to sweep: resid_pre, resid_mid, resid_post, attn_out, mlp_out, z, q, k, v, "
-            "pattern, and z_by_pos and so on. Repeatable, may have wildcards; left out: all.",
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
-    path: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A->B",
-            help="Patch what A writes for B alone to read, such as 'a0.h1->a1.h2<q>' or "
-            "'a*.h*->logits'. Repeatable.",
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
-    edge: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A->B",
-            help="Patch direct connections, such as 'a9.h1->m9' or '{input,m0}->a5.h*<k>', each "
-            "alone and all at once. Repeatable.",
-            rich_help_panel=PANEL,
-        ),
-    ] = None,
+    site: SiteOption = None,
+    path: PathOption = None,
+    edge: EdgeOption = None,
     seed: SeedOption = 0,
     out: OutOption = None,
     overwrite: OverwriteOption = False,
