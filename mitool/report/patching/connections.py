@@ -54,9 +54,11 @@ def _figure(result: PatchResult, kind: str, writers: list[Node], between: str) -
         return Figure(f"{kind}s", f"Effects of {kind}s by writer and reader", done + note, plot)
     sites = largest(values(result, kind), MOST_BARS)
     note = f" The {len(sites)} largest of {len(names):,}, of either sign."
+    title = f"Effects of {kind}s" if len(names) > 1 else f"Effect of {names[0]}"
+    left_out = f": the largest {len(sites)} of {len(names):,}" if len(sites) < len(names) else ""
     return Figure(
         f"{kind}s",
-        f"Effects of {kind}s" if len(names) > 1 else f"Effect of {names[0]}",
+        title + left_out,
         f"{done}{note if len(sites) < len(names) else ''}{intervals(result, 'Lines')}",
         effect_bars(result, [(kind, index) for index in sites]),
     )
