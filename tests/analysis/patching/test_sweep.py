@@ -16,6 +16,7 @@ from mitool.analysis.patching.columns import columns_of
 from mitool.analysis.patching.sites import Family, families_of
 from mitool.analysis.patching.sweep import Chunk, Swept, sweep_sites
 from mitool.pairs import PromptPairs
+from mitool.settings import MetricName
 from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
 
 SAME_SWEEP: dict[str, Callable[..., Tensor]] = {
@@ -44,12 +45,12 @@ def swept(
     *,
     source: Callable[[Run], Run] = lambda run: run,
     noise: bool = False,
-    metric: str = "logit-diff",
+    metric: MetricName = "logit-diff",
 ) -> tuple[dict[str, Tensor], Swept, Chunk]:
     """The metric of every site of every family [.., pair]."""
     decoder, clean, corrupted = both(bridge, given)
     base, other = (clean, corrupted) if noise else (corrupted, clean)
-    judged = Judged(given, METRICS[metric], clean.logits)  # type: ignore[index]
+    judged = Judged(given, METRICS[metric], clean.logits)
     chunk = Chunk(decoder, base, source(other), judged, 0, Budget(2**22))
     _, columns = columns_of([given], str)
     families = families_of(decoder, columns, by_position=True)
