@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
+from mitool.analysis.interventions.columns import Column
 from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
-from mitool.analysis.patching.columns import Column
 from mitool.analysis.patching.result import patch_result
 from mitool.analysis.patching.study import measure
 from mitool.report import Figure, patching_figures

@@ -12,7 +12,7 @@ from torch import Tensor
 from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.metrics import Metric
-from mitool.device import HOST, is_out_of_memory, to_float64
+from mitool.device import HOST, Device, is_out_of_memory, to_float64
 from mitool.pairs import PromptPairs
 from mitool.tasks import NO_ANSWER
 
@@ -28,6 +28,10 @@ STREAMS, HIDDEN, LOGITS = 16, 4, 3
 
 RUNS = 3
 
+MIB = 2**20
+USUAL = 512
+"""MiB of a budget, if nothing else is said; more makes nothing faster."""
+
 
 @dataclass
 class Budget:
@@ -38,6 +42,12 @@ class Budget:
     """
 
     size: int
+
+    @classmethod
+    def of(cls, memory: int | None, device: Device) -> "Budget":
+        """So many MiB; left out, the usual, or a quarter of what is free if that is less."""
+        usual = min(USUAL * MIB, device.free_memory() // 4)
+        return cls(usual if memory is None else memory * MIB)
 
     def pairs(self, decoder: Decoder, n_positions: int) -> int:
         """How many pairs it has room for the runs of, clean, corrupted and what is put in."""

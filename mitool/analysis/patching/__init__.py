@@ -6,21 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from mitool.analysis.interventions.batches import Budget
-from mitool.analysis.patching.material import Material, material_of
+from mitool.analysis.interventions.material import Material, material_of
 from mitool.analysis.patching.plan import Plan, Wanted, make_plan
 from mitool.analysis.patching.result import PatchResult, claim_names, patch_result
 from mitool.analysis.patching.study import measure
 from mitool.config import as_dict
 from mitool.device import Device, host
 from mitool.models.pretrained import Pretrained
+from mitool.pair_files import read_pairs
 from mitool.settings import PatchSettings
 from mitool.subject import Subject
 
 __all__ = ["PatchResult", "Patching", "Wanted", "patch", "prepare_patching"]
-
-MIB = 2**20
-MOST_MEMORY = 512
-"""MiB of variants side by side, if nothing else is said; more makes nothing faster."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,8 @@ def prepare_patching(
 ) -> Patching:
     """Find what is to be patched; arguments and errors are those of ``patch``."""
     settings, wanted, device = settings or PatchSettings(), wanted or Wanted(), device or host()
-    material = material_of(subject, settings, device, seed, pairs)
+    texts = None if pairs is None else read_pairs(pairs)
+    material = material_of(subject, texts, settings.metric, settings.n_pairs, device, seed)
     plan = make_plan(material.decoder, material.columns, settings, wanted)
     config = as_dict(settings) | {
         "direction": plan.direction,
@@ -115,6 +113,5 @@ def prepare_patching(
         "read": material.name,
         **device.describe(),
     }
-    usual = min(MOST_MEMORY * MIB, device.free_memory() // 4)
-    budget = Budget(usual if settings.memory is None else settings.memory * MIB)
+    budget = Budget.of(settings.memory, device)
     return Patching(material, plan, settings, subject.describe(), config, budget, seed)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from mitool import rundir
-from mitool.analysis.patching.columns import Column
+from mitool.analysis.interventions.columns import Column
+from mitool.analysis.interventions.material import Material
 from mitool.analysis.patching.effects import (
     Effects,
     Top,
@@ -19,7 +20,6 @@ from mitool.analysis.patching.effects import (
     site_names,
     top_of,
 )
-from mitool.analysis.patching.material import Material
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.study import Measured
 from mitool.result import Claim, Result

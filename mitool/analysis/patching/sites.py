@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.decoder import Decoder
-from mitool.analysis.patching.columns import Column
 from mitool.config import nearest
 from mitool.errors import UsageError
 

@@ -1,20 +1,17 @@
 """Patching as a whole: every pair with every site, path and edge."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mitool.analysis.interventions.batches import Budget, Judged
-from mitool.analysis.interventions.run import Run, run
+from mitool.analysis.interventions.material import Material
+from mitool.analysis.interventions.sources import Sources
 from mitool.analysis.metrics import ACCURACY
-from mitool.analysis.patching.ablate import Means, averaged, columns_at, means_of, zeroed
-from mitool.analysis.patching.columns import Column
-from mitool.analysis.patching.material import Material
 from mitool.analysis.patching.paths import Path
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.sweep import (
@@ -24,8 +21,6 @@ from mitool.analysis.patching.sweep import (
     sweep_paths,
     sweep_sites,
 )
-from mitool.pairs import PromptPairs
-from mitool.settings import Ablation
 
 
 @dataclass
@@ -71,9 +66,9 @@ def measure(
     """
     n, done = material.n_pairs, 0
     measured = Measured(*torch.empty(3, n, dtype=torch.float64))
-    means = _means(material, plan.ablation, budget)
-    for group, pairs in _chunks(material, budget):
-        clean, corrupted = (_run(material, pairs, side) for side in ("clean", "corrupted"))
+    sources = Sources(material, plan.ablation, budget)
+    for group, pairs in material.chunks(budget):
+        clean, corrupted = material.run(pairs, "clean"), material.run(pairs, "corrupted")
         judged = Judged(pairs.to(material.decoder.device), material.metric, clean.logits)
         measured.clean[pairs.index] = judged(clean.logits[None])[0]
         measured.corrupted[pairs.index] = judged(corrupted.logits[None])[0]
@@ -85,7 +80,7 @@ def measure(
             done += n_variants * n_pairs
             progress(done, n * plan.n_variants)
 
-        source = _source(other, means, material, plan.ablation, group)
+        source = sources.of(other, group)
         chunk = Chunk(material.decoder, base, source, judged, group, budget, count)
         _patch(chunk, plan, pairs.index, measured)
     return measured
@@ -104,44 +99,3 @@ def _patch(chunk: Chunk, plan: Plan, index: Tensor, measured: Measured) -> None:
         alone = [Path(edge.source, edge.target, edge.letters) for edge in plan.edges]
         measured.put("edge", index, sweep_paths(chunk, alone, "frozen"))
         measured.put("all_edges", index, patch_together(chunk, plan.edges))
-
-
-def _run(material: Material, pairs: PromptPairs, side: Literal["clean", "corrupted"]) -> Run:
-    tokens = getattr(pairs, side).to(material.decoder.device)
-    return run(material.decoder, tokens, pairs.answer_positions)
-
-
-def _chunks(material: Material, budget: Budget) -> Iterator[tuple[int, PromptPairs]]:
-    """Pairs whose runs fit the budget, with the number of their group."""
-    decoder = material.decoder
-    for group, pairs in enumerate(material.groups):
-        size = budget.pairs(decoder, pairs.clean.shape[1])
-        for start in range(0, len(pairs), size):
-            yield group, pairs[start : start + size]
-
-
-def _means(material: Material, ablation: Ablation, budget: Budget) -> Means | None:
-    """Means over the clean inputs of all pairs."""
-    if ablation not in ("mean", "mean-positional"):
-        return None
-    chunks = _chunks(material, budget)
-    runs = ((_run(material, pairs, "clean"), group) for group, pairs in chunks)
-    return means_of(runs, _mean_columns(material, ablation))
-
-
-def _mean_columns(material: Material, ablation: Ablation) -> Sequence[Column]:
-    if ablation == "mean-positional":
-        return material.columns
-    return [Column("all", "", tuple((0, pairs.clean.shape[1]) for pairs in material.groups))]
-
-
-def _source(
-    other: Run, means: Means | None, material: Material, ablation: Ablation, group: int
-) -> Run:
-    """What is put in."""
-    if ablation == "patch":
-        return other
-    if means is None:
-        return zeroed(other)
-    columns = _mean_columns(material, ablation)
-    return averaged(other, means, columns_at(columns, group, other.n_positions))

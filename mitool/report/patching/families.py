@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from mitool.analysis.interventions.columns import Column
 from mitool.analysis.patching import PatchResult
-from mitool.analysis.patching.columns import Column
 from mitool.analysis.patching.sites import BY_POSITION, Family
 from mitool.report.figures import Figure
 from mitool.report.heatmaps import thinning

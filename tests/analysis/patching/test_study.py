@@ -9,12 +9,12 @@ import pytest
 import torch
 from transformer_lens.model_bridge import TransformerBridge
 
+from mitool.analysis.interventions.ablate import averaged, columns_at, means_of, zeroed
 from mitool.analysis.interventions.batches import Budget
+from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.run import LayerRun, Run
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching import Wanted, patch, prepare_patching
-from mitool.analysis.patching.ablate import averaged, columns_at, means_of, zeroed
-from mitool.analysis.patching.columns import Column
 from mitool.analysis.patching.study import measure
 from mitool.device import exact
 from mitool.errors import InputError, Interrupted, UsageError

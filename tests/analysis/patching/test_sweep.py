@@ -10,9 +10,9 @@ from transformer_lens import patching
 from transformer_lens.model_bridge import TransformerBridge
 
 from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.run import Run
 from mitool.analysis.metrics import METRICS
-from mitool.analysis.patching.columns import columns_of
 from mitool.analysis.patching.sites import Family, families_of
 from mitool.analysis.patching.sweep import Chunk, Swept, sweep_sites
 from mitool.pairs import PromptPairs

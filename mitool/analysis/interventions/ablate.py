@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool.analysis.interventions.run import Run
-from mitool.analysis.patching.columns import Column
+from mitool.analysis.interventions.columns import Column
+from mitool.analysis.interventions.decoder import Read
+from mitool.analysis.interventions.run import LayerRun, Run
 from mitool.device import to_float64
 
 POSITION_AXIS = {"resid_pre": 1, "attn_out": 1, "mlp_out": 1, "q": 2, "k": 2, "v": 2, "z": 2}
@@ -26,7 +27,7 @@ def zeroed(run: Run) -> Run:
     for layer in run.layers:
         names = (*POSITION_AXIS, "pattern")
         layers.append(replace(layer, **{n: torch.zeros_like(getattr(layer, n)) for n in names}))
-    return replace(run, layers=tuple(layers))
+    return replace(run, layers=tuple(layers), read=_embedded(run, layers))
 
 
 def means_of(runs: Iterable[tuple[Run, int]], columns: Sequence[Column]) -> Means:
@@ -67,7 +68,7 @@ def averaged(run: Run, means: Means, column_of: Int[Tensor, " pos"]) -> Run:
             values = means[name][index].to(own)[column_of.to(own.device)]
             found[name] = values.movedim(0, axis - 1).expand_as(own)
         layers.append(replace(layer, **found))
-    return replace(run, layers=tuple(layers))
+    return replace(run, layers=tuple(layers), read=_embedded(run, layers))
 
 
 def columns_at(columns: Sequence[Column], group: int, n_positions: int) -> Int[Tensor, " pos"]:
@@ -77,6 +78,11 @@ def columns_at(columns: Sequence[Column], group: int, n_positions: int) -> Int[T
         start, stop = column.spans[group]
         found[start:stop] = index
     return found
+
+
+def _embedded(run: Run, layers: Sequence[LayerRun]) -> Read:
+    """What the run reads, the stream before its first block being what ``layers`` have there."""
+    return replace(run.read, resid_pre=layers[0].resid_pre)
 
 
 def _sums(values: Tensor, name: str, spans: Sequence[tuple[int, int]]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 
-from mitool.analysis.patching.columns import Column, columns_of
+from mitool.analysis.interventions.columns import Column, columns_of
 from mitool.pairs import PromptPairs
 
 

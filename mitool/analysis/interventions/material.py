@@ -1,0 +1,145 @@
+"""What is intervened on: a model with pairs, in groups whose positions correspond."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mitool.analysis.interventions.batches import Budget
+from mitool.analysis.interventions.columns import Column, columns_of
+from mitool.analysis.interventions.decoder import Decoder
+from mitool.analysis.interventions.run import Run, run
+from mitool.analysis.metrics import Metric, metric_of
+from mitool.device import Device, generator
+from mitool.errors import InputError, UsageError
+from mitool.models.bridge import moved
+from mitool.models.pretrained import Pretrained
+from mitool.pair_files import PairTexts, has_only_years
+from mitool.pairs import PromptPairs, encode_pairs, of_task
+from mitool.settings import MetricName
+from mitool.subject import Subject
+from mitool.tasks import NO_ANSWER
+
+DRAWN = 256
+"""Pairs drawn from a task, if nothing else is said."""
+
+Side = Literal["clean", "corrupted"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A model with what is done on it.
+
+    Attributes:
+        name: what the pairs are.
+        groups: of pairs that have each column at one place.
+        label: a token as a reader sees it.
+    """
+
+    name: str
+    decoder: Decoder
+    groups: list[PromptPairs]
+    columns: tuple[Column, ...]
+    metric: Metric
+    label: Callable[[int], str]
+
+    @property
+    def n_pairs(self) -> int:
+        return sum(map(len, self.groups))
+
+    def chunks(self, budget: Budget) -> Iterator[tuple[int, PromptPairs]]:
+        """Pairs whose runs fit the budget, with the number of their group."""
+        for group, pairs in enumerate(self.groups):
+            size = budget.pairs(self.decoder, pairs.clean.shape[1])
+            for start in range(0, len(pairs), size):
+                yield group, pairs[start : start + size]
+
+    def run(self, pairs: PromptPairs, side: Side) -> Run:
+        """The run over one side of pairs."""
+        tokens = getattr(pairs, side).to(self.decoder.device)
+        return run(self.decoder, tokens, pairs.answer_positions)
+
+
+def material_of(
+    subject: Subject | Pretrained,
+    texts: Sequence[PairTexts] | None,
+    metric: MetricName | None,
+    n_pairs: int | None,
+    device: Device,
+    seed: int,
+) -> Material:
+    """A subject with its pairs.
+
+    Args:
+        texts: the pairs of a file, or made for the model; left out, they are drawn from its task.
+        metric: what they are judged by; left out, the task's own, or the difference of logits.
+        n_pairs: the first so many, or to be drawn.
+
+    Raises:
+        InputError: the pairs cannot be used, or the model is no decoder that can be taken apart.
+        UsageError: there are no pairs, or none that the metric can be taken on.
+    """
+    if texts is None:
+        name, groups, judge = _drawn(subject, metric, n_pairs, seed)
+    else:
+        chosen = texts[:n_pairs]
+        name, groups = f"pairs of {_origin(chosen)}", _encoded(chosen, subject, metric)
+        judge = metric_of(metric or "logit-diff", None)
+    bridge = moved(subject.bridge, device)
+    groups, columns = columns_of(groups, subject.label)
+    return Material(name, Decoder(bridge), groups, columns, judge, subject.label)
+
+
+def _drawn(
+    subject: Subject | Pretrained, metric: MetricName | None, n_pairs: int | None, seed: int
+) -> tuple[str, list[PromptPairs], Metric]:
+    if isinstance(subject, Pretrained):
+        raise UsageError(
+            "expected pairs of clean and corrupted texts for a pretrained model; give them "
+            "with --pairs FILE"
+        )
+    if metric == "greater-than":
+        raise UsageError(
+            "--metric greater-than reads the labels of a file of pairs; leave it out, and the "
+            "task's own metric is taken"
+        )
+    task = subject.task
+    pairs = of_task(task.pairs(n_pairs or DRAWN, generator(seed, "pairs")), task)
+    name = f"pairs of task {task.name}"
+    _require_answers([pairs], metric, lambda number: f"{name}, pair {number + 1}")
+    return name, [pairs], metric_of(metric, task)
+
+
+def _encoded(
+    texts: Sequence[PairTexts], subject: Subject | Pretrained, metric: MetricName | None
+) -> list[PromptPairs]:
+    if metric is None and has_only_years(texts):
+        raise UsageError(
+            f"{_origin(texts)}: its answers are the years after a label; give --metric greater-than"
+        )
+    groups = encode_pairs(texts, subject, years=metric == "greater-than")
+    _require_answers(groups, metric or "logit-diff", lambda number: texts[number].where)
+    return groups
+
+
+def _origin(texts: Sequence[PairTexts]) -> str:
+    """The file that pairs are of, or what made them."""
+    return texts[0].where.rpartition(",")[0]
+
+
+def _require_answers(
+    groups: Sequence[PromptPairs], metric: MetricName | None, where: Callable[[int], str]
+) -> None:
+    """Check that each pair has at least one answer that the metric can read."""
+    if metric in (None, "kl"):
+        return
+    needs_wrong = metric not in ("log-prob", "accuracy")
+    for pairs in groups:
+        right, wrong = ((side != NO_ANSWER).any(dim=-1) for side in (pairs.right, pairs.wrong))
+        readable = (right & wrong if needs_wrong else right).any(dim=-1)
+        if not readable.all():
+            expected = "a right and a wrong answer" if needs_wrong else "a right answer"
+            raise InputError(
+                f"{where(int(pairs.index[~readable][0]))}: expected {expected}, which --metric "
+                f"{metric} reads, found none; give the answers of all pairs, or --metric kl, which "
+                "needs none"
+            )
