@@ -4,10 +4,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.analysis.circuits.edges import EdgeTable
 from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.run import Run
+from mitool.analysis.interventions.table import EdgeTable
 
 
 def written_differences(

@@ -128,10 +128,10 @@ class Decoder:
     def pattern(
         self,
         layer: int,
-        q: Float[Tensor, "*batch query d_head"],
-        k: Float[Tensor, "*batch key d_head"],
+        q: Float[Tensor, "*#batch query d_head"],
+        k: Float[Tensor, "*#batch key d_head"],
         queries: Int[Tensor, " query"],
-    ) -> Float[Tensor, "*batch query key"]:
+    ) -> Float[Tensor, "*_ query key"]:
         """Attention of the queries, which stand at these positions, to the keys 0, 1, .."""
         scores = q @ k.transpose(-2, -1) * self.layers[layer].scale
         if self.soft_cap is not None:

@@ -1,15 +1,18 @@
-"""Many edges patched at once: every reader with an input of its own."""
+"""Edges patched together: every reader with an input of its own, many variants side by side."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mitool.analysis.interventions.decoder import Decoder, Letter
-from mitool.analysis.interventions.graph import Edge, Node
+from mitool.analysis.interventions.graph import Edge, Graph, Node
 from mitool.analysis.interventions.layer import Projection
 from mitool.analysis.interventions.run import Run
+from mitool.analysis.interventions.table import EdgeTable
 
 
 def written(decoder: Decoder, run: Run, node: Node) -> Float[Tensor, "pair pos d_model"]:
@@ -22,7 +25,6 @@ def written(decoder: Decoder, run: Run, node: Node) -> Float[Tensor, "pair pos d
     return layer.z[:, node.head] @ decoder.layers[node.layer].W_O[node.head]
 
 
-@torch.no_grad()
 def logits_with_edges(
     decoder: Decoder,
     base: Run,
@@ -30,79 +32,235 @@ def logits_with_edges(
     edges: Collection[Edge],
     positions: tuple[int, ...],
 ) -> Float[Tensor, "pair answer d_vocab_out"]:
-    """Logits of ``base`` with these edges carrying what their writers write in ``source``.
+    """Logits of ``base`` with these edges carrying what their writers write in ``source``."""
+    runs = EdgeRuns(decoder, base, source, positions)
+    return runs.logits(Kept(~runs.table.mask(edges)[None, ..., None]))[0]
 
-    All else is computed anew: a reader sees, of a writer whose edge to it is not patched, what that
-    writer writes here.
+
+@dataclass(frozen=True)
+class Kept:
+    """Of each variant, what carries what its writer writes there.
+
+    Attributes:
+        edges: the others carry what their writers write in the source; what is no edge is not
+            looked at. One column stands for all positions.
+        neurons: likewise, of every writer the dimensions of what it writes; left out, all.
     """
-    return _EdgeRun(decoder, base, source, edges).logits(positions)
+
+    edges: Bool[Tensor, "variant reader writer column"]
+    neurons: Bool[Tensor, "variant writer d_model"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.edges)
+
+    def __getitem__(self, chosen: slice) -> "Kept":
+        neurons = None if self.neurons is None else self.neurons[chosen]
+        return Kept(self.edges[chosen], neurons)
 
 
-class _EdgeRun:
-    """A run under way: what has been written, and how that in the source run differs from it."""
+class EdgeRuns:
+    """Runs in which some edges carry what their writers write in another run.
 
-    def __init__(self, decoder: Decoder, base: Run, source: Run, edges: Collection[Edge]) -> None:
-        self.decoder, self.read, self.source = decoder, base.read, source
-        self.edges = frozenset(edges)
-        self.patched = {edge.source for edge in edges}
-        self.stream = torch.zeros_like(base.read.resid_pre)
-        self.writers: list[Node] = []
-        self.differences = base.read.resid_pre.new_empty(0, *base.read.resid_pre.shape)
-        self._write([Node("input")], base.read.resid_pre, base.read.resid_pre[None])
+    All else is computed anew: a reader sees, of a writer whose edge to it is kept, what that
+    writer writes there.
 
-    def logits(self, positions: tuple[int, ...]) -> Float[Tensor, "pair answer d_vocab_out"]:
-        for layer in range(self.decoder.n_layers):
-            own, mlp = self.decoder.layers[layer], Node("m", layer)
-            beside = self._inputs([(mlp, None)])[0] if self.decoder.is_parallel else None
-            self._attend(layer)
-            if own.mlp is not None:
-                out = own.mlp_out(self._inputs([(mlp, None)])[0] if beside is None else beside)
-                self._write([mlp], out, out[None])
-        final = self._inputs([(Node("logits"), None)])[0]
-        return self.decoder.unembed(final[:, list(positions)])
+    Args:
+        base: of the inputs that are read.
+        source: what edges that are not kept carry.
+        positions: where logits are read.
+        column_of: which column each position is of, for edges that are kept in some columns.
+    """
 
-    def _attend(self, layer: int) -> None:
-        own, decoder = self.decoder.layers[layer], self.decoder
-        heads = [Node("a", layer, head) for head in range(decoder.n_heads)]
-
-        def read(letter: Letter, projection: Projection) -> Tensor:
-            inputs = self._inputs([(head, letter) for head in heads])
-            return projection.split(own.ln1(inputs.transpose(0, 1)))
-
-        q = decoder.meet(layer, read("q", own.q), self.read, "q")
-        k = decoder.meet(layer, read("k", own.k), self.read, "k")
-        everywhere = torch.arange(q.shape[-2], device=q.device)
-        z = decoder.pattern(layer, q, k, everywhere) @ read("v", own.v)
-        self._write(heads, own.write(z), (z @ own.W_O).transpose(0, 1))
-
-    def _inputs(
-        self, readers: Sequence[tuple[Node, Letter | None]]
-    ) -> Float[Tensor, "reader pair pos d_model"]:
-        """The stream as each of the readers sees it."""
-        patched = [
-            [Edge(writer, target, letter) in self.edges for writer in self.writers]
-            for target, letter in readers
-        ]
-        stream = self.stream.expand(len(readers), *self.stream.shape)
-        mask = torch.tensor(patched).to(stream).view(len(readers), len(self.writers))
-        if not mask.any():
-            return stream
-        return stream + (mask @ self.differences.flatten(1)).view(stream.shape)
-
-    def _write(
+    def __init__(
         self,
-        nodes: Sequence[Node],
-        total: Float[Tensor, "pair pos d_model"],
-        each: Float[Tensor, "node pair pos d_model"],
+        decoder: Decoder,
+        base: Run,
+        source: Run,
+        positions: tuple[int, ...],
+        column_of: Int[Tensor, " pos"] | None = None,
     ) -> None:
-        """Add what nodes write to the stream.
+        self.decoder, self.base, self.source, self.positions = decoder, base, source, positions
+        self.column_of = torch.zeros(base.n_positions).long() if column_of is None else column_of
+        self.table = EdgeTable(Graph.of(decoder))
 
-        Args:
-            total: with what is no node's, such as the bias of attention.
+    @cached_property
+    def source_written(self) -> Float[Tensor, "writer pair pos d_model"]:
+        return self._written(self.source)
+
+    @cached_property
+    def differences(self) -> Float[Tensor, "writer pair pos d_model"]:
+        """What each writer writes in the source less what it writes in the base run."""
+        return self.source_written - self._written(self.base)
+
+    @torch.no_grad()
+    def logits(self, kept: Kept) -> Float[Tensor, "variant pair answer d_vocab_out"]:
+        """The logits of each variant, run from the first layer that a patched edge reaches."""
+        return _Variants(self, kept).logits()
+
+    def size_of_one(self) -> int:
+        """About how many bytes a variant takes."""
+        decoder = self.decoder
+        per_token = (len(self.table.writers) + 6 * decoder.n_heads) * decoder.d_model
+        per_token += 3 * decoder.n_heads * self.base.n_positions + 4 * decoder.d_mlp
+        per_pair = self.base.n_positions * per_token + 4 * len(self.positions) * decoder.d_vocab_out
+        return decoder.itemsize * len(self.base.logits) * per_pair
+
+    def _written(self, run: Run) -> Float[Tensor, "writer pair pos d_model"]:
+        return torch.stack([written(self.decoder, run, node) for node in self.table.writers])
+
+
+@dataclass(frozen=True)
+class _Block:
+    """How what some writers write in the source differs from what they write in variants.
+
+    Attributes:
+        writers: their numbers in the table.
+        differences: with one variant where it is the same for all.
+    """
+
+    writers: list[int]
+    differences: Float[Tensor, "variant writer pair pos d_model"]
+
+
+class _Variants:
+    """Variants under way: the stream as it is without a patched edge, and what patches add to it.
+
+    A writer of which no variant keeps an edge is not computed: every reader sees what it writes in
+    the source.
+    """
+
+    def __init__(self, runs: EdgeRuns, kept: Kept) -> None:
+        self.runs, self.decoder, self.table = runs, runs.decoder, runs.table
+        device = runs.decoder.device
+        edges, exists = kept.edges.to(device), runs.table.exists.to(device)[..., None]
+        self.n_variants, self.patched = len(kept), exists & ~edges
+        self.used = (exists & edges).any(dim=3).any(dim=1).any(dim=0).tolist()
+        self.neurons = None if kept.neurons is None else kept.neurons.to(device)
+        self.columns = None if edges.shape[-1] == 1 else runs.column_of.to(device)
+        self.places = slice(0, runs.base.n_positions)
+        self.start = self._first_reached()
+        self.stream = runs.base.resid_pre(self.start)[None]
+        self.blocks: list[_Block] = []
+        before = [i for i, node in enumerate(self.table.writers) if node.is_before(self.start)]
+        self._add(before, runs.differences[None, before])
+
+    def logits(self) -> Float[Tensor, "variant pair answer d_vocab_out"]:
+        for layer in range(self.start, self.decoder.n_layers):
+            self._run_block(layer)
+        final = self._inputs([self.table.row(Node("logits"))])[:, 0]
+        answers = [place - self.places.start for place in self.runs.positions]
+        logits = self.decoder.unembed(final[:, :, answers])
+        return logits.expand(self.n_variants, *logits.shape[1:])
+
+    def _first_reached(self) -> int:
+        """The first layer with a reader of a patched edge."""
+        if self.neurons is not None:
+            return 0
+        reached = self.patched.any(dim=3).any(dim=2).any(dim=0).tolist()
+        n_layers = self.decoder.n_layers
+        targets = (target for target, _ in self.table.readers)
+        layers = [n_layers if node.kind == "logits" else node.layer for node in targets]
+        return min(
+            (layers[row] for row, is_reached in enumerate(reached) if is_reached), default=n_layers
+        )
+
+    def _run_block(self, layer: int) -> None:
+        heads = [h for h in range(self.decoder.n_heads) if self.used[self.table.column(layer, h)]]
+        k, v = self._read(layer, heads, "k"), self._read(layer, heads, "v")
+        if layer + 1 == self.decoder.n_layers:
+            self._leave_answers()
+        beside = self._mlp_inputs(layer) if self.decoder.is_parallel else None
+        self._write_heads(layer, heads, self._read(layer, heads, "q"), k, v)
+        if self.decoder.has_mlp:
+            self._write_mlp(layer, beside)
+
+    def _read(
+        self, layer: int, heads: list[int], letter: Letter
+    ) -> Float[Tensor, "variant head pair pos d_head"]:
+        own = self.decoder.layers[layer]
+        rows = [self.table.row(Node("a", layer, head), letter) for head in heads]
+        projection: Projection = getattr(own, letter)
+        x = projection.of_heads(heads, own.ln1(self._inputs(rows)), self.decoder.n_heads)
+        if letter == "v":
+            return x
+        return self.decoder.meet(layer, x, self.runs.base.read, letter, self.places.start)
+
+    def _write_heads(self, layer: int, heads: list[int], q: Tensor, k: Tensor, v: Tensor) -> None:
+        own, device = self.decoder.layers[layer], q.device
+        queries = torch.arange(self.places.start, self.places.stop, device=device)
+        z = self.decoder.pattern(layer, q, k, queries) @ v
+        each = z @ own.W_O[heads][:, None]
+        unused = [h for h in range(self.decoder.n_heads) if h not in heads]
+        of_source = self._source([self.table.column(layer, head) for head in unused]).sum(dim=0)
+        self.stream = self.stream + each.sum(dim=1) + own.b_O + of_source
+        self._wrote([self.table.column(layer, head) for head in heads], each)
+
+    def _mlp_inputs(self, layer: int) -> Float[Tensor, "variant pair pos d_model"]:
+        return self._inputs([self.table.row(Node("m", layer))])[:, 0]
+
+    def _write_mlp(self, layer: int, inputs: Tensor | None) -> None:
+        """Add what the MLP writes for its inputs; left out, for the stream that it finds."""
+        column = self.table.column(layer)
+        if not self.used[column]:
+            self.stream = self.stream + self._source([column])[0]
+            return
+        out = self.decoder.layers[layer].mlp_out(
+            self._mlp_inputs(layer) if inputs is None else inputs
+        )
+        self.stream = self.stream + out
+        self._wrote([column], out[:, None])
+
+    def _inputs(self, rows: Sequence[int]) -> Float[Tensor, "variant reader pair pos d_model"]:
+        """The stream as each of the readers sees it."""
+        patched, found = self.patched[:, list(rows)], self.stream[:, None]
+        for block in self.blocks:
+            own = patched[:, :, block.writers].to(found.dtype)
+            if self.columns is None:
+                found = found + _mixed(own[..., 0], block.differences)
+            else:
+                by_position = own[..., self.columns[self.places]]
+                found = found + torch.einsum("vrwt,vwbtd->vrbtd", by_position, block.differences)
+        return found.expand(-1, len(rows), -1, -1, -1)
+
+    def _source(self, writers: list[int]) -> Float[Tensor, "writer pair pos d_model"]:
+        return self.runs.source_written[writers][:, :, self.places]
+
+    def _wrote(
+        self, writers: list[int], out: Float[Tensor, "variant writer pair pos d_model"]
+    ) -> None:
+        self._add(writers, self._source(writers) - out)
+
+    def _add(
+        self, writers: list[int], differences: Float[Tensor, "variant writer pair pos d_model"]
+    ) -> None:
+        """Have readers that come later see what is patched of these writers; those of their
+        neurons that are patched for all readers are so in the stream itself.
         """
-        self.stream = self.stream + total
-        for node, out in zip(nodes, each, strict=True):
-            if node in self.patched:
-                difference = written(self.decoder, self.source, node) - out
-                self.writers.append(node)
-                self.differences = torch.cat([self.differences, difference[None]])
+        if self.neurons is not None:
+            patched = ~self.neurons[:, writers][:, :, None, None]
+            self.stream = self.stream + (differences * patched).sum(dim=1)
+            differences = differences * ~patched
+        self.blocks.append(_Block(writers, differences))
+
+    def _leave_answers(self) -> None:
+        """Go on from the first answer to the last one: behind the last keys and values nothing
+        else is read.
+        """
+        answers = self.runs.positions
+        self.places = slice(min(answers), max(answers) + 1)
+        self.stream = self.stream[:, :, self.places]
+        self.blocks = [
+            _Block(block.writers, block.differences[:, :, :, self.places]) for block in self.blocks
+        ]
+
+
+def _mixed(
+    shares: Float[Tensor, "variant reader writer"],
+    differences: Float[Tensor, "one_or_variant writer pair pos d_model"],
+) -> Float[Tensor, "variant reader pair pos d_model"]:
+    """The sum over writers of each reader's shares of what they write."""
+    width = differences.shape[2:]
+    if len(differences) == 1:
+        whole = shares.flatten(0, 1) @ differences[0].flatten(1)
+        return whole.view(*shares.shape[:2], *width)
+    return (shares @ differences.flatten(2)).unflatten(2, width)

@@ -32,6 +32,10 @@ class Node:
     layer: int = 0
     head: int = 0
 
+    def is_before(self, layer: int) -> bool:
+        """Whether it has written when a layer begins."""
+        return self.kind == "input" or (self.kind != "logits" and self.layer < layer)
+
     def __str__(self) -> str:
         match self.kind:
             case "a":

@@ -1,7 +1,7 @@
 """The parts of a decoder's block, taken out of a ``TransformerBridge``."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,22 +29,21 @@ class Projection:
     ) -> Float[Tensor, "*batch head pos d_head"]:
         return (x @ self.weight + self.bias).unflatten(-1, (self.n_heads, -1)).transpose(-3, -2)
 
-    def of_head(
-        self, head: int, x: Float[Tensor, "*batch pos d_model"]
-    ) -> Float[Tensor, "*batch pos d_head"]:
-        """Of one head alone."""
-        d_head = self.weight.shape[-1] // self.n_heads
-        own = slice(head * d_head, (head + 1) * d_head)
-        return x @ self.weight[:, own] + self.bias[own]
+    def of_heads(
+        self,
+        heads: Sequence[int],
+        x: Float[Tensor, "variant head pair pos d_model"],
+        n_heads: int,
+    ) -> Float[Tensor, "variant head pair pos d_head"]:
+        """Of some heads alone, each with an input of its own.
 
-    def split(
-        self, x: Float[Tensor, "*batch head pos d_model"]
-    ) -> Float[Tensor, "*batch head pos d_head"]:
-        """Of inputs that are each head's own; heads that share keys and values have one each."""
-        own = self.weight.unflatten(-1, (self.n_heads, -1)).transpose(0, 1)
-        bias = self.bias.view(self.n_heads, 1, -1)
-        times = x.shape[-3] // self.n_heads
-        return x @ own.repeat_interleave(times, 0) + bias.repeat_interleave(times, 0)
+        Args:
+            n_heads: of the layer; where they share keys and values, more than this projects to.
+        """
+        own = [head * self.n_heads // n_heads for head in heads]
+        weight = self.weight.unflatten(-1, (self.n_heads, -1)).transpose(0, 1)[own]
+        bias = self.bias.view(self.n_heads, 1, -1)[own]
+        return (x.flatten(2, 3) @ weight + bias).unflatten(2, x.shape[2:4])
 
 
 @dataclass(frozen=True)

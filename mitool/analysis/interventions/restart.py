@@ -103,10 +103,10 @@ class Restart:
             return Entry(layer + 1, "pre", first, entry.stream[:, :, :0])
         normed, start = own.ln1(entry.stream), entry.start
         k = decoder.meet(layer, own.k(normed), self.base.read, "k", start)
-        keys = decoder.shared(_put(base.met_k, k, start))
-        values = decoder.shared(_put(base.v, own.v(normed), start))
+        keys = decoder.shared(put(base.met_k, k, start))
+        values = decoder.shared(put(base.v, own.v(normed), start))
         asking = _between(replace(entry, stream=normed), first, last)
-        q = _put(base.q[:, :, first:last], own.q(asking.stream), asking.start - first)
+        q = put(base.q[:, :, first:last], own.q(asking.stream), asking.start - first)
         q = decoder.meet(layer, q, self.base.read, "q", first)
         pattern = decoder.pattern(layer, q, keys, torch.arange(first, last, device=q.device))
         attn_out = own.write(pattern @ values)
@@ -130,7 +130,7 @@ class Restart:
         """The stream before the block from ``first`` to the position before ``last``."""
         own = self.base.resid_pre(entry.layer)[:, first:last]
         changed = _between(entry, first, last)
-        return _put(own, changed.stream, changed.start - first)
+        return put(own, changed.stream, changed.start - first)
 
 
 def _between(entry: Entry, first: int, last: int) -> Entry:
@@ -140,7 +140,7 @@ def _between(entry: Entry, first: int, last: int) -> Entry:
     return replace(entry, start=start, stream=entry.stream[:, :, max(skipped, 0) : stop])
 
 
-def _put(
+def put(
     own: Float[Tensor, "*place pos width"],
     changed: Float[Tensor, "variant *place changed width"],
     start: int,

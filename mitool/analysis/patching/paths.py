@@ -17,12 +17,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Letter
+from mitool.analysis.interventions.decoder import Decoder, Letter
 from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.graph import Edge, Node
-from mitool.analysis.interventions.restart import Entry, Restart
+from mitool.analysis.interventions.restart import Entry, Restart, put
 from mitool.analysis.interventions.run import Run
-from mitool.analysis.patching.replace import behind_attention, differ, head_z, written_by
+from mitool.analysis.patching.replace import behind_attention, differ
 from mitool.settings import Between
 
 
@@ -55,6 +55,7 @@ class PathReplacement:
         self.restart, self.decoder, self.base = restart, restart.decoder, restart.base
         self.source, self.between = source, between
         self._known: dict[Node, Tensor] = {}
+        self._starts: dict[Node, int] = {}
 
     def differs(self, path: Path) -> Bool[Tensor, " pair"]:
         """In which pairs the writer writes something else."""
@@ -62,12 +63,15 @@ class PathReplacement:
 
     def start(self, path: Path) -> int:
         """The first position at which it does."""
-        return int(self._difference(path.source).any(dim=-1).any(dim=0).int().argmax())
+        if path.source not in self._starts:
+            differs = self._difference(path.source).any(dim=-1).any(dim=0)
+            self._starts[path.source] = int(differs.int().argmax())
+        return self._starts[path.source]
 
     def kind(self, path: Path) -> Hashable:
         """Paths of one kind enter at one place."""
-        source, target = path.source, path.target
-        return source.kind, source.layer, target.kind, target.layer, self.start(path)
+        behind = (path.source.kind, path.source.layer) if self.between == "recomputed" else ()
+        return path.target.kind, path.target.layer, path.letters, self.start(path), behind
 
     @torch.no_grad()
     def entry(self, paths: Sequence[Path]) -> Entry:
@@ -76,31 +80,40 @@ class PathReplacement:
         Args:
             paths: of one kind.
         """
-        entries = [self._entry(path) for path in paths]
-        return replace(entries[0], stream=torch.cat([entry.stream for entry in entries]))
-
-    def _entry(self, path: Path) -> Entry:
-        arriving, target = self._arriving(path), path.target
-        if target.kind == "logits":
-            return arriving
-        layer, start = target.layer, arriving.start
-        own, base = self.decoder.layers[layer], self.base.layers[layer]
-        x = arriving.stream
+        target = paths[0].target
+        by_source = {path.source: path for path in paths}
+        each = {source: self._arriving(path) for source, path in by_source.items()}
+        numbers = {writer: number for number, writer in enumerate(each)}
+        which = [numbers[path.source] for path in paths]
+        first = next(iter(each.values()))
+        arriving = replace(first, stream=torch.cat([entry.stream for entry in each.values()]))
+        if target.kind == "a":
+            return self._behind_heads(arriving, paths, which)
         if target.kind == "m":
-            stream = base.resid_mid[:, start : start + x.shape[2]] + own.mlp_out(x)
-            return Entry(layer + 1, "pre", start, stream)
-        maps = {"q": (own.q, target.head), "k": (own.k, target.head // self.decoder.group)}
-        maps["v"] = (own.v, maps["k"][1])
-        normed = own.ln1(x[0])
-        values = {
-            letter: maps[letter][0].of_head(maps[letter][1], normed) for letter in path.letters
-        }
-        heads = slice(target.head, target.head + 1)
-        z = head_z(self.decoder, self.base, layer, heads, values, start)
+            arriving = self._behind_mlp(arriving, target.layer)
+        return replace(arriving, stream=arriving.stream[which])
+
+    def _behind_mlp(self, arriving: Entry, layer: int) -> Entry:
+        x, start = arriving.stream, arriving.start
+        own = self.base.layers[layer].resid_mid[:, start : start + x.shape[2]]
+        return Entry(layer + 1, "pre", start, own + self.decoder.layers[layer].mlp_out(x))
+
+    def _behind_heads(self, arriving: Entry, paths: Sequence[Path], which: list[int]) -> Entry:
+        """Where it enters that each path's head reads one of the streams that arrive.
+
+        Args:
+            which: of the streams, for each path.
+        """
+        layer, start = paths[0].target.layer, arriving.start
+        heads = [path.target.head for path in paths]
+        z = heads_z(self.decoder, self.base, layer, arriving, paths[0].letters)
         start = start if self.decoder.is_causal else 0
-        change = written_by(self.decoder, layer, heads, (z - base.z[:, heads])[:, :, start:])
-        attn_out = base.attn_out[None, :, start:] + change
-        return behind_attention(self.decoder, self.base, layer, start, attn_out)
+        own = self.base.layers[layer]
+        change = (z - own.z)[which, :, heads, start:]
+        written = change @ self.decoder.layers[layer].W_O[heads][:, None]
+        return behind_attention(
+            self.decoder, self.base, layer, start, own.attn_out[:, start:] + written
+        )
 
     def _arriving(self, path: Path) -> Entry:
         """The stream that the reader sees, from the first position that differs on."""
@@ -154,3 +167,28 @@ class PathReplacement:
             source, base = (written(self.decoder, run, node) for run in (self.source, self.base))
             self._known[node] = (source - base) * differ(base, source)[..., None]
         return self._known[node]
+
+
+def heads_z(
+    decoder: Decoder, base: Run, layer: int, arriving: Entry, letters: Sequence[Letter]
+) -> Float[Tensor, "variant pair head pos d_head"]:
+    """``z`` of all heads of a layer where they read other streams.
+
+    Args:
+        arriving: the streams that they read; behind their end it is the run's own.
+        letters: by which of their inputs; the others read what they did.
+    """
+    own, held, start = decoder.layers[layer], base.layers[layer], arriving.start
+    normed = own.ln1(arriving.stream)
+    q, met_k, v = held.q[None], held.met_k[None], held.v[None]
+    if "q" in letters:
+        q = put(held.q, own.q(normed), start)
+    if "k" in letters:
+        met_k = put(held.met_k, decoder.meet(layer, own.k(normed), base.read, "k", start), start)
+    if "v" in letters:
+        v = put(held.v, own.v(normed), start)
+    if set(letters) == {"v"}:
+        return held.pattern @ decoder.shared(v)
+    met_q = decoder.meet(layer, q, base.read, "q")
+    everywhere = torch.arange(base.n_positions, device=q.device)
+    return decoder.pattern(layer, met_q, decoder.shared(met_k), everywhere) @ decoder.shared(v)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from mitool.analysis.circuits.attribution import contracted, written_differences
-from mitool.analysis.circuits.edges import EdgeTable
 from mitool.analysis.circuits.gradients import reader_gradients
 from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.edges import logits_with_edges
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.run import run
+from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import METRICS
 from mitool.models.pretrained import load_pretrained
 from mitool.pair_files import read_pairs

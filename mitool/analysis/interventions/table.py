@@ -1,5 +1,6 @@
 """Numbers on the edges of a graph: a row for each reader, a column for each writer."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,6 +52,30 @@ class EdgeTable:
             for writer, exists in zip(self.writers, row, strict=True)
             if exists
         ]
+
+    def row(self, target: Node, letter: Letter | None = None) -> int:
+        """The number of a reader."""
+        return self._rows[target, letter]
+
+    def column(self, layer: int, head: int | None = None) -> int:
+        """The number of a head, or of an MLP, as a writer."""
+        node = Node("m", layer) if head is None else Node("a", layer, head)
+        return self._columns[node]
+
+    def mask(self, edges: Collection[Edge]) -> Bool[Tensor, "reader writer"]:
+        """Where these edges stand."""
+        found = torch.zeros_like(self.exists)
+        for edge in edges:
+            found[self._rows[edge.target, edge.letter], self._columns[edge.source]] = True
+        return found
+
+    @cached_property
+    def _rows(self) -> dict[Reader, int]:
+        return {reader: index for index, reader in enumerate(self.readers)}
+
+    @cached_property
+    def _columns(self) -> dict[Node, int]:
+        return {node: index for index, node in enumerate(self.writers)}
 
     def listed(self, table: Float[Tensor, "reader writer"]) -> Float[Tensor, " edge"]:
         """The values of the edges, in the order of ``edges``."""
