@@ -27,12 +27,13 @@ from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.run import run
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.sites import Site, families_of
-from mitool.analysis.patching.sweep import Chunk, sweep_sites
+from mitool.analysis.patching.sweep import sweep_sites
 from mitool.device import resolve
 from mitool.pairs import PromptPairs
 

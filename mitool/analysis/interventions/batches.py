@@ -11,12 +11,14 @@ from torch import Tensor
 
 from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.restart import Entry, Restart
+from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import Metric
 from mitool.device import HOST, Device, is_out_of_memory, to_float64
 from mitool.pairs import PromptPairs
 from mitool.tasks import NO_ANSWER
 
 Variant = TypeVar("Variant")
+Found = TypeVar("Found")
 
 SMALL = 2**16
 """Numbers in the stream of a batch up to which variants that enter at different positions go
@@ -54,6 +56,14 @@ class Budget:
         per_layer = 8 * decoder.d_model + 2 * decoder.n_heads * n_positions
         each = RUNS * decoder.n_layers * n_positions * per_layer
         return max(1, self.size // (decoder.itemsize * each))
+
+    def attributed_pairs(self, decoder: Decoder, table: EdgeTable, n_positions: int) -> int:
+        """How many pairs it has room for what attribution takes: their runs, what every writer
+        writes in both, and a gradient for every reader.
+        """
+        n_rows = len(table.readers) + 3 * len(table.writers) + 6 * decoder.n_heads
+        each = decoder.itemsize * n_positions * n_rows * decoder.d_model
+        return min(self.pairs(decoder, n_positions), max(1, self.size // each))
 
     def variants(self, decoder: Decoder, pairs: PromptPairs, start: int) -> int:
         """How many variants of these pairs it has room for that go on from a position."""
@@ -152,6 +162,22 @@ def judge_variants(
             members = members[len(batch) :]
             done(len(batch))
     return found
+
+
+def halving(n: int, most: int, compute: Callable[[slice], Found]) -> Iterator[tuple[slice, Found]]:
+    """Batches of ``n`` things with what is found of each; out of memory, they become smaller."""
+    start = 0
+    while start < n:
+        batch = slice(start, min(start + most, n))
+        try:
+            found = compute(batch)
+        except (MemoryError, RuntimeError) as failure:
+            if not is_out_of_memory(failure) or batch.stop == start + 1:
+                raise
+            most = (batch.stop - start) // 2
+            continue
+        yield batch, found
+        start = batch.stop
 
 
 def _by_kind(

@@ -53,7 +53,7 @@ class Kept:
     def __len__(self) -> int:
         return len(self.edges)
 
-    def __getitem__(self, chosen: slice) -> "Kept":
+    def __getitem__(self, chosen: slice | Tensor) -> "Kept":
         neurons = None if self.neurons is None else self.neurons[chosen]
         return Kept(self.edges[chosen], neurons)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from mitool.analysis.interventions.decoder import Letter
@@ -44,6 +44,12 @@ class EdgeTable:
         return torch.tensor(rows)
 
     @cached_property
+    def is_node(self) -> Bool[Tensor, "reader writer"]:
+        """Which writer each reader is; the logits are none."""
+        rows = [[target == writer for writer in self.writers] for target, _ in self.readers]
+        return torch.tensor(rows)
+
+    @cached_property
     def edges(self) -> list[Edge]:
         """Row by row, those that exist."""
         return [
@@ -77,6 +83,6 @@ class EdgeTable:
     def _columns(self) -> dict[Node, int]:
         return {node: index for index, node in enumerate(self.writers)}
 
-    def listed(self, table: Float[Tensor, "reader writer"]) -> Float[Tensor, " edge"]:
+    def listed(self, table: Shaped[Tensor, "reader writer"]) -> Shaped[Tensor, " edge"]:
         """The values of the edges, in the order of ``edges``."""
         return table[self.exists]

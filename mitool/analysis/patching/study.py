@@ -9,13 +9,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.interventions.sources import Sources
 from mitool.analysis.metrics import ACCURACY
 from mitool.analysis.patching.paths import Path
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.sweep import (
-    Chunk,
     Swept,
     patch_together,
     sweep_paths,

@@ -1,52 +1,21 @@
 """All sites, paths or edges on some pairs, each patched alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mitool.analysis.interventions.batches import Budget, Judged, judge_variants
-from mitool.analysis.interventions.decoder import Decoder
-from mitool.analysis.interventions.edges import logits_with_edges
+from mitool.analysis.interventions.batches import judge_variants
+from mitool.analysis.interventions.chunk import Chunk
+from mitool.analysis.interventions.edges import Kept
 from mitool.analysis.interventions.graph import Edge
-from mitool.analysis.interventions.restart import Restart
-from mitool.analysis.interventions.run import Run
 from mitool.analysis.patching.paths import Path, PathReplacement
 from mitool.analysis.patching.replace import Change, Replacement
 from mitool.analysis.patching.sites import Site
 from mitool.device import HOST
 from mitool.settings import Between
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Pairs of one length with their runs.
-
-    Attributes:
-        base: what is patched.
-        source: what is put in.
-        group: the number of the group that the pairs are of, for the positions of columns.
-        done: told of variants that are done.
-    """
-
-    decoder: Decoder
-    base: Run
-    source: Run
-    judged: Judged
-    group: int
-    budget: Budget
-    done: Callable[[int], None] = lambda n: None
-
-    @cached_property
-    def restart(self) -> Restart:
-        return Restart(self.decoder, self.base, self.judged.pairs.answer_positions)
-
-    @property
-    def unpatched(self) -> Float[Tensor, " pair"]:
-        return self.judged(self.base.logits[None])[0]
 
 
 @dataclass(frozen=True)
@@ -114,11 +83,11 @@ def sweep_paths(chunk: Chunk, paths: Sequence[Path], between: Between) -> Swept:
 
 def patch_together(chunk: Chunk, edges: Sequence[Edge]) -> Swept:
     """Patch all edges at once."""
-    positions = chunk.judged.pairs.answer_positions
-    logits = logits_with_edges(chunk.decoder, chunk.base, chunk.source, edges, positions)
+    runs = chunk.edge_runs
+    logits = runs.logits(Kept(~runs.table.mask(edges)[None, ..., None]))
     chunk.done(1)
-    changed = torch.ones(1, len(logits), dtype=torch.bool)
-    return Swept(chunk.judged(logits[None]), changed)
+    values = chunk.judged(logits)
+    return Swept(values, torch.ones_like(values, dtype=torch.bool))
 
 
 def _change(site: Site, group: int, n_positions: int) -> Change:

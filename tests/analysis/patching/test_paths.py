@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.edges import logits_with_edges
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.paths import paths_of
-from mitool.analysis.patching.sweep import Chunk, patch_together, sweep_paths
+from mitool.analysis.patching.sweep import patch_together, sweep_paths
 from mitool.settings import Between
 from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
 from tests.analysis.patching.test_sweep import swept

@@ -10,11 +10,12 @@ from transformer_lens import patching
 from transformer_lens.model_bridge import TransformerBridge
 
 from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.run import Run
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.sites import Family, families_of
-from mitool.analysis.patching.sweep import Chunk, Swept, sweep_sites
+from mitool.analysis.patching.sweep import Swept, sweep_sites
 from mitool.pairs import PromptPairs
 from mitool.settings import MetricName
 from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy

@@ -1,0 +1,86 @@
+"""Pairs on which circuits are found or tested, and what all outside of a circuit carries."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from mitool.analysis.interventions.ablate import columns_at
+from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.chunk import Chunk
+from mitool.analysis.interventions.graph import Graph
+from mitool.analysis.interventions.material import Material
+from mitool.analysis.interventions.sources import Sources
+from mitool.analysis.interventions.table import EdgeTable
+from mitool.device import generator
+from mitool.settings import Ablation
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Pairs with the runs that interventions start from: clean ones, into which edges carry what
+    their writers write in the corrupted run, or zeros, or means.
+
+    Attributes:
+        material: a model with all pairs.
+        chosen: which of the pairs, by their numbers, are taken.
+        by_position: edges are told apart by the columns of the material.
+    """
+
+    material: Material
+    chosen: Int[Tensor, " pair"]
+    ablation: Ablation
+    budget: Budget
+    by_position: bool = False
+
+    @cached_property
+    def table(self) -> EdgeTable:
+        return EdgeTable(Graph.of(self.material.decoder))
+
+    @cached_property
+    def sources(self) -> Sources:
+        return Sources(self.material, self.ablation, self.budget)
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def under(self, ablation: Ablation) -> "Bench":
+        """The same pairs under another ablation."""
+        return replace(self, ablation=ablation)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The pairs, as many at a time as the budget has room for."""
+        material = self.material
+        for group, pairs in enumerate(material.groups):
+            own = pairs[torch.isin(pairs.index, self.chosen).nonzero()[:, 0]]
+            n_positions = pairs.clean.shape[1]
+            size = self.budget.attributed_pairs(material.decoder, self.table, n_positions)
+            columns = columns_at(material.columns, group, n_positions) if self.by_position else None
+            for start in range(0, len(own), size):
+                part = own[start : start + size]
+                clean, corrupted = material.run(part, "clean"), material.run(part, "corrupted")
+                judged = Judged(part.to(material.decoder.device), material.metric, clean.logits)
+                source = self.sources.of(corrupted, group)
+                yield Chunk(
+                    material.decoder, clean, source, judged, group, self.budget, column_of=columns
+                )
+
+    def places(self, chunk: Chunk) -> Int[Tensor, " pair"]:
+        """Where a chunk's pairs stand among those that are taken."""
+        return torch.searchsorted(self.chosen, chunk.judged.pairs.index.to(self.chosen.device))
+
+
+def divided(n_pairs: int, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
+    """The numbers of pairs to find circuits on, and of those to test them on.
+
+    Args:
+        holdout: the share that is kept for testing alone; 0: both are all pairs.
+    """
+    if not holdout:
+        return torch.arange(n_pairs), torch.arange(n_pairs)
+    order = torch.randperm(n_pairs, generator=generator(seed, "holdout"))
+    n_test = min(max(1, round(holdout * n_pairs)), n_pairs - 1)
+    return order[n_test:].sort().values, order[:n_test].sort().values

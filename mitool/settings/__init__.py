@@ -1,0 +1,51 @@
+"""Settings: the type, bounds and help of every parameter, once, at its field."""
+
+from mitool.settings.analyses import (
+    Ablation,
+    AttentionSettings,
+    Between,
+    CircuitSettings,
+    Direction,
+    FourierSettings,
+    Level,
+    MethodName,
+    MetricName,
+    PatchSettings,
+    Selection,
+)
+from mitool.settings.conversion import (
+    ConversionSettings,
+    StatedModel,
+)
+from mitool.settings.models import (
+    Activation,
+    AttentionDir,
+    Biases,
+    ModelSettings,
+    Normalization,
+    Positional,
+    TrainingSettings,
+)
+
+__all__ = [
+    "Ablation",
+    "Activation",
+    "AttentionDir",
+    "AttentionSettings",
+    "Between",
+    "Biases",
+    "CircuitSettings",
+    "ConversionSettings",
+    "Direction",
+    "FourierSettings",
+    "Level",
+    "MethodName",
+    "MetricName",
+    "ModelSettings",
+    "Normalization",
+    "PatchSettings",
+    "Positional",
+    "Selection",
+    "StatedModel",
+    "TrainingSettings",
+]

@@ -1,0 +1,193 @@
+"""The settings of analyses."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from mitool.config import FROZEN
+
+Direction = Literal["denoise", "noise"]
+Ablation = Literal["patch", "zero", "mean", "mean-positional"]
+Between = Literal["frozen", "mlps", "recomputed"]
+MetricName = Literal["logit-diff", "prob-diff", "greater-than", "log-prob", "kl", "accuracy"]
+Level = Literal["edge", "node", "neuron"]
+MethodName = Literal[
+    "eap", "eap-ig", "eap-ig-activations", "clean-corrupted", "exact", "acdc", "random"
+]
+Selection = Literal["absolute", "signed", "greedy"]
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class FourierSettings:
+    """What the Fourier analysis counts as a key frequency."""
+
+    threshold: Annotated[
+        float,
+        Field(gt=0, lt=1, description="Least share of the logit variance of a key frequency"),
+    ] = 0.01
+    neuron_threshold: Annotated[
+        float,
+        Field(gt=0, lt=1, description="Least share of the neurons of a key frequency of theirs"),
+    ] = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class AttentionSettings:
+    """What the analysis of attention looks at."""
+
+    examples: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Examples of the task; left out: all of a list of up to 65 536, else 1 024",
+        ),
+    ] = None
+    shown: Annotated[
+        int, Field(ge=1, le=16, description="Examples whose patterns the report shows")
+    ] = 6
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class PatchSettings:
+    """What is patched from where, and what it is judged by."""
+
+    direction: Annotated[
+        Direction | None,
+        Field(
+            description="denoise: clean into the corrupted run; noise: the other way round; "
+            "left out: denoise, and noise for ablations"
+        ),
+    ] = None
+    ablation: Annotated[
+        Ablation,
+        Field(description="What is put in: the other run's activation, zeros, or means over pairs"),
+    ] = "patch"
+    metric: Annotated[
+        MetricName | None,
+        Field(description="Measure of the answer; left out: the task's own, or logit-diff"),
+    ] = None
+    between: Annotated[
+        Between,
+        Field(
+            description="What lies between the ends of a --path: frozen, only mlps recomputed, or "
+            "all recomputed"
+        ),
+    ] = "frozen"
+    by_position: Annotated[
+        bool, Field(description="Patch heads at each position too, not only at all at once")
+    ] = False
+    n_pairs: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Pairs: the first of a file, or drawn from the task; left out: all, or 256",
+        ),
+    ] = None
+    resamples: Annotated[
+        int, Field(ge=100, le=1_000_000, description="Bootstrap resamples, and permutations")
+    ] = 5_000
+    memory: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="MiB that variants side by side may take; left out: 512, or a quarter of "
+            "what is free if that is less",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
+class CircuitSettings:
+    """How edges are scored, which of them make a circuit, and what it is tested by."""
+
+    method: Annotated[MethodName, Field(description="How units are scored")] = "eap-ig"
+    level: Annotated[
+        Level,
+        Field(
+            description="Units of a circuit: edges, nodes, or neurons (dimensions of what nodes "
+            "write)"
+        ),
+    ] = "edge"
+    by_position: Annotated[
+        bool, Field(description="Tell edges apart by the positions that they carry")
+    ] = False
+    ablation: Annotated[
+        Ablation,
+        Field(
+            description="What all else carries: what is written on the corrupted input, zeros, or "
+            "means over pairs"
+        ),
+    ] = "patch"
+    ig_steps: Annotated[
+        int, Field(ge=1, le=10_000, description="Points of integrated gradients")
+    ] = 5
+    selection: Annotated[
+        Selection,
+        Field(
+            description="Largest scores of either sign first, or the largest, or greedily from "
+            "the logits"
+        ),
+    ] = "absolute"
+    edges: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Edges to keep (nodes or neurons, at those levels), before dead ones are "
+            "pruned; left out: the fewest that reach --reach",
+        ),
+    ] = None
+    threshold: Annotated[
+        float | None, Field(ge=0, description="Keep what has at least this score")
+    ] = None
+    fraction: Annotated[
+        float | None, Field(gt=0, le=1, description="Keep this share of all units")
+    ] = None
+    reach: Annotated[
+        float,
+        Field(gt=0, le=1, description="Faithfulness to reach where no size is given, where found"),
+    ] = 0.9
+    metric: Annotated[
+        MetricName | None,
+        Field(description="Measure of the answer; left out: the task's own, or logit-diff"),
+    ] = None
+    n_pairs: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Pairs: the first of a file, or drawn from the task; left out: all, or 256",
+        ),
+    ] = None
+    holdout: Annotated[
+        float, Field(ge=0, lt=1, description="Share of the pairs kept for testing alone; 0: none")
+    ] = 0.0
+    random_circuits: Annotated[
+        int, Field(ge=0, le=1000, description="Random circuits of the same size to compare with")
+    ] = 10
+    audit: Annotated[
+        int, Field(ge=0, le=1_000_000, description="Units to patch exactly, beside their scores")
+    ] = 0
+    resamples: Annotated[int, Field(ge=100, le=1_000_000, description="Bootstrap resamples")] = (
+        5_000
+    )
+    memory: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="MiB that variants side by side may take; left out: 512, or a quarter of "
+            "what is free if that is less",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_size(self) -> "CircuitSettings":
+        sizes = ("edges", "threshold", "fraction")
+        given = [name for name in sizes if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: expected one of them; leave the others out")
+        if self.by_position and self.level != "edge":
+            raise ValueError(f"by_position: expected edges, found level {self.level}")
+        return self
