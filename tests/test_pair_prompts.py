@@ -27,10 +27,12 @@ from tests.word_tokenizers import (
     PAIRS_OF_DIGITS,
     Fake,
     byte_level,
+    cut,
 )
 
 NEEDS_SHARED = pytest.mark.skipif(not SHARED.exists(), reason="the shared files are not here")
 YEAR = re.compile(r"The (\w+) lasted from the year (\d\d)(\d\d) to the year (\d\d)")
+WORD = " ?[A-Za-z]+"
 MODEL = Fake(byte_level())
 
 
@@ -160,6 +162,16 @@ def test_the_number_of_different_prompts() -> None:
             byte_level(numbers=(*CENTURIES, *(f"{i}" for i in range(110, 180))), years=()),
             r"reads a year as its century and one token more, found none of 1102 to 1798, and "
             r"`The\|▁year\|▁179\|8`",
+        ),
+        (
+            "greater-than",
+            cut(rf"{WORD}| \d\d|\d\d", ()),
+            r"found none of 1102 to 1798, and `The\|<unk>\|<unk>\|98`",
+        ),
+        (
+            "greater-than",  # the century in other tokens where a year is behind it
+            cut(rf"{WORD}| \d(?=\d{{3}})|\d(?=\d\d\b)| \d\d|\d\d", (" 1", "7", " 17")),
+            r"found none of 1102 to 1798, and `The\|<unk>\| 1\|7\|98`",
         ),
         (
             "greater-than",

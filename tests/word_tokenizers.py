@@ -4,7 +4,7 @@ import re
 from types import SimpleNamespace
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
 from mitool.pair_prompts.ioi import TEMPLATES
@@ -46,6 +46,15 @@ def byte_level(
     tokenizer = Tokenizer(models.BPE(vocab=numbered, merges=ranked))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def cut(pattern: str, words: tuple[str, ...]) -> Tokenizer:
+    """Cuts a text where a pattern matches, and knows no words but those given and the years."""
+    known = ("<unk>", "The", " war", "\n", *PAIRS_OF_DIGITS, *words)
+    numbered = {word: i for i, word in enumerate(known)}
+    tokenizer = Tokenizer(models.WordLevel(numbered, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")
     return tokenizer
 
 
