@@ -145,6 +145,19 @@ def year_answers(
     return right, wrong
 
 
+def continuation(
+    model: Reader, where: str, text: str, words: str
+) -> Int[Tensor, " continuation"] | None:
+    """The tokens by which words make a text longer; None where they change others.
+
+    Raises:
+        InputError: the model's tokenizer refuses the text.
+    """
+    before, whole = (_encode(model, where, given) for given in (text, text + words))
+    n = len(before)
+    return whole[n:] if torch.equal(whole[:n], before) else None
+
+
 def _input(
     model: Reader, where: str, side: str, given: str | tuple[int, ...]
 ) -> Int[Tensor, " pos"]:
@@ -185,10 +198,7 @@ def _behind(model: Reader, pair: PairTexts, answer: str) -> Int[Tensor, " pos"] 
     text = pair.clean
     if text[-1].isdigit() and answer[0].isdigit():
         text += "\n"
-    longer = text + model.separator + answer
-    before, whole = (_encode(model, pair.where, words) for words in (text, longer))
-    n = len(before)
-    return whole[n:] if torch.equal(whole[:n], before) else None
+    return continuation(model, pair.where, text, model.separator + answer)
 
 
 def _answer(model: Reader, pair: PairTexts, answer: int | str) -> int:
