@@ -1,7 +1,9 @@
 """How sure a mean over pairs is: bootstrap intervals and permutation tests."""
 
+import math
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 LEVEL = 0.95
@@ -56,3 +58,33 @@ def largest_by_chance(
     largest = torch.cat([(part @ values.T / n).abs().amax(dim=1) for part in signs.split(size)])
     as_large = int((largest >= observed * (1 - 1e-12)).sum())
     return as_large / len(signs) if is_whole else (as_large + 1) / (len(signs) + 1)
+
+
+def pearson(x: Float[Tensor, " item"], y: Float[Tensor, " item"]) -> float:
+    """Correlation; NaN where one of the two does not vary."""
+    x, y = x.double() - x.double().mean(), y.double() - y.double().mean()
+    return ((x @ y) / (x.norm() * y.norm())).item()
+
+
+def spearman(x: Float[Tensor, " item"], y: Float[Tensor, " item"]) -> float:
+    """Correlation of ranks, equal values having the mean of theirs."""
+    return pearson(ranks(x), ranks(y))
+
+
+def auroc(scores: Float[Tensor, " item"], is_true: Bool[Tensor, " item"]) -> float:
+    """How often a true item has a larger score than a false one, ties counting half: the area
+    under the ROC curve, exactly (Mann and Whitney 1947). NaN where all are true or none is.
+    """
+    n_true = int(is_true.sum())
+    n_false = len(is_true) - n_true
+    if not n_true or not n_false:
+        return math.nan
+    above = ranks(scores)[is_true].sum().item() - n_true * (n_true + 1) / 2
+    return above / (n_true * n_false)
+
+
+def ranks(values: Float[Tensor, " item"]) -> Float[Tensor, " item"]:
+    """Places in ascending order, from 1; equal values have the mean of theirs."""
+    _, which, counts = values.unique(return_inverse=True, return_counts=True)
+    last = counts.cumsum(dim=0).double()
+    return (last - (counts.double() - 1) / 2)[which]

@@ -16,6 +16,7 @@ from mitool.analysis.interventions.material import Material
 from mitool.analysis.interventions.sources import Sources
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.device import generator
+from mitool.pairs import PromptPairs
 from mitool.settings import Ablation
 
 
@@ -53,10 +54,30 @@ class Bench:
 
     def chunks(self) -> Iterator[Chunk]:
         """The pairs, as many at a time as the budget has room for."""
+        return iter(self._held) if self._fits else self._made()
+
+    @cached_property
+    def _held(self) -> list[Chunk]:
+        return list(self._made())
+
+    @cached_property
+    def _fits(self) -> bool:
+        """Whether there is room for all pairs at once."""
+        decoder = self.material.decoder
+        shares = [
+            len(self._own(pairs))
+            / self.budget.attributed_pairs(decoder, self.table, pairs.clean.shape[1])
+            for pairs in self.material.groups
+        ]
+        return sum(shares) <= 1
+
+    def _own(self, pairs: PromptPairs) -> PromptPairs:
+        return pairs[torch.isin(pairs.index, self.chosen).nonzero()[:, 0]]
+
+    def _made(self) -> Iterator[Chunk]:
         material = self.material
         for group, pairs in enumerate(material.groups):
-            own = pairs[torch.isin(pairs.index, self.chosen).nonzero()[:, 0]]
-            n_positions = pairs.clean.shape[1]
+            own, n_positions = self._own(pairs), pairs.clean.shape[1]
             size = self.budget.attributed_pairs(material.decoder, self.table, n_positions)
             columns = columns_at(material.columns, group, n_positions) if self.by_position else None
             for start in range(0, len(own), size):

@@ -13,8 +13,18 @@ from torch import Tensor
 
 from mitool.analysis.interventions.decoder import Decoder, Read
 from mitool.analysis.interventions.layer import Projection
+from mitool.analysis.interventions.restart import Stage
 
-Judge = Callable[[Float[Tensor, "pair answer d_vocab_out"]], Float[Tensor, " pair"]]
+Judge = Callable[[Float[Tensor, "pair answer d_model"]], Float[Tensor, " pair"]]
+"""A metric as a function of the last stream where answers are read."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins: before a layer, or behind its attention."""
+
+    layer: int = 0
+    stage: Stage = "pre"
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,10 @@ class _Traced:
 def reader_gradients(
     decoder: Decoder,
     read: Read,
-    resid_pre: Float[Tensor, "pair pos d_model"],
+    stream: Float[Tensor, "pair pos d_model"],
     positions: tuple[int, ...],
     judge: Judge,
+    start: Start | None = None,
 ) -> Float[Tensor, "reader pair pos d_model"]:
     """The gradient of each pair's metric at the input of each reader.
 
@@ -45,18 +56,26 @@ def reader_gradients(
     gradient; the stream that passes it by is not.
 
     Args:
-        resid_pre: the stream before the first block.
-        judge: the metric of logits at ``positions``.
+        positions: where answers are read.
+        start: where the stream is; left out, before the first block. Of readers before it the
+            gradient is 0.
     """
+    start = start or Start()
     with torch.enable_grad():
-        logits, traced = _traced_run(decoder, read, resid_pre.detach().requires_grad_(), positions)
+        final, traced = _traced_run(decoder, read, stream.detach().requires_grad_(), start)
         wanted = [x for layer in traced.projected for x in layer] + traced.branches
-        found = torch.autograd.grad(judge(logits).sum(), wanted, materialize_grads=True)
+        metric = judge(final[:, list(positions)]).sum()
+        found = torch.autograd.grad(metric, wanted, materialize_grads=True)
     n = len(traced.projected)
     of_heads, of_branches = found[: 3 * n], list(found[3 * n :])
-    rows = []
-    for layer, stream in enumerate(traced.streams):
-        rows.append(_back_to_stream(decoder, layer, stream, of_heads[3 * layer : 3 * layer + 3]))
+    n_rows = decoder.n_layers * (3 * decoder.n_heads + decoder.has_mlp) + 1
+    n_behind = n * 3 * decoder.n_heads + len(of_branches)
+    rows = [stream.new_zeros(n_rows - n_behind, *stream.shape)]
+    if len(of_branches) > n + 1:  # it begins between a layer's heads and its MLP
+        rows.append(of_branches.pop(0)[None])
+    for index, own in enumerate(traced.streams):
+        layer = decoder.n_layers - n + index
+        rows.append(_back_to_stream(decoder, layer, own, of_heads[3 * index : 3 * index + 3]))
         if decoder.has_mlp:
             rows.append(of_branches.pop(0)[None])
     return torch.cat([*rows, of_branches.pop(0)[None]])
@@ -66,11 +85,16 @@ def _traced_run(
     decoder: Decoder,
     read: Read,
     x: Float[Tensor, "pair pos d_model"],
-    positions: tuple[int, ...],
-) -> tuple[Float[Tensor, "pair answer d_vocab_out"], _Traced]:
+    start: Start,
+) -> tuple[Float[Tensor, "pair pos d_model"], _Traced]:
     traced = _Traced([], [], [])
-    everywhere = torch.arange(x.shape[1], device=x.device)
-    for layer, own in enumerate(decoder.layers):
+    everywhere, first = torch.arange(x.shape[1], device=x.device), start.layer
+    if start.stage == "mid":
+        first += 1
+        if decoder.has_mlp:
+            traced.branches.append(x)
+            x = x + decoder.layers[start.layer].mlp_out(x)
+    for layer, own in list(enumerate(decoder.layers))[first:]:
         normed = own.ln1(x)
         q, k, v = own.q(normed), decoder.shared(own.k(normed)), decoder.shared(own.v(normed))
         traced.streams.append(x.detach())
@@ -83,7 +107,7 @@ def _traced_run(
             traced.branches.append(branch)
             x = x + own.mlp_out(branch)
     traced.branches.append(x)
-    return decoder.unembed(x[:, list(positions)]), traced
+    return x, traced
 
 
 def _back_to_stream(

@@ -12,6 +12,7 @@ and everything behind the reader is recomputed. Of what lies between,
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -28,11 +29,21 @@ from mitool.settings import Between
 
 @dataclass(frozen=True)
 class Path:
-    """From a writer to a reader; of a head ``letters`` says by what it reads."""
+    """From a writer to a reader; of a head ``letters`` says by what it reads.
+
+    Attributes:
+        span: the first position that is carried and the one behind the last; None: all.
+    """
 
     source: Node
     target: Node
     letters: tuple[Letter, ...] = ()
+    span: tuple[int, int] | None = None
+
+    @property
+    def origin(self) -> tuple[Node, tuple[int, int] | None]:
+        """What is carried, whoever reads it."""
+        return self.source, self.span
 
     def __str__(self) -> str:
         letters = "" if len(self.letters) in (0, 3) else f"<{''.join(self.letters)}>"
@@ -54,19 +65,19 @@ class PathReplacement:
     def __init__(self, restart: Restart, source: Run, between: Between) -> None:
         self.restart, self.decoder, self.base = restart, restart.decoder, restart.base
         self.source, self.between = source, between
-        self._known: dict[Node, Tensor] = {}
-        self._starts: dict[Node, int] = {}
+        self._known: dict[Any, Tensor] = {}
+        self._starts: dict[Any, int] = {}
 
     def differs(self, path: Path) -> Bool[Tensor, " pair"]:
         """In which pairs the writer writes something else."""
-        return self._difference(path.source).flatten(1).any(dim=1)
+        return self._difference(path).flatten(1).any(dim=1)
 
     def start(self, path: Path) -> int:
         """The first position at which it does."""
-        if path.source not in self._starts:
-            differs = self._difference(path.source).any(dim=-1).any(dim=0)
-            self._starts[path.source] = int(differs.int().argmax())
-        return self._starts[path.source]
+        if path.origin not in self._starts:
+            differs = self._difference(path).any(dim=-1).any(dim=0)
+            self._starts[path.origin] = int(differs.int().argmax())
+        return self._starts[path.origin]
 
     def kind(self, path: Path) -> Hashable:
         """Paths of one kind enter at one place."""
@@ -81,10 +92,10 @@ class PathReplacement:
             paths: of one kind.
         """
         target = paths[0].target
-        by_source = {path.source: path for path in paths}
-        each = {source: self._arriving(path) for source, path in by_source.items()}
-        numbers = {writer: number for number, writer in enumerate(each)}
-        which = [numbers[path.source] for path in paths]
+        by_origin = {path.origin: path for path in paths}
+        each = {origin: self._arriving(path) for origin, path in by_origin.items()}
+        numbers = {origin: number for number, origin in enumerate(each)}
+        which = [numbers[path.origin] for path in paths]
         first = next(iter(each.values()))
         arriving = replace(first, stream=torch.cat([entry.stream for entry in each.values()]))
         if target.kind == "a":
@@ -120,7 +131,7 @@ class PathReplacement:
         if self.between == "recomputed":
             return self._recomputed(path)
         start, target = self.start(path), path.target
-        change = self._difference(path.source)[:, start:]
+        change = self._difference(path)[:, start:]
         if self.between == "mlps":
             change = change + self._by_mlps(path, start, change)
         is_mid = target.kind == "m" and not self.decoder.is_parallel
@@ -145,7 +156,7 @@ class PathReplacement:
 
     def _recomputed(self, path: Path) -> Entry:
         start, source, target = self.start(path), path.source, path.target
-        change = self._difference(source)[None, :, start:]
+        change = self._difference(path)[None, :, start:]
         if source.kind == "a":
             attn_out = self.base.layers[source.layer].attn_out[:, start:] + change
             entry = behind_attention(self.decoder, self.base, source.layer, start, attn_out)
@@ -161,12 +172,19 @@ class PathReplacement:
             return self.restart.behind_attention(entry)
         return entry
 
-    def _difference(self, node: Node) -> Float[Tensor, "pair pos d_model"]:
-        """What a node writes in the source run less what it writes in the base run."""
-        if node not in self._known:
-            source, base = (written(self.decoder, run, node) for run in (self.source, self.base))
-            self._known[node] = (source - base) * differ(base, source)[..., None]
-        return self._known[node]
+    def _difference(self, path: Path) -> Float[Tensor, "pair pos d_model"]:
+        """What a path's writer writes in the source run less what it writes in the base run, where
+        the path carries it.
+        """
+        if path.origin not in self._known:
+            source, base = (
+                written(self.decoder, run, path.source) for run in (self.source, self.base)
+            )
+            found = (source - base) * differ(base, source)[..., None]
+            if path.span is not None:
+                found[:, : path.span[0]], found[:, path.span[1] :] = 0.0, 0.0
+            self._known[path.origin] = found
+        return self._known[path.origin]
 
 
 def heads_z(

@@ -61,9 +61,9 @@ def sweep_sites(chunk: Chunk, sites: Sequence[Site]) -> Swept:
 def sweep_paths(chunk: Chunk, paths: Sequence[Path], between: Between) -> Swept:
     """Patch each path alone."""
     replacement = PathReplacement(chunk.restart, chunk.source, between)
-    first = {path.source: path for path in paths}
-    differ = {source: replacement.differs(path).to(HOST) for source, path in first.items()}
-    changed = torch.stack([differ[path.source] for path in paths])
+    first = {path.origin: path for path in paths}
+    differ = {origin: replacement.differs(path).to(HOST) for origin, path in first.items()}
+    changed = torch.stack([differ[path.origin] for path in paths])
     variants = [path for path, differs in zip(paths, changed, strict=True) if differs.any()]
     chunk.done(len(paths) - len(variants))
     values = judge_variants(

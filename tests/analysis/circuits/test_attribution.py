@@ -8,17 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.analysis.circuits.attribution import contracted, written_differences
-from mitool.analysis.circuits.gradients import reader_gradients
-from mitool.analysis.interventions.decoder import Decoder
-from mitool.analysis.interventions.edges import logits_with_edges
-from mitool.analysis.interventions.graph import Graph
-from mitool.analysis.interventions.run import run
+from mitool.analysis.circuits.methods.eap import eap
+from mitool.analysis.circuits.methods.eap_ig import eap_ig
+from mitool.analysis.circuits.methods.scoring import Scoring
+from mitool.analysis.circuits.units import Units
+from mitool.analysis.interventions.edges import EdgeRuns, logits_with_edges
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import METRICS
 from mitool.models.pretrained import load_pretrained
 from mitool.pair_files import read_pairs
 from mitool.pairs import PromptPairs, encode_pairs
+from tests.analysis.circuits.benches import bench_of
 from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
 
 SHARED = Path(__file__).parents[4] / "shared"
@@ -30,28 +30,11 @@ def logit_difference(logits: Tensor, given: PromptPairs) -> Tensor:
 
 def scores(bridge: Any, given: PromptPairs, steps: int | None = None) -> tuple[EdgeTable, Tensor]:
     """Sums over pairs, by the gradient at the clean input, or at so many on the way to it."""
-    decoder = Decoder(bridge)
-    clean, corrupted = (
-        run(decoder, t, given.answer_positions) for t in (given.clean, given.corrupted)
-    )
-    table = EdgeTable(Graph.of(decoder))
-    start, end = corrupted.read.resid_pre, clean.read.resid_pre
-    places = [1.0] if steps is None else [k / steps for k in range(steps)]
-    gradients = torch.stack(
-        [
-            reader_gradients(
-                decoder,
-                clean.read,
-                start + place * (end - start),
-                given.answer_positions,
-                lambda logits: logit_difference(logits, given),
-            )
-            for place in places
-        ]
-    ).mean(dim=0)
-    return table, contracted(
-        table, gradients, written_differences(decoder, table, clean, corrupted)
-    )
+    bench = bench_of(bridge, given)
+    units = Units(bench.table, "edge", bench.material.decoder.d_model)
+    method = eap if steps is None else eap_ig
+    found = method(Scoring(bench, units, ig_steps=steps or 1))
+    return bench.table, units.placed(found)[..., 0] * len(given)
 
 
 def linear() -> Any:
@@ -82,7 +65,7 @@ def test_scores_are_the_derivative_of_patching_a_little(kind: str) -> None:
     given = pairs(n=2)
     table, found = scores(bridge, given)
     decoder, clean, corrupted = both(bridge, given)
-    difference = written_differences(decoder, table, clean, corrupted)
+    difference = -EdgeRuns(decoder, clean, corrupted, given.answer_positions).differences
     assert difference.shape == (len(table.writers), 2, 6, decoder.d_model)
     # all edges into the logits: there the metric is a function of the last stream alone
     step, last = 1e-5, clean.resid_pre(decoder.n_layers)
@@ -130,6 +113,7 @@ def test_scores_of_an_independent_implementation(method: str, steps: int | None)
     table = found[0][0]
     ours = table.listed(torch.stack([values for _, values in found]).sum(dim=0)) / 160
     published = json.loads((SHARED / "reference/edge_scores_stories260k.json").read_text())
-    theirs = torch.tensor([published[method]["scores"][str(edge)] for edge in table.edges])
+    each = published[method]["scores"]
+    theirs = torch.tensor([each[str(edge)] for edge in table.edges], dtype=torch.float64)
     assert len(table.edges) == 2461
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
