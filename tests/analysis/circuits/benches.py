@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from transformer_lens.model_bridge import TransformerBridge
+
 from mitool.analysis.circuits.bench import Bench
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.units import Units
