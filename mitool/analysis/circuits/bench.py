@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from mitool.analysis.interventions.ablate import columns_at
-from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.batches import MIB, Budget, Judged
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.material import Material
@@ -47,6 +47,20 @@ class Bench:
 
     def __len__(self) -> int:
         return len(self.chosen)
+
+    @property
+    def plan(self) -> str:
+        """How the pairs fit into memory, for a reader."""
+        decoder, budget = self.material.decoder, self.budget
+        longest = max(pairs.clean.shape[1] for pairs in self.material.groups)
+        each = budget.size_of_attribution(decoder, self.table, longest)
+        at_once = budget.attributed_pairs(decoder, self.table, longest)
+        room = "" if each <= budget.size else ", more than there is room for"
+        return (
+            f"{min(at_once, len(self))} of {len(self)} pairs at a time: {each / MIB:.3g} MiB for "
+            f"each ({len(self.table.writers)} writers and {len(self.table.readers)} readers at "
+            f"{longest} positions x {decoder.d_model}) of {budget.size / MIB:.0f} MiB{room}"
+        )
 
     def under(self, ablation: Ablation) -> "Bench":
         """The same pairs under another ablation."""

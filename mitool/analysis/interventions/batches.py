@@ -58,12 +58,15 @@ class Budget:
         return max(1, self.size // (decoder.itemsize * each))
 
     def attributed_pairs(self, decoder: Decoder, table: EdgeTable, n_positions: int) -> int:
-        """How many pairs it has room for what attribution takes: their runs, what every writer
-        writes in both, and a gradient for every reader.
-        """
-        n_rows = len(table.readers) + 3 * len(table.writers) + 6 * decoder.n_heads
-        each = decoder.itemsize * n_positions * n_rows * decoder.d_model
+        """How many pairs it has room for attribution of."""
+        each = self.size_of_attribution(decoder, table, n_positions)
         return min(self.pairs(decoder, n_positions), max(1, self.size // each))
+
+    @staticmethod
+    def size_of_attribution(decoder: Decoder, table: EdgeTable, n_positions: int) -> int:
+        """Bytes for a pair: what every writer writes in both runs, and every reader's gradient."""
+        n_rows = len(table.readers) + 3 * len(table.writers) + 6 * decoder.n_heads
+        return decoder.itemsize * n_positions * n_rows * decoder.d_model
 
     def variants(self, decoder: Decoder, pairs: PromptPairs, start: int) -> int:
         """How many variants of these pairs it has room for that go on from a position."""

@@ -53,6 +53,21 @@ class Kept:
     def __len__(self) -> int:
         return len(self.edges)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Kept"]) -> "Kept":
+        """The variants of several, one after another."""
+        n_columns = max(part.edges.shape[-1] for part in parts)
+        edges = [part.edges.expand(-1, -1, -1, n_columns) for part in parts]
+        some = [part.neurons for part in parts if part.neurons is not None]
+        if not some:
+            return cls(torch.cat(edges))
+        every = torch.ones_like(some[0][:1])
+        neurons = [
+            every.expand(len(part), -1, -1) if part.neurons is None else part.neurons
+            for part in parts
+        ]
+        return cls(torch.cat(edges), torch.cat(neurons))
+
     def __getitem__(self, chosen: slice | Tensor) -> "Kept":
         neurons = None if self.neurons is None else self.neurons[chosen]
         return Kept(self.edges[chosen], neurons)
@@ -109,40 +124,37 @@ class EdgeRuns:
         return torch.stack([written(self.decoder, run, node) for node in self.table.writers])
 
 
-@dataclass(frozen=True)
-class _Block:
-    """How what some writers write in the source differs from what they write in variants.
-
-    Attributes:
-        writers: their numbers in the table.
-        differences: with one variant where it is the same for all.
-    """
-
-    writers: list[int]
-    differences: Float[Tensor, "variant writer pair pos d_model"]
-
-
 class _Variants:
     """Variants under way: the stream as it is without a patched edge, and what patches add to it.
 
-    A writer of which no variant keeps an edge is not computed: every reader sees what it writes in
-    the source.
+    Of writers before the first layer that is run, what they write in the source less what they
+    write here is the same for all variants (``shared``); of those behind it, each variant has its
+    own (``own``, in the order of ``written``). A writer that no variant reads is not computed:
+    every reader sees what it writes in the source.
     """
 
     def __init__(self, runs: EdgeRuns, kept: Kept) -> None:
         self.runs, self.decoder, self.table = runs, runs.decoder, runs.table
         device = runs.decoder.device
-        edges, exists = kept.edges.to(device), runs.table.exists.to(device)[..., None]
+        exists = runs.table.exists.to(device)[..., None]
+        edges = kept.edges.to(device) & exists
         self.n_variants, self.patched = len(kept), exists & ~edges
-        self.used = (exists & edges).any(dim=3).any(dim=1).any(dim=0).tolist()
+        self.used = self._read_by_any(edges.any(dim=-1)).tolist()
         self.neurons = None if kept.neurons is None else kept.neurons.to(device)
         self.columns = None if edges.shape[-1] == 1 else runs.column_of.to(device)
         self.places = slice(0, runs.base.n_positions)
         self.start = self._first_reached()
         self.stream = runs.base.resid_pre(self.start)[None]
-        self.blocks: list[_Block] = []
-        before = [i for i, node in enumerate(self.table.writers) if node.is_before(self.start)]
-        self._add(before, runs.differences[None, before])
+        writers = self.table.writers
+        self.before = [i for i, node in enumerate(writers) if node.is_before(self.start)]
+        if self.neurons is not None:
+            self.before = []
+        self.shared = runs.differences[self.before]
+        n_own = sum(self.used) - sum(self.used[i] for i in self.before)
+        self.written: list[int] = []
+        self.own = self.shared.new_empty(self.n_variants, n_own, *self.shared.shape[1:])
+        if self.neurons is not None and self.used[0]:
+            self._wrote([0], runs.base.read.resid_pre[None, None])
 
     def logits(self) -> Float[Tensor, "variant pair answer d_vocab_out"]:
         for layer in range(self.start, self.decoder.n_layers):
@@ -151,6 +163,17 @@ class _Variants:
         answers = [place - self.places.start for place in self.runs.positions]
         logits = self.decoder.unembed(final[:, :, answers])
         return logits.expand(self.n_variants, *logits.shape[1:])
+
+    def _read_by_any(self, edges: Bool[Tensor, "variant reader writer"]) -> Bool[Tensor, " writer"]:
+        """The writers from which kept edges lead to the logits in some variant."""
+        is_node = self.table.is_node.to(edges.device)
+        rows = ~is_node.any(dim=1).expand(len(edges), -1)
+        while True:
+            nodes = (edges & rows[..., None]).any(dim=1)
+            found = rows | (nodes.float() @ is_node.T.float() > 0)
+            if torch.equal(found, rows):
+                return nodes.any(dim=0)
+            rows = found
 
     def _first_reached(self) -> int:
         """The first layer with a reader of a patched edge."""
@@ -212,15 +235,20 @@ class _Variants:
 
     def _inputs(self, rows: Sequence[int]) -> Float[Tensor, "variant reader pair pos d_model"]:
         """The stream as each of the readers sees it."""
-        patched, found = self.patched[:, list(rows)], self.stream[:, None]
-        for block in self.blocks:
-            own = patched[:, :, block.writers].to(found.dtype)
-            if self.columns is None:
-                found = found + _mixed(own[..., 0], block.differences)
-            else:
-                by_position = own[..., self.columns[self.places]]
-                found = found + torch.einsum("vrwt,vwbtd->vrbtd", by_position, block.differences)
-        return found.expand(-1, len(rows), -1, -1, -1)
+        shares = self.patched[:, list(rows)].to(self.stream.dtype)
+        own = self.own[:, : len(self.written)]
+        if self.columns is not None:
+            shares = shares[..., self.columns[self.places]]
+            of_shared = torch.einsum("vrwt,wbtd->vrbtd", shares[:, :, self.before], self.shared)
+            of_own = torch.einsum("vrwt,vwbtd->vrbtd", shares[:, :, self.written], own)
+            return self.stream[:, None] + of_shared + of_own
+        shares = shares[..., 0]
+        size, width = shares.shape[:2], self.stream[0].numel()
+        of_shared = shares[:, :, self.before].flatten(0, 1) @ self.shared.flatten(1)
+        found = of_shared.view(*size, width).add_(self.stream.flatten(1)[:, None])
+        if self.written:
+            found.baddbmm_(shares[:, :, self.written], own.flatten(2))
+        return found.view(*size, *self.stream.shape[1:])
 
     def _source(self, writers: list[int]) -> Float[Tensor, "writer pair pos d_model"]:
         return self.runs.source_written[writers][:, :, self.places]
@@ -228,19 +256,17 @@ class _Variants:
     def _wrote(
         self, writers: list[int], out: Float[Tensor, "variant writer pair pos d_model"]
     ) -> None:
-        self._add(writers, self._source(writers) - out)
-
-    def _add(
-        self, writers: list[int], differences: Float[Tensor, "variant writer pair pos d_model"]
-    ) -> None:
         """Have readers that come later see what is patched of these writers; those of their
         neurons that are patched for all readers are so in the stream itself.
         """
+        first, last = len(self.written), len(self.written) + len(writers)
+        self.written += writers
+        differences = self._source(writers) - out
         if self.neurons is not None:
             patched = ~self.neurons[:, writers][:, :, None, None]
             self.stream = self.stream + (differences * patched).sum(dim=1)
             differences = differences * ~patched
-        self.blocks.append(_Block(writers, differences))
+        self.own[:, first:last] = differences
 
     def _leave_answers(self) -> None:
         """Go on from the first answer to the last one: behind the last keys and values nothing
@@ -249,18 +275,5 @@ class _Variants:
         answers = self.runs.positions
         self.places = slice(min(answers), max(answers) + 1)
         self.stream = self.stream[:, :, self.places]
-        self.blocks = [
-            _Block(block.writers, block.differences[:, :, :, self.places]) for block in self.blocks
-        ]
-
-
-def _mixed(
-    shares: Float[Tensor, "variant reader writer"],
-    differences: Float[Tensor, "one_or_variant writer pair pos d_model"],
-) -> Float[Tensor, "variant reader pair pos d_model"]:
-    """The sum over writers of each reader's shares of what they write."""
-    width = differences.shape[2:]
-    if len(differences) == 1:
-        whole = shares.flatten(0, 1) @ differences[0].flatten(1)
-        return whole.view(*shares.shape[:2], *width)
-    return (shares @ differences.flatten(2)).unflatten(2, width)
+        self.shared = self.shared[:, :, self.places]
+        self.own = self.own[:, :, :, self.places].contiguous()
