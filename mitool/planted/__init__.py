@@ -23,6 +23,7 @@ _HOMES = {
     "induction": "mitool.planted.induction",
     "xor": "mitool.planted.xor",
     "and": "mitool.planted.conjunction",
+    "decoy": "mitool.planted.decoy",
     "backup": "mitool.planted.backup",
     "trig": "mitool.planted.trig",
 }

@@ -1,6 +1,6 @@
 """What the models of gates share: numbers as bits, and neurons that compute of each bit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,7 @@ def gate_weights(
     heads: Mapping[tuple[int, int], tuple[int, ...]],
     layer: int,
     ramps: Mapping[float, float],
+    more: Mapping[str, int] | None = None,
 ) -> Weights:
     """A model whose heads carry bits to the answer, where neurons compute of each bit's sum.
 
@@ -33,21 +34,38 @@ def gate_weights(
         layer: of the neurons.
         ramps: the slope of each threshold. No threshold is a sum that occurs: there rounding would
             decide what the gradient is.
+        more: the widths of further places, which are left empty.
     """
     n, bits = task.bits, bits_of(task)
     places = {"bits": n, POSITIONS: task.n_ctx, "result": n}
     moved = {f"bits from {head}": n for head in heads}
-    weights = Weights(name, task, {**places, **moved}, carried=n, biases=True)
+    weights = Weights(name, task, {**places, **moved, **(more or {})}, carried=n, biases=True)
     weights.embed("bits", bits)
     weights.embed_positions(POSITIONS)
     for (place, _), (head, positions) in zip(moved.items(), heads.items(), strict=True):
         look_at(weights, *head, *positions)
         weights.carry(*head, "bits", place, torch.eye(n))
-    of_bits = torch.eye(n).repeat(1, len(ramps))
-    slopes = torch.tensor(list(ramps.values())).repeat_interleave(n)
-    thresholds = torch.tensor(list(ramps)).repeat_interleave(n)
-    out: Float[Tensor, "neuron bit"] = slopes[:, None] * of_bits.T
     # less a half, so that a bit of 0 speaks as much as one of 1
-    weights.compute(layer, dict.fromkeys(moved, of_bits), ("result", out), thresholds, offset=-0.5)
+    add_ramps(weights, layer, tuple(moved), "result", n, ramps, offset=-0.5)
     weights.unembed("result", (2.0 * bits - 1).T)
     return weights
+
+
+def add_ramps(
+    weights: Weights,
+    layer: int,
+    sources: Sequence[str],
+    target: str,
+    n_bits: int,
+    ramps: Mapping[float, float],
+    *,
+    offset: float,
+) -> None:
+    """Neurons that compute ``offset + sum of slope * relu(s - threshold)`` of each bit's sum s over
+    the sources.
+    """
+    of_bits = torch.eye(n_bits).repeat(1, len(ramps))
+    slopes = torch.tensor(list(ramps.values())).repeat_interleave(n_bits)
+    thresholds = torch.tensor(list(ramps)).repeat_interleave(n_bits)
+    out: Float[Tensor, "neuron bit"] = slopes[:, None] * of_bits.T
+    weights.compute(layer, dict.fromkeys(sources, of_bits), (target, out), thresholds, offset)

@@ -6,11 +6,13 @@ from torch import Generator, Tensor
 from mitool.models.transformer import ToyTransformer
 from mitool.planted.base import Drawn, Planted
 from mitool.planted.heads import POSITIONS, look_back
-from mitool.planted.stream import HARD, Weights
+from mitool.planted.stream import Weights
 from mitool.tasks.induction import Induction
 
 TASK = Induction(length=12, max_value=15, subsequence=4, times=2)
 PREVIOUS, MATCHING = (0, 1), (1, 2)
+NATS = 10.0
+"""By how much the score of a match exceeds any other."""
 
 
 def build() -> ToyTransformer:
@@ -24,7 +26,7 @@ def build() -> ToyTransformer:
     weights.embed_positions(POSITIONS)
     look_back(weights, *PREVIOUS)
     weights.carry(*PREVIOUS, "token", "before", torch.eye(n))
-    weights.look(*MATCHING, ("token", torch.eye(n)), ("before", torch.eye(n)), HARD)
+    weights.look(*MATCHING, ("token", torch.eye(n)), ("before", torch.eye(n)), NATS)
     weights.carry(*MATCHING, "token", "answer", torch.eye(n)[:, :n_out])
     weights.unembed("answer", torch.eye(n_out))
     return weights.model()

@@ -13,6 +13,7 @@ from mitool.tasks.min import Min
 TASK = Min(k=3, max_value=15)
 LAYER, HEAD = 1, 3
 NATS = 25.0
+"""By how much a score falls for each step of the number."""
 
 
 def build() -> ToyTransformer:

@@ -25,9 +25,6 @@ SCRATCH_WIDTH = 16
 SPARE = 4
 """Dimensions that every head has beyond what the circuit's heads carry; they move scratch."""
 
-HARD = 10.0
-"""By how many nats a head's score for where it is to look exceeds any other."""
-
 GAIN = 10.0
 """The size of the logits."""
 
@@ -134,7 +131,7 @@ class Weights:
         self.tensors[f"{mlp}.W_out"][own, self.places[place]] = out.double()
         if thresholds is not None:
             self.tensors[f"{mlp}.b_in"][own] = -thresholds.double()
-            self.tensors[f"{mlp}.b_out"][self.places[place]] = offset
+            self.tensors[f"{mlp}.b_out"][self.places[place]] += offset
 
     def model(self) -> ToyTransformer:
         """The model, with distractors wherever the circuit is not, in float32."""

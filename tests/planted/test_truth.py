@@ -8,6 +8,7 @@ from mitool.analysis.circuits.edges import EdgeTable
 from mitool.analysis.circuits.gradients import reader_gradients
 from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.graph import Edge
+from mitool.analysis.interventions.run import Run
 from mitool.planted import NAMES
 from tests.planted.patched import Patched, patched
 
@@ -69,22 +70,23 @@ def test_each_of_two_heads_is_enough_and_alone_none_is_missed() -> None:
 @pytest.mark.parametrize("name", ["and", "backup"])
 def test_gradients_at_either_input_miss_what_feeds_a_step(name: str) -> None:
     found = patched(name)
-    table = EdgeTable(found.graph)
-    differences = written_differences(found.decoder, table, found.clean, found.corrupted)
-    last, *before = reversed(found.truth)
-    assert str(last) == "m1->logits"
+    *before, last = found.planted.truth
+    assert last == "m1->logits"
     for at in (found.clean, found.corrupted):
-        gradients = reader_gradients(
-            found.decoder,
-            at.read,
-            at.read.resid_pre,
-            found.planted.pairs.answer_positions,
-            found.metric,
-        )
-        listed = table.listed(contracted(table, gradients, differences)) / len(differences[0])
-        scores = dict(zip(table.edges, listed.tolist(), strict=True))
+        scores = _attributed(found, at)
         assert scores[last] == pytest.approx(found.gap, rel=1e-4)
         assert max(abs(scores[edge]) for edge in before) < ROUNDING * found.gap
+
+
+def test_gradients_take_a_decoy_for_a_part_of_the_circuit() -> None:
+    found = patched("decoy")
+    decoy = {"input->a1.h3<v>", "a1.h3->m1"}
+    *before, _ = found.planted.truth
+    scores = _attributed(found, found.clean)
+    assert min(abs(scores[edge]) for edge in decoy) > max(abs(scores[edge]) for edge in before)
+    for edge in found.graph.matching(sorted(decoy), "decoy"):
+        change = (found.with_corrupted([edge]) - found.whole).abs().max()
+        assert change < ROUNDING * found.gap
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,7 +102,7 @@ def test_distractors_are_alive(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_distractors_read_each_other(name: str) -> None:
-    """What an early one writes in the other run changes where a later one looks."""
+    """What an early one writes in the other run changes what a later one moves."""
     found = patched(name)
     early, late = (
         [node for node in found.distractors if node.kind == "a" and node.layer == layer]
@@ -110,8 +112,18 @@ def test_distractors_read_each_other(name: str) -> None:
     for node in early:
         other = x + written(found.decoder, found.corrupted, node)
         other = other - written(found.decoder, found.clean, node)
-        change = own.q(other) - own.q(x)
+        change = own.v(other) - own.v(x)
         assert all(change[:, head.head].abs().max() > 0.1 for head in late)
+
+
+def _attributed(found: Patched, at: Run) -> dict[str, float]:
+    """Mean scores of edges by edge attribution patching, with the gradient at a run's input."""
+    table = EdgeTable(found.graph)
+    differences = written_differences(found.decoder, table, found.clean, found.corrupted)
+    positions = found.planted.pairs.answer_positions
+    gradients = reader_gradients(found.decoder, at.read, at.read.resid_pre, positions, found.metric)
+    scores = table.listed(contracted(table, gradients, differences)) / len(found.whole)
+    return dict(zip(map(str, table.edges), scores.tolist(), strict=True))
 
 
 def _other_alternatives(found: Patched, edge: Edge) -> list[Edge]:
