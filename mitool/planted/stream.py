@@ -1,10 +1,12 @@
 """Weights set by hand, in a residual stream that is divided into named places.
 
-The nodes of a circuit read and write its places. All other heads and neurons are distractors:
-they read the whole stream and write to a place of their own, SCRATCH, which no node of the circuit
-reads and the unembedding does not see. Last the stream is turned to a random basis, as a trained
-model has no preferred one (Elhage et al. 2021): the function stays the same, but what was exactly 0
-is then 0 to rounding, so that a method finds no circuit by looking for numbers other than 0.
+What a circuit computes with reads and writes its places. All other heads and neurons are
+distractors: they read the whole stream and write to a place of their own, SCRATCH, which nothing
+of the circuit reads and the unembedding does not see; the nodes of the circuit have some
+dimensions and neurons of that kind beside their own. Last the stream is turned to a random basis,
+as a trained model has no preferred one (Elhage et al. 2021): the function stays the same, but what
+was exactly 0 is then 0 to rounding, so that a method finds no circuit by looking for numbers other
+than 0.
 """
 
 import math
@@ -35,10 +37,11 @@ class Weights:
     """The weights of one model under construction, in float64.
 
     Args:
+        name: the model's, from which the seed of all that is random follows.
         places: the width of each place in the stream.
         carried: the greatest width that a head of the circuit carries.
         neurons: of each MLP.
-        seed: of all that is random, together with the model's name.
+        biases: whether neurons have thresholds, and MLPs an offset.
     """
 
     def __init__(
