@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mitool.models.bridge import from_bridge, to_bridge
     from mitool.models.pretrained import Pretrained, load_pretrained
     from mitool.models.transformer import ToyTransformer, TransformerConfig
+    from mitool.planted import plant
+    from mitool.planted.base import Planted
     from mitool.settings import (
         AttentionSettings,
         ConversionSettings,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "load_pretrained": "mitool.models.pretrained",
+    "Planted": "mitool.planted.base",
     "Pretrained": "mitool.models.pretrained",
     "AttentionSettings": "mitool.settings",
     "analyze_attention": "mitool.analysis.attention",
@@ -57,6 +60,7 @@ _HOMES = {
     "from_bridge": "mitool.models.bridge",
     "load": "mitool.subject",
     "patch": "mitool.analysis.patching",
+    "plant": "mitool.planted",
     "resolve": "mitool.device",
     "to_bridge": "mitool.models.bridge",
     "train": "mitool.training",
@@ -75,6 +79,7 @@ __all__ = [
     "ModelSettings",
     "PatchResult",
     "PatchSettings",
+    "Planted",
     "Pretrained",
     "RunConfig",
     "Subject",
@@ -91,6 +96,7 @@ __all__ = [
     "load",
     "load_pretrained",
     "patch",
+    "plant",
     "resolve",
     "to_bridge",
     "train",

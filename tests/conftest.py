@@ -3,5 +3,6 @@
 from jaxtyping import install_import_hook
 
 install_import_hook(
-    ["mitool.models", "mitool.training", "mitool.analysis.interventions"], "beartype.beartype"
+    ["mitool.models", "mitool.training", "mitool.planted", "mitool.analysis.interventions"],
+    "beartype.beartype",
 )

@@ -25,6 +25,10 @@ COMMANDS = {
         "mitool.cli.patch:patch",
         "Put activations of one run into another, and measure what that does to the answer.",
     ),
+    "plant": (
+        "mitool.cli.plant:plant",
+        "Write a toy model whose circuit is known, with pairs that show it and its true edges.",
+    ),
     "doctor": (
         "mitool.cli.doctor:doctor",
         "Check versions, devices, threads and the browser that draws images.",

@@ -13,6 +13,7 @@ from mitool.device import resolve
 from mitool.settings import TrainingSettings
 from mitool.tasks import NO_ANSWER, Task
 from mitool.tasks.digits import Digits
+from mitool.tasks.gate import Gate
 from mitool.tasks.greater_than import GreaterThan
 from mitool.tasks.index_array import IndexArray
 from mitool.tasks.induction import Induction
@@ -43,6 +44,8 @@ TASKS: list[Task] = [
     Induction(length=6, max_value=3, subsequence=3, times=2, sequences=8),
     SkipTrigram(groups=2, size=2, length=1),
     GreaterThan(nouns=1),
+    Gate(bits=1, op="and"),
+    Gate(bits=10, op="or"),
 ]
 
 
@@ -93,7 +96,10 @@ def test_pairs_are_of_equal_length_and_the_metric_tells_them_apart(task: Task) -
 
 @pytest.mark.parametrize(
     "task",
-    [Sort(), Permute(), IndexArray(), PreviousToken(), Min(), ModAdd(), Digits(), SkipTrigram()],
+    [
+        *(Sort(), Permute(), IndexArray(), PreviousToken(), Min(), ModAdd(), Digits()),
+        *(SkipTrigram(), Gate(), Gate(bits=2, op="and")),
+    ],
     ids=repr,
 )
 def test_a_corrupted_example_is_the_clean_one_but_for_one_given_token(task: Task) -> None:
@@ -131,6 +137,7 @@ SHORT: list[tuple[Task, dict[str, Any], float]] = [
     ),
     (SkipTrigram(groups=3, size=3, length=4), {"epochs": 200}, 0.97),
     (GreaterThan(nouns=3), {"epochs": 150}, 0.97),
+    (Gate(bits=3, op="or", frac_train=0.8), {"epochs": 150}, 0.9),
 ]
 
 

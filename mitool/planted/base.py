@@ -1,0 +1,115 @@
+"""What a planted model is: weights, the circuit that they make, and pairs that show it."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from mitool import checkpoint, rundir
+from mitool.checkpoint import Metadata, TaskRecord
+from mitool.config import as_dict
+from mitool.device import generator
+from mitool.models.transformer import ToyTransformer
+from mitool.pair_files import WORDS
+from mitool.pairs import PromptPairs
+from mitool.tasks import Task
+from mitool.version import __version__
+
+N_PAIRS = 96
+"""Pairs of every model."""
+
+PAIRS = "pairs.csv"
+TRUTH = "truth.txt"
+
+Drawn = tuple[
+    Int[Tensor, "pair pos"],
+    Int[Tensor, "pair pos"],
+    Int[Tensor, " pair"],
+    Int[Tensor, " pair"],
+]
+"""Clean inputs, corrupted inputs, and the answers of either."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A model whose circuit is known because its weights were set by hand.
+
+    Attributes:
+        name: as it is asked for.
+        summary: what its circuit does, on one line.
+        sources: where the construction is from.
+        task: what it computes.
+        truth: the edges that carry what the answer depends on, by the names of
+            ``mitool.analysis.interventions.graph``. An edge that carries the same in both inputs of
+            every pair, such as positions to a head that looks one token back, is none of them.
+        alternatives: heads of which any one alone gives the clean answers.
+        build: sets the weights.
+        draw: draws pairs with different answers.
+    """
+
+    name: str
+    summary: str
+    sources: tuple[str, ...]
+    task: Task
+    truth: tuple[str, ...]
+    build: Callable[[], ToyTransformer]
+    draw: Callable[[int, Generator], Drawn]
+    alternatives: tuple[str, ...] = ()
+
+    @cached_property
+    def model(self) -> ToyTransformer:
+        """The model, in float32."""
+        return self.build()
+
+    @cached_property
+    def pairs(self) -> PromptPairs:
+        """Clean and corrupted inputs of one length, answered at the last token."""
+        clean, corrupted, right, wrong = self.draw(N_PAIRS, generator(0, "pairs", self.name))
+        at = (clean.shape[1] - 1,)
+        index = torch.arange(len(clean))
+        return PromptPairs(clean, corrupted, at, right[:, None, None], wrong[:, None, None], index)
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the checkpoint says of itself: no training of mitool's, but where it came from."""
+        return Metadata(
+            kind="transformer",
+            model=as_dict(self.model.cfg),
+            task=TaskRecord(self.task.name, as_dict(self.task)),
+            training={"planted": {"name": self.name, "sources": list(self.sources)}},
+            split=None,
+            seed=0,
+            step=0,
+            epoch=0,
+            version=__version__,
+        )
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the checkpoint, the pairs and the truth; returns their paths.
+
+        Raises:
+            RunError: they cannot be written.
+        """
+        paths = [folder / name for name in (rundir.CHECKPOINT, PAIRS, TRUTH)]
+        checkpoint.save(paths[0], self.model.state_dict(), self.metadata)
+        rundir.atomic_write(paths[1], self._csv())
+        heading = f"# {self.name}: {self.summary}\n"
+        rundir.atomic_write(paths[2], heading + "".join(f"{edge}\n" for edge in self.truth))
+        return paths
+
+    def _csv(self) -> str:
+        """The pairs as ``mitool.pair_files`` reads them, by the labels of their tokens."""
+        labels, pairs, file = self.task.vocabulary, self.pairs, io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("clean", "corrupted", *WORDS))
+        answers = (pairs.right[:, 0], pairs.wrong[:, 0])
+        rows = (side.tolist() for side in (pairs.clean, pairs.corrupted, *answers))
+        for row in zip(*rows, strict=True):
+            writer.writerow(" ".join(labels[token] for token in tokens) for tokens in row)
+        return file.getvalue()

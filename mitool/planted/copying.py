@@ -1,0 +1,42 @@
+"""One head that looks one token back and copies."""
+
+import torch
+from torch import Generator
+
+from mitool.models.transformer import ToyTransformer
+from mitool.planted.base import Drawn, Planted
+from mitool.planted.draws import independent
+from mitool.planted.heads import POSITIONS, look_back
+from mitool.planted.stream import Weights
+from mitool.tasks.previous_token import PreviousToken
+
+TASK = PreviousToken(length=7, max_value=15)
+LAYER, HEAD = 0, 2
+
+
+def build() -> ToyTransformer:
+    """The OV circuit of the one head, between embedding and unembedding, is the identity."""
+    n, n_ctx = TASK.d_vocab, TASK.n_ctx
+    places = {"token": n, POSITIONS: n_ctx, "answer": n}
+    weights = Weights("copy", TASK, places, carried=n)
+    weights.embed("token", torch.eye(n))
+    weights.embed_positions(POSITIONS)
+    look_back(weights, LAYER, HEAD)
+    weights.carry(LAYER, HEAD, "token", "answer", torch.eye(n))
+    weights.unembed("answer", torch.eye(n))
+    return weights.model()
+
+
+def draw(n: int, generator: Generator) -> Drawn:
+    return independent(TASK, n, generator)
+
+
+PLANTED = Planted(
+    name="copy",
+    summary="one head copies the token before",
+    sources=("Elhage et al. 2021, A Mathematical Framework for Transformer Circuits",),
+    task=TASK,
+    truth=(f"input->a{LAYER}.h{HEAD}<v>", f"a{LAYER}.h{HEAD}->logits"),
+    build=build,
+    draw=draw,
+)
