@@ -61,7 +61,7 @@ def write_analysis(
         rundir.write_json(folder / name, document)
         artifacts.append(folder / name)
     record = {"kind": "arrays", "subject": dict(result.subject), "config": dict(result.config)}
-    checkpoint.write_tensors(folder / rundir.ARRAYS, result.arrays(), record)
+    checkpoint.write_tensors(folder / result.arrays_name, result.arrays(), record)
     output.note(f"writing {folder / rundir.REPORT}")
     try:
         written = destination.formats.write(folder, report)
@@ -71,7 +71,7 @@ def write_analysis(
     output.finish(
         result,
         folder=folder,
-        artifacts=[*artifacts, folder / rundir.ARRAYS, *written.artifacts],
+        artifacts=[*artifacts, folder / result.arrays_name, *written.artifacts],
         warnings=written.warnings,
         tables=tables,
     )

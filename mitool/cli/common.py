@@ -32,6 +32,15 @@ PairsOption = Annotated[
         rich_help_panel="Inputs",
     ),
 ]
+GeneratedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="Make pairs for a pretrained model from its tokenizer: greater-than (Hanna et al. "
+        "2023) or ioi (Wang et al. 2022).",
+        rich_help_panel="Inputs",
+    ),
+]
 OutOption = Annotated[
     Path | None,
     typer.Option(

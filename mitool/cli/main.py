@@ -37,6 +37,10 @@ COMMANDS = {
         "mitool.cli.attn:attn",
         "Show where every head looks and what it writes, with a verdict and its evidence.",
     ),
+    "analyze circuit": (
+        "mitool.cli.circuit:circuit",
+        "Find the circuit that carries an answer, test it, and draw it.",
+    ),
     "analyze fourier": (
         "mitool.cli.fourier:fourier",
         "Find the trig identities behind modular arithmetic, test them, and write the formula.",

@@ -1,5 +1,6 @@
 """``mitool patch MODEL``: what depends on what, by intervening."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from mitool.cli.common import (
     DtypeOption,
     FormatOption,
     Formats,
+    GeneratedOption,
     ModelArgument,
     OutOption,
     OverwriteOption,
@@ -61,6 +63,7 @@ def patch(
     output: "Output",
     model: ModelArgument,
     pairs: PairsOption = None,
+    task: GeneratedOption = None,
     site: SiteOption = None,
     path: PathOption = None,
     edge: EdgeOption = None,
@@ -86,6 +89,7 @@ def patch(
     from mitool.cli.analysis import Destination, write_analysis
     from mitool.cli.checks import require_known
     from mitool.cli.effects import effects_tables
+    from mitool.cli.pairs import pairs_of
     from mitool.cli.progress import counted
     from mitool.device import resolve
     from mitool.report import patching_report
@@ -94,14 +98,15 @@ def patch(
     chosen, on = build(PatchSettings, settings), resolve(device, dtype, threads)
     formats = Formats.parse(report_format)
     subject = open_model(model)
+    given, metric = pairs_of(subject, pairs, task, chosen.metric, chosen.n_pairs, seed)
     destination = Destination(out or subject.output_folder("patch"), overwrite, formats)
     remedy = "give fewer pairs with --n-pairs, or less --memory"
     with destination.claimed(remedy), on.active():
         prepared = prepare_patching(
             subject,
-            chosen,
+            replace(chosen, metric=metric),
             Wanted(site or (), path or (), edge or ()),
-            pairs=pairs,
+            pairs=given,
             seed=seed,
             device=on,
         )

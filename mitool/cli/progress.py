@@ -13,6 +13,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -31,18 +32,31 @@ WIDE, WIDE_BAR, NARROW_BAR = 100, 30, 8
 @contextlib.contextmanager
 def counted(output: "Output", label: str) -> Iterator[Callable[[int, int], None]]:
     """Show how many of several like things are done; yields what to tell it."""
+    with phases(output) as tell:
+        yield lambda done, total: tell(label, done, total)
+
+
+@contextlib.contextmanager
+def phases(output: "Output") -> Iterator[Callable[[str, int, int], None]]:
+    """Show what is done, and how much of it; yields what to tell it."""
     console, last_line = output.stderr, time.monotonic()
     if output.quiet:
-        yield lambda done, total: None
+        yield lambda label, done, total: None
         return
     if console.is_terminal:
-        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(label, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+            tasks: dict[str, TaskID] = {}
+
+            def show(label: str, done: int, total: int) -> None:
+                if label not in tasks:
+                    tasks[label] = bar.add_task(label, total=total)
+                bar.update(tasks[label], completed=done, total=total)
+
+            yield show
         return
 
-    def line(done: int, total: int) -> None:
+    def line(label: str, done: int, total: int) -> None:
         nonlocal last_line
         if time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()

@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from mitool.analysis.circuits.attribution import contracted, written_differences
-from mitool.analysis.circuits.edges import EdgeTable
-from mitool.analysis.circuits.gradients import reader_gradients
+from mitool.analysis.circuits.attribution import contracted, gradients_at
+from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.graph import Edge
 from mitool.analysis.interventions.run import Run
+from mitool.models.bridge import to_bridge
 from mitool.planted import NAMES
+from tests.analysis.circuits.benches import bench_of
 from tests.planted.patched import Patched, patched
 
 ROUNDING = 1e-4
@@ -118,12 +119,11 @@ def test_distractors_read_each_other(name: str) -> None:
 
 def _attributed(found: Patched, at: Run) -> dict[str, float]:
     """Mean scores of edges by edge attribution patching, with the gradient at a run's input."""
-    table = EdgeTable(found.graph)
-    differences = written_differences(found.decoder, table, found.clean, found.corrupted)
-    positions = found.planted.pairs.answer_positions
-    gradients = reader_gradients(found.decoder, at.read, at.read.resid_pre, positions, found.metric)
-    scores = table.listed(contracted(table, gradients, differences)) / len(found.whole)
-    return dict(zip(map(str, table.edges), scores.tolist(), strict=True))
+    bench = bench_of(to_bridge(found.planted.model), found.planted.pairs)
+    units = Units(bench.table, "edge", found.decoder.d_model)
+    (chunk,) = bench.chunks()
+    values = contracted(units, chunk, gradients_at(chunk, at.read.resid_pre)) / len(found.whole)
+    return dict(zip(units.names, units.listed(values).tolist(), strict=True))
 
 
 def _other_alternatives(found: Patched, edge: Edge) -> list[Edge]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from mitool.analysis.interventions.batches import Budget
@@ -13,7 +14,7 @@ from mitool.device import Device, generator
 from mitool.errors import InputError, UsageError
 from mitool.models.bridge import moved
 from mitool.models.pretrained import Pretrained
-from mitool.pair_files import PairTexts, has_only_years
+from mitool.pair_files import PairTexts, has_only_years, read_pairs
 from mitool.pairs import PromptPairs, encode_pairs, of_task
 from mitool.settings import MetricName
 from mitool.subject import Subject
@@ -21,6 +22,11 @@ from mitool.tasks import NO_ANSWER
 
 DRAWN = 256
 """Pairs drawn from a task, if nothing else is said."""
+
+GivenPairs = Path | Sequence[PairTexts] | None
+"""A file of pairs (``mitool.pair_files.read_pairs``), such pairs themselves, as also
+``mitool.pair_prompts.generated_pairs`` makes them, or none.
+"""
 
 Side = Literal["clean", "corrupted"]
 
@@ -61,7 +67,7 @@ class Material:
 
 def material_of(
     subject: Subject | Pretrained,
-    texts: Sequence[PairTexts] | None,
+    pairs: GivenPairs,
     metric: MetricName | None,
     n_pairs: int | None,
     device: Device,
@@ -70,18 +76,19 @@ def material_of(
     """A subject with its pairs.
 
     Args:
-        texts: the pairs of a file, or made for the model; left out, they are drawn from its task.
+        pairs: a file, or pairs that were read or made; left out, they are drawn from the task.
         metric: what they are judged by; left out, the task's own, or the difference of logits.
         n_pairs: the first so many, or to be drawn.
 
     Raises:
-        InputError: the pairs cannot be used, or the model is no decoder that can be taken apart.
+        InputError: the pairs cannot be read or used, or the model is no decoder that can be taken
+            apart.
         UsageError: there are no pairs, or none that the metric can be taken on.
     """
-    if texts is None:
+    if pairs is None:
         name, groups, judge = _drawn(subject, metric, n_pairs, seed)
     else:
-        chosen = texts[:n_pairs]
+        chosen = (read_pairs(pairs) if isinstance(pairs, Path) else pairs)[:n_pairs]
         name, groups = f"pairs of {_origin(chosen)}", _encoded(chosen, subject, metric)
         judge = metric_of(metric or "logit-diff", None)
     bridge = moved(subject.bridge, device)

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from mitool.analysis.interventions.batches import Budget
-from mitool.analysis.interventions.material import Material, material_of
+from mitool.analysis.interventions.material import GivenPairs, Material, material_of
 from mitool.analysis.patching.plan import Plan, Wanted, make_plan
 from mitool.analysis.patching.result import PatchResult, claim_names, patch_result
 from mitool.analysis.patching.study import measure
 from mitool.config import as_dict
 from mitool.device import Device, host
 from mitool.models.pretrained import Pretrained
-from mitool.pair_files import read_pairs
 from mitool.settings import PatchSettings
 from mitool.subject import Subject
 
@@ -61,7 +60,7 @@ def patch(
     subject: Subject | Pretrained,
     settings: PatchSettings | None = None,
     *,
-    pairs: Path | None = None,
+    pairs: GivenPairs = None,
     sites: Sequence[str] = (),
     paths: Sequence[str] = (),
     edges: Sequence[str] = (),
@@ -71,7 +70,7 @@ def patch(
     """Patch activations between clean and corrupted runs, and measure what that does.
 
     Args:
-        pairs: a file (``mitool.pair_files.read_pairs``); left out, pairs are drawn from the task.
+        pairs: a file, or pairs that were read or made; left out, they are drawn from the task.
         sites: families to sweep, with wildcards; left out, all of them, or none where there are
             paths or edges.
         paths: such as ``a0.h1->a1.h2<q>``, with wildcards, each patched alone.
@@ -93,19 +92,18 @@ def prepare_patching(
     settings: PatchSettings | None = None,
     wanted: Wanted | None = None,
     *,
-    pairs: Path | None = None,
+    pairs: GivenPairs = None,
     seed: int = 0,
     device: Device | None = None,
 ) -> Patching:
     """Find what is to be patched; arguments and errors are those of ``patch``."""
     settings, wanted, device = settings or PatchSettings(), wanted or Wanted(), device or host()
-    texts = None if pairs is None else read_pairs(pairs)
-    material = material_of(subject, texts, settings.metric, settings.n_pairs, device, seed)
+    material = material_of(subject, pairs, settings.metric, settings.n_pairs, device, seed)
     plan = make_plan(material.decoder, material.columns, settings, wanted)
     config = as_dict(settings) | {
         "direction": plan.direction,
         "metric": material.metric.name,
-        "pairs": None if pairs is None else str(pairs),
+        "pairs": str(pairs) if isinstance(pairs, Path) else None,
         "sites": [family.name for family in plan.families],
         "paths": list(wanted.paths),
         "edges": list(wanted.edges),
