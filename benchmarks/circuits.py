@@ -1,0 +1,151 @@
+"""Time circuit discovery beside the bare passes that it needs, in one process and in turn.
+
+On a random model of the size of GPT-2 small (32 491 edges):
+
+- scores by EAP and by EAP-IG, from tokens to a score for every edge, beside the bare passes of the
+  transformers model: two forward passes, and for each gradient one forward and backward pass to
+  the activations with logits at the last position alone;
+- ten circuit sizes evaluated together, beside ten evaluations of one.
+
+On a random model of five layers of eight heads (2 461 edges):
+
+- exact patching of every edge, beside one pass of the whole bridge an edge, of which some are run.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformer_lens.model_bridge import TransformerBridge
+
+from benchmarks.patching import random_gpt2, random_pairs
+from mitool.analysis.circuits.bench import Bench
+from mitool.analysis.circuits.evaluate import outcomes
+from mitool.analysis.circuits.methods import METHODS
+from mitool.analysis.circuits.methods.scoring import Scoring
+from mitool.analysis.circuits.select import first, ranked, sizes_of
+from mitool.analysis.circuits.units import Units
+from mitool.analysis.interventions.batches import Budget
+from mitool.analysis.interventions.columns import columns_of
+from mitool.analysis.interventions.decoder import Decoder
+from mitool.analysis.interventions.material import Material
+from mitool.analysis.metrics import METRICS
+from mitool.device import resolve
+from mitool.pairs import PromptPairs
+from mitool.settings import MethodName
+
+SMALL = {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 64}
+"""The sizes of ``--small``, which shows that the benchmark works."""
+
+FIVE_LAYERS = {"n_embd": 64, "n_layer": 5, "n_head": 8, "vocab_size": 512}
+
+GRADIENTS: dict[MethodName, int] = {"eap": 1, "eap-ig": 5}
+FULL_PASSES = 50
+"""Passes of the whole model that are run, of as many as there are edges."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=8, help="pairs")
+    parser.add_argument("--tokens", type=int, default=12, help="tokens of each")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds, of which the best counts")
+    parser.add_argument("--small", action="store_true", help="models that take no time")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    device = resolve("cpu", threads=options.threads)
+    with device.active():
+        bridge = random_gpt2(SMALL if options.small else {})
+        given = random_pairs(options.pairs, options.tokens, bridge.cfg.d_vocab)
+        report = attribution(bridge, given, options.repeats) | sizes(bridge, given)
+        bridge = random_gpt2(SMALL if options.small else FIVE_LAYERS)
+        report |= exact(bridge, random_pairs(options.pairs, options.tokens, bridge.cfg.d_vocab))
+    report["threads"] = device.threads
+    if options.json:
+        print(json.dumps(report))
+    else:
+        for name, value in report.items():
+            print(f"{name:32s} {value:12.4g}")
+
+
+def attribution(bridge: TransformerBridge, given: PromptPairs, repeats: int) -> dict[str, float]:
+    """Seconds of the best round of each, and the ratio of mitool's to the floor's."""
+    work: dict[str, Callable[[], Any]] = {}
+    for name, n_gradients in GRADIENTS.items():
+        work[f"{name}_s"] = lambda name=name: scored(bench_of(bridge, given), name)
+        work[f"{name}_floor_s"] = lambda n=n_gradients: bare_passes(bridge, given, n)
+    best = dict.fromkeys(work, float("inf"))
+    for _ in range(repeats + 1):
+        for name, run in work.items():
+            best[name] = min(best[name], seconds(run))
+    ratios = {f"{n}_ratio_to_floor": best[f"{n}_s"] / best[f"{n}_floor_s"] for n in GRADIENTS}
+    return {"edges": len(bench_of(bridge, given).table.edges), **best, **ratios}
+
+
+def sizes(bridge: TransformerBridge, given: PromptPairs) -> dict[str, float]:
+    """Seconds of ten circuit sizes, together and one by one."""
+    bench = bench_of(bridge, given)
+    units = units_of(bench)
+    order = ranked(units, scored(bench, "eap"), "absolute")
+    circuits = first(units, order, sizes_of(units))
+    together = seconds(lambda: outcomes(bench_of(bridge, given), units.kept(circuits)))
+    apart = sum(
+        seconds(lambda own=own: outcomes(bench_of(bridge, given), units.kept(own[None])))
+        for own in circuits
+    )
+    return {"ten_sizes_s": together, "ten_apart_s": apart, "together_to_apart": together / apart}
+
+
+def exact(bridge: TransformerBridge, given: PromptPairs) -> dict[str, float]:
+    """Seconds of exact patching, and of one pass of the whole model an edge."""
+    n_edges = len(bench_of(bridge, given).table.edges)
+    ours = seconds(lambda: scored(bench_of(bridge, given), "exact"))
+    with torch.no_grad():
+        one = seconds(lambda: [bridge(given.clean) for _ in range(FULL_PASSES)]) / FULL_PASSES
+    return {
+        "exact_edges": n_edges,
+        "exact_s": ours,
+        "full_passes_s": one * n_edges,
+        "exact_speedup": one * n_edges / ours,
+    }
+
+
+def bench_of(bridge: TransformerBridge, given: PromptPairs) -> Bench:
+    groups, columns = columns_of([given], str)
+    material = Material("random", Decoder(bridge), groups, columns, METRICS["logit-diff"], str)
+    return Bench(material, torch.arange(len(given)), "patch", Budget.of(512, resolve("cpu")))
+
+
+def units_of(bench: Bench) -> Units:
+    return Units(bench.table, "edge", bench.material.decoder.d_model)
+
+
+def scored(bench: Bench, name: MethodName) -> torch.Tensor:
+    return METHODS[name].score(Scoring(bench, units_of(bench)))
+
+
+def bare_passes(bridge: TransformerBridge, given: PromptPairs, n_gradients: int) -> None:
+    """What the method needs of any implementation."""
+    model = bridge.original_model
+    with torch.no_grad():
+        for tokens in (given.clean, given.corrupted):
+            model(tokens, logits_to_keep=1)
+    embedded = model.get_input_embeddings()(given.clean)
+    for _ in range(n_gradients):
+        inputs = embedded.clone().requires_grad_()
+        logits = model(inputs_embeds=inputs, logits_to_keep=1).logits[:, -1]
+        right, wrong = (logits.gather(-1, side[:, 0]) for side in (given.right, given.wrong))
+        torch.autograd.grad((right - wrong).sum(), inputs)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
