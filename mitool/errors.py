@@ -5,8 +5,11 @@ paragraph: it is all that a user sees.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+MOST_NAMED = 10
+"""Things that a message names, of however many."""
 
 
 class MitoolError(Exception):
@@ -62,3 +65,9 @@ def about(path: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def first_few(names: Sequence[str]) -> str:
+    """Names for a message: all of a few, else the first and how many there are besides."""
+    shown = ", ".join(names[:MOST_NAMED])
+    return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown

@@ -1,14 +1,14 @@
 """Files of clean and corrupted inputs: CSV, and the JSON of AutoCircuit."""
 
 import csv
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mitool.errors import InputError
+from mitool.strict_json import kind, parsed
 
 REQUIRED = ("clean", "corrupted")
 TOKENS, WORDS = ("correct_idx", "incorrect_idx"), ("correct", "incorrect")
@@ -30,16 +30,6 @@ MOST_SHOWN = 120
 YEAR = re.compile("[0-9]{1,2}")
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half a letter, which JSON can spell and no tokenizer reads."""
-
-KINDS = {
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    str: "a text",
-    list: "a list",
-    dict: "an object",
-    type(None): "null",
-}
 
 
 @dataclass(frozen=True)
@@ -165,18 +155,18 @@ def _tokens(where: str, given: Sequence[str]) -> list[int]:
 def _of_json(path: Path) -> list[PairTexts]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = parsed(text)
     except RecursionError:
         raise InputError(f"{path}: expected a JSON file of pairs, found too many levels") from None
     except ValueError as failure:  # whatever is wrong with JSON, UTF-8 and numbers of many digits
         raise InputError(f"{path}: expected a JSON file in UTF-8; found: {failure}") from None
     if not isinstance(content, dict):
         raise InputError(
-            f"{path}: expected a JSON object with the list {PROMPTS!r}, found {_kind(content)}"
+            f"{path}: expected a JSON object with the list {PROMPTS!r}, found {kind(content)}"
         )
     prompts = _member(str(path), content, PROMPTS)
     if not isinstance(prompts, list) or not prompts:
-        found = "none" if prompts == [] else _kind(prompts)
+        found = "none" if prompts == [] else kind(prompts)
         raise InputError(f"{path}: expected a list of pairs as {PROMPTS!r}, found {found}")
     return [_of_prompt(path, number, prompt) for number, prompt in enumerate(prompts, start=1)]
 
@@ -185,7 +175,7 @@ def _of_prompt(path: Path, number: int, prompt: Any) -> PairTexts:
     where = f"{path}, prompt {number}"
     if not isinstance(prompt, dict):
         raise InputError(
-            f"{where}: expected an object with {' and '.join(JSON_TEXTS)}, found {_kind(prompt)}"
+            f"{where}: expected an object with {' and '.join(JSON_TEXTS)}, found {kind(prompt)}"
         )
     clean, corrupted = (_input(where, name, _member(where, prompt, name)) for name in JSON_TEXTS)
     correct: tuple[int | str, ...] = ()
@@ -225,17 +215,9 @@ def _is_answer(value: Any) -> bool:
 
 
 def _unexpected(where: str, expected: str, value: Any) -> InputError:
-    found = _kind(value)
+    found = kind(value)
     if isinstance(value, str):
         found = f"the text {ascii(value)[:MOST_SHOWN]}"
     elif isinstance(value, list):
-        found = "a list of " + (", ".join(sorted({_kind(item) for item in value})) or "none")
+        found = "a list of " + (", ".join(sorted({kind(item) for item in value})) or "none")
     return InputError(f"{where}: expected {expected}, found {found}")
-
-
-def _kind(value: Any) -> str:
-    return KINDS[type(value)]
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name}, which is no number in JSON")

@@ -33,7 +33,9 @@ IN_WORDS = (RuntimeError, UnpicklingError)
 BEYOND_TENSORS = ("nsupported global", "nsupported GLOBAL", "Unsupported class", "Can only")
 """What torch says of a pickle that would call or build something else."""
 
+EXPECTED = "a state dict"
 REMEDY = "save the state dict alone: torch.save(model.state_dict(), FILE)"
+GIVE = "give the file that torch or safetensors saved"
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,16 @@ def read(path: Path) -> StateFile:
     found = _from_safetensors(path) if is_safetensors else _from_pickle(path)
     size = path.stat().st_size
     for name, weight in found.weights.items():
-        _require_plain(f"{path}: {name}", weight, size)
+        require_plain(f"{path}: {name}", weight, size)
     return found
 
 
-def require_file(path: Path) -> None:
+def require_file(path: Path, expected: str = f"a file with {EXPECTED}", remedy: str = GIVE) -> None:
     """Check that there is a file to read.
+
+    Args:
+        expected: what it is to be, for messages.
+        remedy: what to do where it is not there.
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -83,8 +89,8 @@ def require_file(path: Path) -> None:
     try:
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "a pipe or device" if path.exists() else ""
-            found = f"expected a file with a state dict, found {kind}" if kind else "no such file"
-            raise InputError(f"{path}: {found}; give the file that torch or safetensors saved")
+            found = f"expected {expected}, found {kind}" if kind else "no such file"
+            raise InputError(f"{path}: {found}; {remedy}")
         with path.open("rb") as file:
             file.read(1)
     except OSError as failure:
@@ -108,14 +114,26 @@ def _from_safetensors(path: Path) -> StateFile:
     return StateFile(tensors, config, settings=settings)
 
 
-def _from_pickle(path: Path) -> StateFile:
+def load_pickle(path: Path, expected: str, remedy: str) -> Any:
+    """What torch saved, of tensors and plain values alone.
+
+    Args:
+        expected: what it is to be, and ``remedy`` how to come by one, for messages.
+
+    Raises:
+        InputError: the file is damaged, of another kind, or would run code.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch has to say of old formats
             with path.open("rb") as file:  # torch would go by the path's ending
-                held = torch.load(file, map_location=HOST, weights_only=True)
+                return torch.load(file, map_location=HOST, weights_only=True)
     except Exception as failure:  # a damaged pickle makes torch raise anything
-        raise InputError(f"{path}: {_refusal(failure)}") from None
+        raise InputError(f"{path}: {_refusal(failure, expected, remedy)}") from None
+
+
+def _from_pickle(path: Path) -> StateFile:
+    held = load_pickle(path, EXPECTED, REMEDY)
     nest = next((n for n in NESTS if isinstance(held, dict) and isinstance(held.get(n), dict)), "")
     weights = held[nest] if nest else held
     beside = held if nest else {}
@@ -133,19 +151,19 @@ def _from_pickle(path: Path) -> StateFile:
     return StateFile(dict(weights), configs[0] if configs else {}, _last_losses(beside))
 
 
-def _refusal(failure: Exception) -> str:
+def _refusal(failure: Exception, expected: str, remedy: str) -> str:
     """Why torch did not read a pickle, on one line and without its advice to allow the code."""
     text = str(failure).rpartition("WeightsUnpickler error: ")[2].strip()
     reason = (text or type(failure).__name__).splitlines()[0].partition(" Please ")[0]
     if any(word in text for word in BEYOND_TENSORS):
         return (
             "refused: it holds more than tensors and plain values, which reading would run as "
-            f"code ({reason[:LONGEST_REASON]}); {REMEDY}"
+            f"code ({reason[:LONGEST_REASON]}); {remedy}"
         )
     shown = f" ({reason[:LONGEST_REASON]})" if isinstance(failure, IN_WORDS) else ""
     return (
-        f"expected a state dict that torch saved, found a damaged or other file{shown}; restore "
-        f"it, or {REMEDY}"
+        f"expected {expected} that torch saved, found a damaged or other file{shown}; restore "
+        f"it, or {remedy}"
     )
 
 
@@ -160,8 +178,12 @@ def _last_losses(beside: Mapping[Any, Any]) -> dict[str, float]:
     return ends
 
 
-def _require_plain(where: str, weight: Tensor, file_size: int) -> None:
-    """Check that a tensor is what its file holds: dense, and of no more values."""
+def require_plain(where: str, weight: Tensor, file_size: int) -> None:
+    """Check that a tensor is what its file holds: dense, and of no more values.
+
+    Raises:
+        InputError: it is not.
+    """
     if weight.is_meta or weight.layout != torch.strided or weight.is_quantized or weight.is_nested:
         kind = "meta" if weight.is_meta else f"{weight.layout}, {weight.dtype}"
         raise InputError(f"{where}: expected a dense tensor with its values, found {kind}")

@@ -101,6 +101,7 @@ def test_a_damaged_csv_file_is_refused(tmp_path: Path, text: str, message: str) 
         ("[" * 100_000, "found too many levels"),
         ('{"prompts": ' + "9" * 5000 + "}", "expected a JSON file"),
         ('{"prompts": [], "more": NaN}', "found: NaN, which is no number in JSON"),
+        ('{"prompts": [], "prompts": 1}', "found: the key 'prompts' twice in one object"),
         ([], "expected a JSON object with the list 'prompts', found a list"),
         ({}, "expected the key 'prompts', found none"),
         ({"pairs": []}, "expected the key 'prompts', found 'pairs'"),

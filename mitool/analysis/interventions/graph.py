@@ -7,17 +7,23 @@ Names are those of the EAP-IG code (Hanna et al. 2024, arXiv 2403.17806): ``inpu
 import fnmatch
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mitool.analysis.interventions.decoder import Decoder, Letter
-from mitool.errors import UsageError
+from mitool.errors import UsageError, first_few
 
 LETTERS: tuple[Letter, ...] = get_args(Letter)
 BRACES = re.compile(r"\{([^{}]*)\}")
 MOST_PATTERNS = 10_000
 """Names that braces may stand for."""
+
+MOST_SHOWN = 80
+"""Letters of a pattern in a message."""
+
+Faults = Mapping[str, Sequence[int]]
+"""What is wrong with patterns, each with the places in their list of those that it is wrong of."""
 
 
 @dataclass(frozen=True)
@@ -109,15 +115,43 @@ class Graph:
             option: named in messages.
 
         Raises:
-            UsageError: a pattern is no edge, or none of this model's.
+            UsageError: patterns are no edges, or none of this model's.
         """
-        chosen: dict[Edge, None] = {}
-        for pattern in patterns:
-            found = [edge for edge in self.edges() if _matches(edge, _halves(pattern, option))]
-            if not found:
-                raise UsageError(f"{option} {pattern!r}: {self._no_such_edge()}")
-            chosen |= dict.fromkeys(found)
-        return [edge for edge in self.edges() if edge in chosen]
+        edges, faults = self.named(patterns)
+        if faults:
+            raise UsageError(f"{option} {in_words(faults, [shown(text) for text in patterns])}")
+        return edges
+
+    def named(self, patterns: Sequence[str]) -> tuple[list[Edge], Faults]:
+        """The edges that patterns name, in their order in the graph, and what is wrong with
+        patterns that name none.
+        """
+        chosen, faults = set[Edge](), dict[str, list[int]]()
+        writers, readers = ({str(node): node for node in of} for of in (self.writers, self.readers))
+        for place, pattern in enumerate(patterns):
+            try:
+                sources, targets = _halves(pattern)
+                from_ = [node for name in sources for node in _fitting(name, writers)]
+                into = [(n, own) for name, own in targets for n in _fitting(name, readers)]
+                found = self._between(from_, into)
+                fault = "" if found else self._no_such_edge()
+            except ValueError as failure:
+                found, fault = set(), str(failure)
+            chosen |= found
+            if fault:
+                faults.setdefault(fault, []).append(place)
+        return [edge for edge in self.edges() if edge in chosen] if chosen else [], faults
+
+    def _between(self, sources: Sequence[Node], targets: Sequence[tuple[Node, str]]) -> set[Edge]:
+        """The edges from writers to readers, of heads by a letter or by ``*``, all of them."""
+        return {
+            Edge(source, target, own)
+            for target, letter in targets
+            for own in (LETTERS if target.kind == "a" else (None,))
+            if letter in ("*", own)
+            for source in sources
+            if self.reads(target, source)
+        }
 
     def _blocks(self) -> Iterator[Node]:
         for layer in range(self.n_layers):
@@ -137,36 +171,51 @@ class Graph:
         )
 
 
-Half = tuple[list[str], list[tuple[str, str]]]
-"""The names that the writer may have, and those of the reader, each with its letters."""
+def shown(pattern: str) -> str:
+    """A pattern for a message."""
+    return ascii(pattern if len(pattern) <= MOST_SHOWN else f"{pattern[:MOST_SHOWN]}..")
 
 
-def _halves(pattern: str, option: str) -> Half:
-    source, arrow, target = pattern.partition("->")
-    if not arrow or not source.strip() or not target.strip():
-        raise UsageError(
-            f"{option}: expected WRITER->READER such as 'a9.h1->m9' or 'a*.h*->a5.h5<q>', found "
-            f"{pattern!r}"
-        )
-    readers = []
-    for name in _expanded(target.strip(), option):
-        node, bracket, letter = name.partition("<")
-        if bracket and (letter[-1:] != ">" or letter[:-1] not in (*LETTERS, "*")):
-            raise UsageError(f"{option}: expected <q>, <k> or <v> behind a head, found {name!r}")
-        readers.append((node, letter[:-1] or "*"))
-    return _expanded(source.strip(), option), readers
-
-
-def _matches(edge: Edge, halves: Half) -> bool:
-    sources, targets = halves
-    return any(fnmatch.fnmatchcase(str(edge.source), name) for name in sources) and any(
-        fnmatch.fnmatchcase(str(edge.target), name) and (letter == "*" or letter == edge.letter)
-        for name, letter in targets
+def in_words(faults: Faults, names: Sequence[str]) -> str:
+    """What is wrong with patterns, each called by its name."""
+    return "; ".join(
+        f"{first_few([names[place] for place in places])}: {fault}"
+        for fault, places in faults.items()
     )
 
 
-def _expanded(pattern: str, option: str) -> list[str]:
-    """What braces stand for: ``m{1,3}`` is ``m1`` and ``m3``."""
+def _halves(pattern: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """The names that the writer may have, and those of the reader, each with its letter.
+
+    Raises:
+        ValueError: what is expected of an edge, where the pattern is none.
+    """
+    source, arrow, target = pattern.partition("->")
+    if not arrow or not source.strip() or not target.strip():
+        raise ValueError("expected WRITER->READER such as 'a9.h1->m9' or 'a*.h*->a5.h5<q>'")
+    readers = []
+    for name in _expanded(target.strip()):
+        node, bracket, letter = name.partition("<")
+        if bracket and (letter[-1:] != ">" or letter[:-1] not in (*LETTERS, "*")):
+            raise ValueError("expected <q>, <k> or <v> behind a head")
+        readers.append((node, letter[:-1] or "*"))
+    return _expanded(source.strip()), readers
+
+
+def _fitting(pattern: str, nodes: Mapping[str, Node]) -> list[Node]:
+    """The nodes whose names fit a pattern with ``*`` and the like."""
+    if pattern in nodes:
+        return [nodes[pattern]]
+    fits = re.compile(fnmatch.translate(pattern)).match
+    return [node for name, node in nodes.items() if fits(name)]
+
+
+def _expanded(pattern: str) -> list[str]:
+    """What braces stand for: ``m{1,3}`` is ``m1`` and ``m3``.
+
+    Raises:
+        ValueError: what is expected of braces, where these are none.
+    """
     parts = BRACES.split(pattern)
     choices = [part.split(",") if index % 2 else [part] for index, part in enumerate(parts)]
     names = [
@@ -174,5 +223,5 @@ def _expanded(pattern: str, option: str) -> list[str]:
         for chosen in itertools.islice(itertools.product(*choices), MOST_PATTERNS + 1)
     ]
     if len(names) > MOST_PATTERNS or any(mark in name for name in names for mark in "{}"):
-        raise UsageError(f"{option}: expected braces such as {{a1.h0,m2}}, found {pattern[:80]!r}")
+        raise ValueError("expected braces such as {a1.h0,m2}")
     return [name.strip() for name in names]

@@ -79,3 +79,13 @@ def test_what_is_no_edge_is_refused(pattern: str, said: str) -> None:
 
 def test_an_edge_says_its_name() -> None:
     assert str(Edge(Node("input"), Node("a", 5, 5), "q")) == "input->a5.h5<q>"
+
+
+def test_all_patterns_that_name_nothing_are_named_in_one_message() -> None:
+    missing = [f"m1->m{layer}" for layer in range(2, 15)]
+    with pytest.raises(UsageError) as refusal:
+        SMALL.matching(["m0->m1", "m0", *missing, "m0->"], "--edge")
+    wrong = ", ".join(f"'m1->m{layer}'" for layer in range(2, 12))
+    message = str(refusal.value)
+    assert message.startswith("--edge 'm0', 'm0->': expected WRITER->READER such as")
+    assert f"; {wrong} and 3 more: this model has no such edge: its nodes are" in message
