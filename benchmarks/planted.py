@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mitool.analysis.circuits.bench import Bench
-from mitool.analysis.circuits.methods import METHODS
+from mitool.analysis.circuits.methods import METHODS, Method
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.study import ends_of
 from mitool.analysis.circuits.units import Units
@@ -40,10 +40,11 @@ def main() -> None:
         for name in options.models:
             bench, truth = bench_of(plant(name))
             report[name] = {}
-            for method in options.methods:
+            for method in map(METHODS.__getitem__, options.methods):
                 start = time.perf_counter()
-                report[name][method] = auroc(scores(bench, method, options.seed).abs(), truth)
-                report[name][f"{method}_s"] = time.perf_counter() - start
+                found = scores(bench, method, options.seed).abs()
+                report[name][f"{method.name}_s"] = time.perf_counter() - start
+                report[name][method.name] = auroc(found, truth)
     if options.json:
         print(json.dumps(report))
         return
@@ -63,10 +64,10 @@ def bench_of(planted: Planted) -> tuple[Bench, Tensor]:
     return bench, torch.tensor([edge in true for edge in bench.table.edges])
 
 
-def scores(bench: Bench, method: str, seed: int) -> Tensor:
+def scores(bench: Bench, method: Method, seed: int) -> Tensor:
     units = Units(bench.table, "edge", bench.material.decoder.d_model)
     gap = ends_of(bench, units).gap.mean().item()
-    return METHODS[method].score(Scoring(bench, units, gap=abs(gap), seed=seed))
+    return method.score(Scoring(bench, units, gap=abs(gap), seed=seed))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +20,9 @@ class Result:
         claims: named findings; one that is undefined is None and has a warning that says why.
         warnings: what the reader must know before using the claims.
     """
+
+    arrays_name: ClassVar[str] = "arrays.safetensors"
+    """The file that its arrays go into."""
 
     subject: Mapping[str, Any]
     config: Mapping[str, Any]

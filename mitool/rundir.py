@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mitool.errors import InputError, RunError, UsageError
+from mitool.result import Result
 
 RUNS = Path("runs")
 """Where runs go, and analyses of what has no folder of its own."""
@@ -27,10 +28,12 @@ CONFIG = "config.json"
 RESULT = "result.json"
 REPORT = "report.html"
 FIGURES = "figures"
-ARRAYS = "arrays.safetensors"
+ARRAYS = Result.arrays_name
 ALGORITHM = "algorithm.json"
 PROGRESS = "progress.json"
 EFFECTS = "effects.json"
+CIRCUIT = "circuit.json"
+CIRCUIT_ARRAYS = "circuit.safetensors"
 TENSORBOARD = "tensorboard"
 LOCK = ".lock"
 
@@ -45,8 +48,10 @@ OWN_FILES = (
     ALGORITHM,
     PROGRESS,
     EFFECTS,
+    CIRCUIT,
+    CIRCUIT_ARRAYS,
 )
-OWN_FOLDERS = {TRAJECTORY: "[0-9]*.safetensors", FIGURES: "*.png", TENSORBOARD: "events.*"}
+OWN_FOLDERS = {TRAJECTORY: "[0-9]*.safetensors", FIGURES: "*.[ps][nv]g", TENSORBOARD: "events.*"}
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:

@@ -1,7 +1,7 @@
 """What a method scores, and with what."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -31,6 +31,10 @@ class Scoring:
     threshold: float | None = None
     seed: int = 0
     done: Callable[[int], None] = lambda n: None
+
+    def telling(self, done: Callable[[int], None]) -> "Scoring":
+        """The same, of which someone is told."""
+        return replace(self, done=done)
 
 
 Score = Callable[[Scoring], Float[Tensor, " unit"]]

@@ -1,0 +1,263 @@
+"""The result of a search for a circuit: claims, arrays, the circuit as a file, and a line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from mitool import rundir
+from mitool.analysis.circuits.audit import Audit
+from mitool.analysis.circuits.bench import Bench
+from mitool.analysis.circuits.evaluation import ABLATIONS, Chosen, Evaluation
+from mitool.analysis.circuits.files import StoredCircuit, as_json
+from mitool.analysis.circuits.methods import Method
+from mitool.analysis.circuits.truth import Agreement
+from mitool.analysis.circuits.units import Units
+from mitool.device import generator
+from mitool.result import Claim, Result
+from mitool.settings import CircuitSettings
+
+IDLE = 0.005
+"""A unit without which the circuit loses less faithfulness than this does not matter in it."""
+
+FEW = 6
+"""Pairs below which intervals say little."""
+
+OF_SIZE = ("n_pairs", "metric", "n_edges_total", "n_edges", "n_nodes")
+OF_UNITS = ("n_units_total", "n_units")
+OF_ANSWERS = (
+    *("metric_full", "metric_empty", "metric_circuit", "faithfulness", "faithfulness_ci"),
+    *("kl", "top1_agreement", "metric_complement", "completeness", "n_tested", "n_idle"),
+)
+OF_CURVE = ("cpr", "cmd")
+OF_RANDOM = ("random_faithfulness",)
+OF_AUDIT = ("audit_pearson", "audit_spearman", "audit_sign_agreement")
+OF_TRUTH = ("precision", "recall")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a circuit comes from, and what it was tested on.
+
+    Attributes:
+        method: what scored its units; None where scores or the circuit itself were given.
+        reached: the faithfulness that it was chosen for; None where its size was asked for.
+    """
+
+    found_on: Bench
+    tested_on: Bench
+    settings: CircuitSettings
+    method: Method | None
+    reached: float | None
+    seed: int
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether it was tested on pairs that it was not found on."""
+        return bool(self.settings.holdout)
+
+
+@dataclass(frozen=True)
+class CircuitResult(Result):
+    """A circuit and what its tests came to."""
+
+    arrays_name: ClassVar[str] = rundir.CIRCUIT_ARRAYS
+
+    origin: Origin
+    found: Chosen
+    evaluation: Evaluation
+    audit: Audit | None
+    agreement: Agreement | None
+
+    @property
+    def unit(self) -> str:
+        """Of the metric."""
+        return self.origin.found_on.material.metric.unit
+
+    def arrays(self) -> Mapping[str, Tensor]:
+        found, tests = self.found, self.evaluation
+        arrays = {
+            "exists": found.units.exists,
+            "in_circuit": found.units.placed(found.chosen.double()).bool(),
+            "edges_in_circuit": found.circuit.edges,
+            "metric.full": tests.ends.full,
+            "metric.empty": tests.ends.empty,
+            "metric.circuit": tests.alone.metric[0],
+            "metric.complement": tests.complement,
+            "metric.random": tests.random,
+            "metric.without": tests.without,
+            "without.units": tests.tested,
+            "kl": tests.alone.kl[0],
+            "agreement": tests.alone.agreement[0],
+            "pairs.tested": self.origin.tested_on.chosen,
+            "pairs.found_on": self.origin.found_on.chosen,
+        }
+        if found.scores is not None:
+            arrays["scores"] = found.units.placed(found.scores)
+        if tests.curve is not None:
+            arrays |= {
+                "curve.fractions": torch.tensor(tests.curve.fractions),
+                "curve.sizes": torch.tensor(tests.curve.sizes),
+                "curve.signed": tests.curve.signed,
+                "curve.absolute": tests.curve.absolute,
+            }
+        if self.audit is not None:
+            arrays |= {f"audit.{name}": value for name, value in vars(self.audit).items()}
+        return arrays
+
+    def documents(self) -> Mapping[str, Mapping[str, Any]]:
+        units, scores = self.found.units, self.found.scores
+        held = {} if scores is None else {units.level: units.placed(scores)}
+        stored = StoredCircuit(self.found.circuit, held)
+        return {rundir.CIRCUIT: as_json(stored, units.d_model, units.columns)}
+
+    @property
+    def checkable(self) -> Mapping[str, Claim]:
+        """The score of every unit too, which are no claims."""
+        if self.found.scores is None:
+            return self.claims
+        names, values = self.found.units.names, self.found.scores.tolist()
+        return {**self.claims, **{f"scores.{n}": v for n, v in zip(names, values, strict=True)}}
+
+    @property
+    def conclusion(self) -> str | None:
+        claims, sure = self.claims, self.claims["faithfulness_ci"]
+        ends = (
+            "" if not isinstance(sure, list) else f" (95 % interval {sure[0]:.1%} to {sure[1]:.1%})"
+        )
+        held = " on pairs that were held out" if self.origin.is_held_out else ""
+        value = claims["faithfulness"]
+        if not isinstance(value, float):
+            return None
+        return (
+            f"{claims['n_edges']:,} of {claims['n_edges_total']:,} edges keep {value:.1%} of the "
+            f"{self.unit}{ends}{held}"
+        )
+
+
+def claim_names(
+    settings: CircuitSettings, units: Units, has_scores: bool, has_truth: bool
+) -> list[str]:
+    """What the claims will be called, and what else can be checked."""
+    names = [*OF_SIZE, *(OF_UNITS if _has_own_units(units) else ()), *OF_ANSWERS]
+    names += OF_CURVE if has_scores else ()
+    names += OF_RANDOM if settings.random_circuits else ()
+    names += [_under(ablation) for ablation in ABLATIONS]
+    names += OF_AUDIT if settings.audit else ()
+    names += (*OF_TRUTH, *(("auroc",) if has_scores else ())) if has_truth else ()
+    return names + ([f"scores.{name}" for name in units.names] if has_scores else [])
+
+
+def circuit_result(
+    origin: Origin,
+    found: Chosen,
+    tests: Evaluation,
+    audited: Audit | None,
+    agreement: Agreement | None,
+    subject: Mapping[str, Any],
+    config: Mapping[str, Any],
+) -> CircuitResult:
+    """The result of what was found and tested."""
+    claims = _of_size(found, origin) | _of_answers(tests, origin)
+    claims |= {} if tests.curve is None else {"cpr": tests.curve.cpr, "cmd": tests.curve.cmd}
+    if origin.settings.random_circuits:
+        claims["random_faithfulness"] = _number(tests.ends.faithfulness(tests.random).mean())
+    for ablation, under in tests.ablations.items():
+        claims[_under(ablation)] = _number(under.ends.faithfulness(under.circuit[None])[0])
+    if audited is not None:
+        claims |= {
+            "audit_pearson": _number(audited.pearson),
+            "audit_spearman": _number(audited.spearman),
+            "audit_sign_agreement": _number(audited.sign_agreement),
+        }
+    if agreement is not None:
+        claims |= {
+            "precision": _number(agreement.precision),
+            "recall": _number(agreement.recall),
+        }
+        claims |= {} if found.scores is None else {"auroc": _number(agreement.auroc)}
+    return CircuitResult(
+        subject,
+        config,
+        claims,
+        origin=origin,
+        found=found,
+        evaluation=tests,
+        audit=audited,
+        agreement=agreement,
+        warnings=tuple(_warnings(origin, tests, claims)),
+    )
+
+
+def _of_size(found: Chosen, origin: Origin) -> dict[str, Claim]:
+    claims: dict[str, Claim] = {
+        "n_pairs": len(origin.tested_on),
+        "metric": origin.found_on.material.metric.unit,
+        "n_edges_total": len(found.units.table.edges),
+        "n_edges": found.circuit.n_edges,
+        "n_nodes": found.circuit.n_nodes,
+    }
+    if _has_own_units(found.units):
+        claims |= {"n_units_total": len(found.units), "n_units": int(found.chosen.sum())}
+    return claims
+
+
+def _of_answers(tests: Evaluation, origin: Origin) -> dict[str, Claim]:
+    ends, alone = tests.ends, tests.alone
+    n, drawn = origin.settings.resamples, generator(origin.seed, "bootstrap")
+    low, high = ends.interval(alone.metric, n, drawn)[:, 0]
+    left = _number(ends.faithfulness(tests.complement[None])[0])
+    sure = [_number(low), _number(high)]
+    return {
+        "metric_full": ends.full.mean().item(),
+        "metric_empty": ends.empty.mean().item(),
+        "metric_circuit": alone.metric.mean().item(),
+        "faithfulness": _number(ends.faithfulness(alone.metric)[0]),
+        "faithfulness_ci": None if None in sure else [x for x in sure if x is not None],
+        "kl": alone.kl.mean().item(),
+        "top1_agreement": alone.agreement.mean().item(),
+        "metric_complement": tests.complement.mean().item(),
+        "completeness": None if left is None else 1 - left,
+        "n_tested": len(tests.tested),
+        "n_idle": int((tests.losses.abs() < IDLE).sum()),
+    }
+
+
+def _under(ablation: str) -> str:
+    return f"faithfulness_{ablation.replace('-', '_')}"
+
+
+def _has_own_units(units: Units) -> bool:
+    """Whether units are something else than edges."""
+    return units.level != "edge" or bool(units.columns)
+
+
+def _number(value: Tensor | float) -> float | None:
+    """A plain number; None where it is undefined."""
+    found = float(value)
+    return found if torch.isfinite(torch.tensor(found)) else None
+
+
+def _warnings(origin: Origin, tests: Evaluation, claims: Mapping[str, Claim]) -> list[str]:
+    found, n = [], len(origin.tested_on)
+    if n < FEW:
+        found.append(f"with {n} pair{'s' * (n > 1)} the interval of faithfulness says little")
+    if origin.reached is not None and origin.reached < origin.settings.reach:
+        found.append(
+            f"no circuit reached a faithfulness of {origin.settings.reach:g} on the pairs that it "
+            f"was looked for on: this is the largest, with {origin.reached:.3g}"
+        )
+    for ablation, under in tests.ablations.items():
+        if not under.ends.is_defined:
+            found.append(
+                f"{_under(ablation)} is undefined: the metric is the same with the whole model and "
+                "with nothing of it"
+            )
+    undefined = [name for name, value in claims.items() if value is None]
+    known = {_under(ablation) for ablation in ABLATIONS}
+    for name in undefined:
+        if name not in known:
+            found.append(f"{name} is undefined: what it compares does not vary")
+    return found

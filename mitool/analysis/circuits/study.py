@@ -1,0 +1,112 @@
+"""Finding a circuit: from scores to a choice of units."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mitool.analysis.circuits.bench import Bench
+from mitool.analysis.circuits.evaluate import all_and_none, outcomes
+from mitool.analysis.circuits.faithfulness import Ends
+from mitool.analysis.circuits.methods import Method
+from mitool.analysis.circuits.methods.acdc import threshold_of
+from mitool.analysis.circuits.methods.scoring import Scoring
+from mitool.analysis.circuits.select import first, ladder, ranked
+from mitool.analysis.circuits.units import Units
+from mitool.errors import InputError
+from mitool.settings import CircuitSettings
+
+AT_A_TIME = 8
+"""Sizes that are tried together."""
+
+Progress = Callable[[str, int, int], None]
+"""Told of what is done, how much of it, and of how much."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Units that make a circuit.
+
+    Attributes:
+        reached: their faithfulness where they were chosen for it, on the pairs they were found on.
+    """
+
+    units: Bool[Tensor, " unit"]
+    reached: float | None = None
+
+
+def ends_of(bench: Bench, units: Units) -> Ends:
+    """The metric of the whole model, and of nothing of it.
+
+    Raises:
+        InputError: the two are the same, so that there is nothing for a circuit to carry.
+    """
+    ends = Ends.of(outcomes(bench, units.kept(all_and_none(len(units)))))
+    if not ends.is_defined:
+        instead = {"patch": "the corrupted inputs", "zero": "zeros"}.get(bench.ablation, "means")
+        raise InputError(
+            f"expected a metric that differs between the model and what {instead} leave of it, "
+            f"found {ends.full.mean().item():.4g} for both, as a mean over {len(bench)} pairs: "
+            "there is nothing for a circuit to carry; choose other pairs, another --metric or "
+            "another --ablation"
+        )
+    return ends
+
+
+def score(scoring: Scoring, method: Method, progress: Progress) -> Float[Tensor, " unit"]:
+    """The scores of all units by a method."""
+    total, count = method.n_steps(scoring), 0
+
+    def done(n: int) -> None:
+        nonlocal count
+        count += n
+        progress("scoring", min(count, total), total)
+
+    return method.score(scoring.telling(done))
+
+
+def select(
+    scoring: Scoring,
+    scores: Float[Tensor, " unit"],
+    ends: Ends,
+    settings: CircuitSettings,
+    progress: Progress,
+) -> Selected:
+    """The units that settings ask for.
+
+    Raises:
+        UsageError: the selection is not defined for these units.
+    """
+    units, selection, threshold = scoring.units, settings.selection, settings.threshold
+    has_size = settings.edges is not None or settings.fraction is not None
+    if settings.method == "acdc" and not has_size:
+        selection, threshold = "signed", threshold_of(scoring)
+    order = ranked(units, scores, selection, threshold)
+    if settings.fraction is not None:
+        return Selected(first(units, order, [max(1, int(settings.fraction * len(units)))])[0])
+    if settings.edges is not None:
+        return Selected(first(units, order, [settings.edges])[0])
+    if threshold is not None:
+        return Selected(first(units, order, [len(order)])[0])
+    return _fewest(scoring.bench, units, order, ends, settings.reach, progress)
+
+
+def _fewest(
+    bench: Bench,
+    units: Units,
+    order: Tensor,
+    ends: Ends,
+    reach: float,
+    progress: Progress,
+) -> Selected:
+    """The smallest of growing circuits that is as faithful as asked; all, if none is."""
+    sizes = ladder(len(order))
+    for start in range(0, len(sizes), AT_A_TIME):
+        progress("sizes tried", start, len(sizes))
+        circuits = first(units, order, sizes[start : start + AT_A_TIME])
+        found = ends.faithfulness(outcomes(bench, units.kept(circuits)).metric)
+        for circuit, value in zip(circuits, found.tolist(), strict=True):
+            if value >= reach:
+                return Selected(circuit, value)
+    return Selected(circuits[-1], found[-1].item())
