@@ -3,12 +3,15 @@
 import pytest
 import torch
 
-from mitool.analysis.circuits.attribution import contracted, written_differences
-from mitool.analysis.circuits.edges import EdgeTable
-from mitool.analysis.circuits.gradients import reader_gradients
+from mitool.analysis.circuits.attribution import contracted, gradients_at
+from mitool.analysis.circuits.units import Units
+from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.graph import Edge
 from mitool.analysis.interventions.run import Run
+from mitool.analysis.interventions.table import EdgeTable
+from mitool.analysis.metrics import METRICS
 from mitool.planted import NAMES
 from tests.planted.patched import Patched, patched
 
@@ -118,12 +121,12 @@ def test_distractors_read_each_other(name: str) -> None:
 
 def _attributed(found: Patched, at: Run) -> dict[str, float]:
     """Mean scores of edges by edge attribution patching, with the gradient at a run's input."""
-    table = EdgeTable(found.graph)
-    differences = written_differences(found.decoder, table, found.clean, found.corrupted)
-    positions = found.planted.pairs.answer_positions
-    gradients = reader_gradients(found.decoder, at.read, at.read.resid_pre, positions, found.metric)
-    scores = table.listed(contracted(table, gradients, differences)) / len(found.whole)
-    return dict(zip(map(str, table.edges), scores.tolist(), strict=True))
+    judged = Judged(found.planted.pairs, METRICS["logit-diff"], found.clean.logits)
+    chunk = Chunk(found.decoder, found.clean, found.corrupted, judged, 0, Budget(2**24))
+    units = Units(EdgeTable(found.graph), "edge", found.decoder.d_model)
+    table = contracted(units, chunk, gradients_at(chunk, at.read.resid_pre))
+    scores = units.listed(table) / len(found.whole)
+    return dict(zip(units.names, scores.tolist(), strict=True))
 
 
 def _other_alternatives(found: Patched, edge: Edge) -> list[Edge]:
