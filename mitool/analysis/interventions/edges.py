@@ -153,8 +153,8 @@ class _Variants:
         n_own = sum(self.used) - sum(self.used[i] for i in self.before)
         self.written: list[int] = []
         self.own = self.shared.new_empty(self.n_variants, n_own, *self.shared.shape[1:])
-        if self.neurons is not None and self.used[0]:
-            self._wrote([0], runs.base.read.resid_pre[None, None])
+        if self.neurons is not None:
+            self._write_input()
 
     def logits(self) -> Float[Tensor, "variant pair answer d_vocab_out"]:
         for layer in range(self.start, self.decoder.n_layers):
@@ -186,6 +186,12 @@ class _Variants:
         return min(
             (layers[row] for row, is_reached in enumerate(reached) if is_reached), default=n_layers
         )
+
+    def _write_input(self) -> None:
+        if self.used[0]:
+            self._wrote([0], self.runs.base.read.resid_pre[None, None])
+        else:
+            self.stream = self._source([0])
 
     def _run_block(self, layer: int) -> None:
         heads = [h for h in range(self.decoder.n_heads) if self.used[self.table.column(layer, h)]]
