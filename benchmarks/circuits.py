@@ -81,8 +81,8 @@ def attribution(bridge: TransformerBridge, given: PromptPairs, repeats: int) -> 
         work[f"{name}_floor_s"] = partial(bare_passes, bridge, given, n_gradients)
     best = dict.fromkeys(work, float("inf"))
     for _ in range(repeats + 1):
-        for name, run in work.items():
-            best[name] = min(best[name], seconds(run))
+        for key, run in work.items():
+            best[key] = min(best[key], seconds(run))
     ratios = {f"{n}_ratio_to_floor": best[f"{n}_s"] / best[f"{n}_floor_s"] for n in GRADIENTS}
     return {"edges": len(bench_of(bridge, given).table.edges), **best, **ratios}
 

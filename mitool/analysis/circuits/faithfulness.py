@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from mitool.analysis.circuits.evaluate import Outcomes
 from mitool.analysis.statistics import bootstrap_ratio
 
-ZERO = 1e-6
+ZERO = 1e-5
 """A gap that is no more than this share of the metric's size, mean over pairs, is rounding."""
 
 
