@@ -10,6 +10,7 @@ from mitool.version import __version__
 
 if TYPE_CHECKING:
     from mitool.analysis.attention import AttentionResult, analyze_attention
+    from mitool.analysis.circuits import CircuitFiles, CircuitResult, analyze_circuit
     from mitool.analysis.fourier import FourierResult, analyze_fourier
     from mitool.analysis.patching import PatchResult, patch
     from mitool.conversion import ConversionResult, convert
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from mitool.models.bridge import from_bridge, to_bridge
     from mitool.models.pretrained import Pretrained, load_pretrained
     from mitool.models.transformer import ToyTransformer, TransformerConfig
+    from mitool.pair_prompts import generated_pairs
     from mitool.planted import plant
     from mitool.planted.base import Planted
     from mitool.settings import (
         AttentionSettings,
+        CircuitSettings,
         ConversionSettings,
         FourierSettings,
         ModelSettings,
@@ -39,6 +42,9 @@ _HOMES = {
     "AttentionSettings": "mitool.settings",
     "analyze_attention": "mitool.analysis.attention",
     "AttentionResult": "mitool.analysis.attention",
+    "CircuitFiles": "mitool.analysis.circuits",
+    "CircuitResult": "mitool.analysis.circuits",
+    "CircuitSettings": "mitool.settings",
     "ConversionResult": "mitool.conversion",
     "ConversionSettings": "mitool.settings",
     "Device": "mitool.device",
@@ -55,9 +61,11 @@ _HOMES = {
     "TrainResult": "mitool.training",
     "TrainingSettings": "mitool.settings",
     "TransformerConfig": "mitool.models.transformer",
+    "analyze_circuit": "mitool.analysis.circuits",
     "analyze_fourier": "mitool.analysis.fourier",
     "convert": "mitool.conversion",
     "from_bridge": "mitool.models.bridge",
+    "generated_pairs": "mitool.pair_prompts",
     "load": "mitool.subject",
     "patch": "mitool.analysis.patching",
     "plant": "mitool.planted",
@@ -70,6 +78,9 @@ _HOMES = {
 __all__ = [
     "AttentionResult",
     "AttentionSettings",
+    "CircuitFiles",
+    "CircuitResult",
+    "CircuitSettings",
     "ConversionResult",
     "ConversionSettings",
     "Device",
@@ -90,9 +101,11 @@ __all__ = [
     "TransformerConfig",
     "__version__",
     "analyze_attention",
+    "analyze_circuit",
     "analyze_fourier",
     "convert",
     "from_bridge",
+    "generated_pairs",
     "load",
     "load_pretrained",
     "patch",

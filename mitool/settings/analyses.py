@@ -140,7 +140,12 @@ class CircuitSettings:
         ),
     ] = None
     threshold: Annotated[
-        float | None, Field(ge=0, description="Keep what has at least this score")
+        float | None,
+        Field(
+            ge=0,
+            description="Keep what has at least this score; of acdc, what the metric may lose by an edge "
+            "(left out: 1 % of what all of them carry)",
+        ),
     ] = None
     fraction: Annotated[
         float | None, Field(gt=0, le=1, description="Keep this share of all units")

@@ -23,7 +23,7 @@ from mitool.models.pretrained import Pretrained
 from mitool.settings import CircuitSettings
 from mitool.subject import Subject
 
-__all__ = ["CircuitFiles", "CircuitResult", "CircuitStudy", "find_circuit", "prepare_circuit"]
+__all__ = ["CircuitFiles", "CircuitResult", "CircuitStudy", "analyze_circuit", "prepare_circuit"]
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class CircuitStudy:
         return audit(scoring.telling(done), found.scores, n)
 
 
-def find_circuit(
+def analyze_circuit(
     subject: Subject | Pretrained,
     settings: CircuitSettings | None = None,
     *,
@@ -179,7 +179,7 @@ def prepare_circuit(
     seed: int = 0,
     device: Device | None = None,
 ) -> CircuitStudy:
-    """Find what is to be done; arguments and errors are those of ``find_circuit``."""
+    """Find what is to be done; arguments and errors are those of ``analyze_circuit``."""
     settings, files, device = (
         settings or CircuitSettings(),
         files or CircuitFiles(),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mitool import planted, rundir
-from mitool.analysis.circuits import CircuitFiles, CircuitResult, find_circuit, prepare_circuit
+from mitool.analysis.circuits import CircuitFiles, CircuitResult, analyze_circuit, prepare_circuit
 from mitool.analysis.circuits.evaluate import all_and_none, outcomes
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.select import first, ranked
@@ -36,7 +36,7 @@ def xor(folder: Path) -> Subject:
 
 def searched(folder: Path, files: CircuitFiles | None = None, **settings: object) -> CircuitResult:
     chosen = CircuitSettings(**{**QUICK, **settings})
-    return find_circuit(
+    return analyze_circuit(
         load(folder), chosen, pairs=folder / planted.base.PAIRS, files=files, device=exact()
     )
 
@@ -201,7 +201,7 @@ def test_pairs_between_which_the_metric_is_the_same_are_refused(
     path = tmp_path / "pairs.csv"  # what one pair gains, the other loses
     path.write_text("clean,corrupted,correct,incorrect\n1 2 =,2 4 =,3,6\n2 4 =,1 2 =,3,6\n")
     with pytest.raises(InputError, match="expected a metric that differs"):
-        find_circuit(load(folder), CircuitSettings(**QUICK), pairs=path)
+        analyze_circuit(load(folder), CircuitSettings(**QUICK), pairs=path)
 
 
 def test_what_contradicts_itself_is_refused(folder: Path) -> None:
