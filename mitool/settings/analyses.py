@@ -143,8 +143,8 @@ class CircuitSettings:
         float | None,
         Field(
             ge=0,
-            description="Keep what has at least this score; of acdc, what the metric may lose by an edge "
-            "(left out: 1 % of what all of them carry)",
+            description="Keep what has at least this score; of acdc, what the metric may lose by "
+            "an edge (left out: 1 % of what all of them carry)",
         ),
     ] = None
     fraction: Annotated[

@@ -56,9 +56,9 @@ def outcomes(bench: Bench, kept: Kept, done: Callable[[int], None] = lambda n: N
 def _judged(chunk: Chunk, kept: Kept, batch: slice) -> Float[Tensor, "3 variant pair"]:
     logits = chunk.edge_runs.logits(kept[batch])
     judged: Judged = chunk.judged
-    agree = (logits.argmax(dim=-1) == judged.clean.argmax(dim=-1)).double().mean(dim=-1)
+    same = logits.argmax(dim=-1) == judged.clean.argmax(dim=-1)
     of_kl = replace(judged, metric=METRICS["kl"])
-    return torch.stack([judged(logits), of_kl(logits), agree.to(HOST)])
+    return torch.stack([judged(logits), of_kl(logits), same.to(HOST).double().mean(dim=-1)])
 
 
 def _distinct(bench: Bench, kept: Kept) -> tuple[Kept, Int[Tensor, " variant"]]:
