@@ -172,6 +172,14 @@ class CircuitSettings:
     random_circuits: Annotated[
         int, Field(ge=0, le=1000, description="Random circuits of the same size to compare with")
     ] = 10
+    minimality: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Units of the circuit to take away, each alone; of more, a random sample",
+        ),
+    ] = 64
     audit: Annotated[
         int, Field(ge=0, le=1_000_000, description="Units to patch exactly, beside their scores")
     ] = 0

@@ -18,9 +18,6 @@ from mitool.analysis.interventions.edges import Kept
 from mitool.device import generator
 from mitool.settings import Ablation, CircuitSettings
 
-MOST_TESTED = 128
-"""Units of a circuit that are taken away each alone; of more, a random sample."""
-
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
 
 
@@ -93,7 +90,7 @@ def evaluate(
         done: told of the runs done, one for each variant of each pair, and of all.
     """
     units, n = found.units, int(found.chosen.sum())
-    tested = _tested(found.chosen, seed)
+    tested = _tested(found.chosen, settings.minimality, seed)
     sets = {
         "ends": all_and_none(len(units)),
         "complement": ~found.chosen[None],
@@ -146,10 +143,10 @@ def _under_all(
     return {ablation: held[ablation] for ablation in ABLATIONS}
 
 
-def _tested(chosen: Bool[Tensor, " unit"], seed: int) -> Int[Tensor, " tested"]:
+def _tested(chosen: Bool[Tensor, " unit"], most: int, seed: int) -> Int[Tensor, " tested"]:
     members = chosen.nonzero()[:, 0]
     drawn = torch.randperm(len(members), generator=generator(seed, "minimality"))
-    return members[drawn[:MOST_TESTED].sort().values]
+    return members[drawn[:most].sort().values]
 
 
 def _without(
