@@ -1,6 +1,7 @@
 """Settings: the type, bounds and help of every parameter, once, at its field."""
 
 from mitool.settings.analyses import (
+    SIZES,
     Ablation,
     AttentionSettings,
     Between,
@@ -28,6 +29,7 @@ from mitool.settings.models import (
 )
 
 __all__ = [
+    "SIZES",
     "Ablation",
     "Activation",
     "AttentionDir",

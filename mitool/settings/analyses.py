@@ -99,11 +99,21 @@ class PatchSettings:
     ] = None
 
 
+SIZES = ("edges", "threshold", "fraction")
+"""Settings that say how large a circuit is."""
+
+
 @dataclass(frozen=True, kw_only=True, config=FROZEN)
 class CircuitSettings:
     """How edges are scored, which of them make a circuit, and what it is tested by."""
 
-    method: Annotated[MethodName, Field(description="How units are scored")] = "eap-ig"
+    method: Annotated[
+        MethodName | None,
+        Field(
+            description="How units are scored; left out: eap-ig, or not at all where a circuit or "
+            "scores are given"
+        ),
+    ] = None
     level: Annotated[
         Level,
         Field(
@@ -197,8 +207,7 @@ class CircuitSettings:
 
     @model_validator(mode="after")
     def _check_size(self) -> "CircuitSettings":
-        sizes = ("edges", "threshold", "fraction")
-        given = [name for name in sizes if getattr(self, name) is not None]
+        given = [name for name in SIZES if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)}: expected one of them; leave the others out")
         if self.by_position and self.level != "edge":

@@ -20,7 +20,7 @@ from mitool.config import as_dict
 from mitool.device import Device, host
 from mitool.errors import UsageError
 from mitool.models.pretrained import Pretrained
-from mitool.settings import CircuitSettings
+from mitool.settings import SIZES, CircuitSettings
 from mitool.subject import Subject
 
 __all__ = ["CircuitFiles", "CircuitResult", "CircuitStudy", "analyze_circuit", "prepare_circuit"]
@@ -185,10 +185,7 @@ def prepare_circuit(
         files or CircuitFiles(),
         device or host(),
     )
-    has_method = files.circuit is None and files.scores is None
-    method = method_of(settings) if has_method else None
-    if settings.audit and files.circuit is not None and files.scores is None:
-        raise UsageError("--audit is of scores, and a --circuit has none: give --scores too")
+    method = _method(settings, files)
     material = material_of(subject, pairs, settings.metric, settings.n_pairs, device, seed)
     if settings.holdout and material.n_pairs < 2:
         raise UsageError("--holdout divides the pairs: expected at least 2, found 1")
@@ -233,6 +230,26 @@ def prepare_circuit(
         config,
         seed,
     )
+
+
+def _method(settings: CircuitSettings, files: CircuitFiles) -> Method | None:
+    """What scores units; None where that is not asked for.
+
+    Raises:
+        UsageError: what is asked for contradicts itself.
+    """
+    if files.scores is not None and settings.method is not None:
+        raise UsageError("--scores and --method: expected one of them; leave the other out")
+    sizes = [name for name in SIZES if getattr(settings, name) is not None]
+    if files.circuit is not None and sizes:
+        raise UsageError(
+            f"--circuit is tested as it is, and --{sizes[0]} chooses another: leave one of them out"
+        )
+    if settings.method is not None or (files.circuit is None and files.scores is None):
+        return method_of(settings)
+    if settings.audit and files.scores is None:
+        raise UsageError("--audit is of scores: give a --method, or --scores")
+    return None
 
 
 def _require_scores(path: Path | None, stored: StoredCircuit, units: Units) -> None:

@@ -114,6 +114,9 @@ def test_a_circuit_of_a_file_is_tested_as_if_it_had_been_found(
     same = ("n_edges", "metric_circuit", "faithfulness", "kl", "completeness", "n_idle")
     assert {k: again.claims[k] for k in same} == {k: found.claims[k] for k in same}
     assert "cpr" not in again.claims
+    scored = searched(folder, CircuitFiles(circuit=path), method="eap-ig", audit=5)
+    assert {k: scored.claims[k] for k in same} == {k: found.claims[k] for k in same}
+    assert scored.claims["cpr"] == found.claims["cpr"]
 
 
 @pytest.mark.parametrize("level", ["edge", "node", "neuron"])
@@ -208,6 +211,10 @@ def test_what_contradicts_itself_is_refused(folder: Path) -> None:
     truth = CircuitFiles(circuit=folder / planted.base.TRUTH)
     with pytest.raises(UsageError, match="--audit is of scores"):
         searched(folder, truth, audit=5)
+    with pytest.raises(UsageError, match="--edges chooses another"):
+        searched(folder, truth, edges=5)
+    with pytest.raises(UsageError, match="--scores and --method"):
+        searched(folder, CircuitFiles(scores=truth.circuit), method="eap")
     with pytest.raises(UsageError, match="no such input"):
         searched(folder, ablation="zero")
     with pytest.raises(UsageError, match="expected --level edge, found node"):

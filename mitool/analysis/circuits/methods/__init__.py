@@ -63,13 +63,16 @@ METHODS: Mapping[MethodName, Method] = {
 }
 
 
+DEFAULT: MethodName = "eap-ig"
+
+
 def method_of(settings: CircuitSettings) -> Method:
-    """The method that is asked for.
+    """The method that is asked for, or the default one.
 
     Raises:
         UsageError: it is not defined for the level, the ablation or the metric.
     """
-    method = METHODS[settings.method]
+    method = METHODS[settings.method or DEFAULT]
     if method.between_inputs and settings.ablation != "patch":
         others = ", ".join(m.name for m in METHODS.values() if not m.between_inputs)
         raise UsageError(
