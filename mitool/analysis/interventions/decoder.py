@@ -70,17 +70,18 @@ class Decoder:
         self.is_parallel = bool(getattr(cfg, "parallel_attn_mlp", False))
         self.soft_cap = _soft_cap(cfg.attn_scores_soft_cap)
         held = {name: weight.detach() for name, weight in bridge.tl_parameters().items()}
+        self._home = home = held["blocks.0.attn.W_O"].device
         self.layers = tuple(
-            layer_of(block, held, f"blocks.{index}", self.n_kv_heads, cfg)
+            layer_of(block, held, f"blocks.{index}", self.n_kv_heads, cfg, home)
             for index, block in enumerate(bridge.blocks)
         )
         self.has_mlp = any(layer.mlp is not None for layer in self.layers)
-        self._ln_final = module_of(bridge, "ln_final")
+        self._ln_final = module_of(bridge, "ln_final", home)
         self._unembed: nn.Linear = bridge.unembed.original_component
 
     @property
     def device(self) -> torch.device:
-        return self.layers[0].W_O.device
+        return self._home
 
     @property
     def itemsize(self) -> int:
@@ -104,9 +105,12 @@ class Decoder:
             tokens[:COMPARED], names_filter=lambda name: name in turning
         )
         hooks = map(_turning, range(self.n_layers))
-        rotations = tuple((cache[c][0], cache[s][0]) if c in cache else None for c, s in hooks)
-        resid_pre = self._bridge(tokens, stop_at_layer=0)
-        return Read(resid_pre, rotations, logits[:, list(positions)])
+        rotations = tuple(
+            (cache[c][0].to(self._home), cache[s][0].to(self._home)) if c in cache else None
+            for c, s in hooks
+        )
+        resid_pre = self._bridge(tokens, stop_at_layer=0).to(self._home)
+        return Read(resid_pre, rotations, logits[:, list(positions)].to(self._home))
 
     def meet(
         self,
@@ -153,10 +157,10 @@ class Decoder:
         """Logits of the last residual stream, of all tokens or of some."""
         x, head = self._ln_final(x), self._unembed
         if tokens is None:
-            logits = head(x)
+            logits = head(x).to(self._home)
         else:
-            bias = None if head.bias is None else head.bias[tokens]
-            logits = F.linear(x, head.weight[tokens], bias)
+            bias = None if head.bias is None else head.bias[tokens].to(self._home)
+            logits = F.linear(x, head.weight[tokens].to(self._home), bias)
         cap = _soft_cap(self._bridge.cfg.output_logits_soft_cap)
         return logits if cap is None else cap * (logits / cap).tanh()
 

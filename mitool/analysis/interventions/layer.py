@@ -85,7 +85,19 @@ class Layer:
         return torch.zeros_like(x) if self.mlp is None else self.mlp(self.ln2(x))
 
 
-def layer_of(block: Any, held: Mapping[str, Tensor], name: str, n_kv_heads: int, cfg: Any) -> Layer:
+def layer_of(
+    block: Any,
+    held: Mapping[str, Tensor],
+    name: str,
+    n_kv_heads: int,
+    cfg: Any,
+    home: torch.device,
+) -> Layer:
+    """A block's parts, which take from ``home`` and give to it wherever the block itself is.
+
+    Raises:
+        InputError: the block is of another kind.
+    """
     for norm in ("ln1_post", "ln2_post"):
         if getattr(block, norm, None) is not None:
             raise InputError(
@@ -93,22 +105,22 @@ def layer_of(block: Any, held: Mapping[str, Tensor], name: str, n_kv_heads: int,
                 f"what they compute, found a norm behind it ({norm})"
             )
     own = {
-        key.removeprefix(f"{name}."): weight
+        key.removeprefix(f"{name}."): weight.to(home)
         for key, weight in held.items()
         if key.startswith(f"{name}.")
     }
-    ln1 = module_of(block, "ln1")
+    ln1 = module_of(block, "ln1", home)
     return Layer(
         ln1=ln1,
-        ln2=module_of(block, "ln2") if hasattr(block, "ln2") else ln1,
-        mlp=_mlp(block) if hasattr(block, "mlp") else None,
+        ln2=module_of(block, "ln2", home) if hasattr(block, "ln2") else ln1,
+        mlp=at_home(_mlp(block), home) if hasattr(block, "mlp") else None,
         q=_projection(own, "Q", cfg.n_heads),
         k=_projection(own, "K", n_kv_heads),
         v=_projection(own, "V", n_kv_heads),
         W_O=own["attn.W_O"],
         b_O=own.get("attn.b_O", own["attn.W_O"].new_zeros(cfg.d_model)),
-        q_norm=module_of(block.attn, "q_norm"),
-        k_norm=module_of(block.attn, "k_norm"),
+        q_norm=module_of(block.attn, "q_norm", home),
+        k_norm=module_of(block.attn, "k_norm", home),
         scale=_scale(block.attn, cfg),
     )
 
@@ -121,10 +133,19 @@ def _projection(held: Mapping[str, Tensor], letter: str, n_heads: int) -> Projec
     return Projection(weight.transpose(0, 1).flatten(1).contiguous(), bias.flatten(), n_heads)
 
 
-def module_of(owner: nn.Module, name: str) -> Callable[[Tensor], Tensor]:
+def module_of(owner: nn.Module, name: str, home: torch.device) -> Callable[[Tensor], Tensor]:
     """The library's own module behind a bridge's; the identity where there is none."""
     bridged = getattr(owner, name, None)
-    return nn.Identity() if bridged is None else bridged.original_component
+    return nn.Identity() if bridged is None else at_home(bridged.original_component, home)
+
+
+def at_home(part: Callable[[Tensor], Tensor], home: torch.device) -> Callable[[Tensor], Tensor]:
+    """A part of a model whose results come back to a device.
+
+    Of a model that its library has divided among several devices each part takes its inputs from
+    any of them, and leaves its results where it is.
+    """
+    return lambda x: part(x).to(home)
 
 
 def _mlp(block: Any) -> Callable[[Tensor], Tensor]:
