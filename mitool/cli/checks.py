@@ -20,7 +20,8 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-SYNTAX = re.compile(r"\s*([^\s<>=!]+)\s*(>=|<=|==|!=|>|<)\s*(\S.*?)\s*")
+SYNTAX = re.compile(r"\s*((?:->|<[qkv]+>|[^\s<>=!])+)\s*(>=|<=|==|!=|>|<)\s*(\S.*?)\s*")
+"""A name may be an edge's, with its arrow and letters: ``scores.m1->a2.h0<k> > 0``."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def _failures(check: Check, claims: Mapping[str, Claim]) -> list[str]:
 
 def _names(check: Check, claims: Collection[str]) -> list[str]:
     """The claims that a check is about."""
-    names = fnmatch.filter(claims, check.name)
+    # a neuron's name, such as m1[3], is not to be taken for a pattern
+    names = [check.name] if check.name in claims else fnmatch.filter(claims, check.name)
     if not names:
         hint = nearest(check.name, claims, _shortened(claims))
         raise UsageError(f"--check: no claim is named {check.name!r}: {hint}")

@@ -12,6 +12,9 @@ CLAIMS = {
     "frequencies": [3, 7],
     "seed0.loss": 0.1,
     "seed1.loss": 0.9,
+    "scores.m1->logits": 2.0,
+    "scores.input->a0.h0<k>": -1.0,
+    "scores.m1[3]": 0.5,
 }
 
 
@@ -33,6 +36,12 @@ CLAIMS = {
         "frequencies > 2",
         "seed*.loss < 1",
         "*loss > 0",
+        "scores.m1->logits > 1",
+        "scores.m1->logits>1",
+        "scores.input->a0.h0<k> <= -1",
+        "scores.input->a0.h0<k><0",
+        "scores.*->* > -2",
+        "scores.m1[3] == 0.5",
     ],
 )
 def test_checks_that_are_met(text: str) -> None:

@@ -1,0 +1,145 @@
+"""``mitool analyze circuit`` by its command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import Gemma2Config, Gemma2ForCausalLM
+
+from mitool import checkpoint, planted
+from mitool.analysis.circuits import analyze_circuit
+from mitool.settings import CircuitSettings
+from mitool.subject import load
+from tests.analysis.attention.models import tiny_llama
+from tests.cli.conftest import Invoke
+
+QUICK = ("--format", "html", "--resamples", "100", "--random-circuits", "3", "--quiet")
+SEARCH = ("analyze", "circuit", "xor", "--pairs", "xor/pairs.csv", *QUICK)
+
+
+@pytest.fixture
+def xor(invoke: Invoke) -> Path:
+    assert invoke("plant", "xor", "-o", "xor").exit_code == 0
+    return Path("xor")
+
+
+def claims_of(done: Any) -> dict[str, Any]:
+    assert done.exit_code == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)["claims"]
+    return found
+
+
+def test_a_circuit_is_found_tested_and_kept(invoke: Invoke, xor: Path) -> None:
+    done = invoke(*SEARCH, "--truth", "xor/truth.txt", "--holdout", "0.25", "--audit", "10")
+    assert done.exit_code == 0, done.stderr
+    folder = xor / "circuit"
+    document = json.loads((folder / "result.json").read_text())
+    assert document["command"] == "analyze circuit"
+    assert document["claims"]["auroc"] == 1
+    assert document["claims"]["n_edges"] == 5
+    assert "96 pairs" not in document["config"]["memory_plan"]  # 24 of them are held out
+    kept = json.loads((folder / "circuit.json").read_text())
+    chosen = sorted(name for name, edge in kept["edges"].items() if edge["in_graph"])
+    assert chosen == sorted(planted.plant("xor").truth)
+    arrays, record = checkpoint.read_tensors(folder / "circuit.safetensors")
+    assert arrays["scores"].shape == arrays["exists"].shape == (27, 11, 1)
+    assert arrays["metric.circuit"].shape == (24,)
+    assert record["config"]["holdout"] == 0.25
+    assert str(done.stdout).splitlines()[-1].startswith("5 of 110 edges keep 100.0%")
+    again = invoke(*SEARCH)
+    assert again.exit_code == 2
+    assert "already holds a result" in again.stderr
+
+
+def test_the_command_and_python_give_the_same(invoke: Invoke, xor: Path) -> None:
+    claims = claims_of(invoke(*SEARCH, "--json", "--edges", "7", "--method", "eap"))
+    settings = CircuitSettings(method="eap", edges=7, resamples=100, random_circuits=3)
+    result = analyze_circuit(load(xor), settings, pairs=xor / "pairs.csv")
+    assert claims == json.loads(json.dumps(dict(result.claims)))
+
+
+def test_what_was_found_is_chosen_from_again_and_tested_again(invoke: Invoke, xor: Path) -> None:
+    first = claims_of(invoke(*SEARCH, "--json", "-o", "a", "--edges", "7"))
+    again = [*SEARCH, "--json", "--scores", "a/circuit.json", "--edges", "7"]
+    assert claims_of(invoke(*again, "-o", "b")) == first
+    given = claims_of(invoke(*SEARCH, "--json", "--circuit", "a/circuit.json", "-o", "c"))
+    assert given["faithfulness"] == first["faithfulness"]
+    Path("edges.txt").write_text("# by hand\n{a0.h1,a1.h2}->m1\ninput->a*.h*<v>\nm1->logits\n")
+    by_hand = claims_of(invoke(*SEARCH, "--json", "--circuit", "edges.txt", "-o", "d"))
+    assert by_hand["faithfulness"] == pytest.approx(1, abs=1e-3)
+
+
+def test_checks_hold_claims_and_scores(invoke: Invoke, xor: Path) -> None:
+    checks = ["--check", "faithfulness > 0.9", "--check", "scores.m1->logits > 1"]
+    assert invoke(*SEARCH, *checks, "-o", "a").exit_code == 0
+    assert invoke(*SEARCH, "--check", "n_edges < 2", "-o", "b").exit_code == 4
+    unknown = invoke(*SEARCH, "--check", "auroc > 0", "-o", "c")  # there is no --truth
+    assert unknown.exit_code == 2
+    assert not Path("c").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--method", "eapig"], 2, "method"),
+        (["--edges", "5", "--fraction", "0.5"], 2, "edges and fraction: expected one of them"),
+        (["--level", "node", "--by-position"], 2, "by_position: expected edges"),
+        (["--level", "node", "--selection", "greedy"], 2, "give --level edge"),
+        (["--ablation", "mean"], 2, "no such input"),
+        (["--metric", "accuracy"], 2, "a metric with a gradient"),
+        (["--circuit", "xor/truth.txt", "--edges", "3"], 2, "leave one of them out"),
+        (["--task", "ioi"], 2, "--pairs and --task"),
+        (["--holdout", "1"], 2, "holdout"),
+        (["--circuit", "nothing.json"], 3, "nothing.json"),
+        (["--truth", "far.txt"], 3, "a7.h1->m9"),
+    ],
+)
+def test_wrong_usage(invoke: Invoke, xor: Path, options: list[str], code: int, said: str) -> None:
+    Path("far.txt").write_text("a7.h1->m9\nm1->logits\n")
+    done = invoke(*SEARCH, *options)
+    assert done.exit_code == code, done.stderr
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert not (xor / "circuit").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "expected at least one pair"),
+        (["1 2 =,1 =,3,0"], "as many tokens"),
+        (["1 2 =,2 4 =,3,6", "2 4 =,1 2 =,3,6"], "a metric that differs"),
+    ],
+)
+def test_pairs_that_show_nothing(invoke: Invoke, xor: Path, rows: list[str], said: str) -> None:
+    Path("bad.csv").write_text("\n".join(["clean,corrupted,correct,incorrect", *rows, ""]))
+    done = invoke("analyze", "circuit", "xor", "--pairs", "bad.csv", *QUICK)
+    assert done.exit_code == 3
+    assert said in done.stderr
+    assert not (xor / "circuit").exists()
+
+
+def test_a_pretrained_model_needs_pairs_or_a_task_that_its_tokenizer_knows(invoke: Invoke) -> None:
+    tiny_llama(Path("llama"))
+    done = invoke("analyze", "circuit", "llama", *QUICK)
+    assert done.exit_code == 2
+    assert "give them with --pairs FILE" in done.stderr
+    done = invoke("analyze", "circuit", "llama", "--task", "greater-than", *QUICK)
+    assert done.exit_code == 3
+    assert "greater-than" in done.stderr
+    done = invoke("analyze", "circuit", "llama", "--task", "greaterthan", *QUICK)
+    assert done.exit_code == 2
+    assert "did you mean 'greater-than'" in done.stderr
+
+
+def test_a_model_whose_blocks_norm_what_they_write_is_refused(invoke: Invoke) -> None:
+    folder = tiny_llama(Path("gemma"))  # for its tokenizer
+    sizes = {"hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 1, "head_dim": 8}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    Gemma2ForCausalLM(Gemma2Config(vocab_size=32, **sizes, **heads)).save_pretrained(folder)
+    Path("pairs.csv").write_text("clean,corrupted,correct,incorrect\nw1 w2,w1 w3, w4, w5\n")
+    done = invoke("analyze", "circuit", "gemma", "--pairs", "pairs.csv", *QUICK)
+    assert done.exit_code == 3
+    assert "found a norm behind it" in done.stderr
+    assert done.stdout == ""
