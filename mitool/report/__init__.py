@@ -2,6 +2,7 @@
 
 from mitool.report.attention import attention_figures, attention_report
 from mitool.report.browser import BrowserError, BrowserMissing, find_browser, require_browser
+from mitool.report.circuits import circuit_figures, circuit_report
 from mitool.report.figures import Figure
 from mitool.report.fourier import fourier_figures, fourier_report
 from mitool.report.images import write_images
@@ -19,6 +20,8 @@ __all__ = [
     "Written",
     "attention_figures",
     "attention_report",
+    "circuit_figures",
+    "circuit_report",
     "find_browser",
     "fourier_figures",
     "fourier_report",

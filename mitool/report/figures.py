@@ -74,12 +74,14 @@ class Figure:
         title: plain text; the plot itself has no title, the page or the image adds it.
         caption: plain text: what is shown and how to read it.
         plot: the picture; what it draws of outside text is escaped with ``label``.
+        scalable: as an image it is drawn as SVG too (``NAME.svg``).
     """
 
     name: str
     title: str
     caption: str
     plot: go.Figure
+    scalable: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.name):

@@ -1,4 +1,4 @@
-"""Figures as PNG files, all drawn in one session of a headless browser."""
+"""Figures as PNG and SVG files, all drawn in one session of a headless browser."""
 
 import asyncio
 import contextlib
@@ -16,12 +16,20 @@ from mitool.report.browser import VARIABLE, BrowserError, require_browser
 from mitool.report.figures import MAX_TITLE, WIDTH, Figure, label
 from mitool.rundir import atomic_write
 
-SCALE = 2
+SCALES = {"png": 2, "svg": 1}
+"""Pixels of an image for each of the plot, by format."""
+
+TITLE_BELOW = 14
+"""Pixels from the upper edge of an image to its title."""
+
 TIMEOUT = 120.0
 """Seconds that the images of one report may take."""
 
 GRACE = 4.0
 """Seconds that a browser has to close by itself, and kaleido to see that it is gone."""
+
+Image = tuple[Figure, str]
+"""A figure and the format to draw it in."""
 
 NOISY = ("kaleido", "choreographer", "browser_proc", "asyncio", "concurrent.futures")
 """Loggers that report, while a browser fails, what is raised as one error anyway."""
@@ -30,7 +38,8 @@ NOISY = ("kaleido", "choreographer", "browser_proc", "asyncio", "concurrent.futu
 def write_images(
     figures: Sequence[Figure], folder: Path, *, timeout: float = TIMEOUT
 ) -> tuple[Path, ...]:
-    """Write ``NAME.png`` for every figure or, where the browser fails, for none.
+    """Write ``NAME.png`` for every figure, and ``NAME.svg`` too for one that is scalable; where the
+    browser fails, nothing.
 
     Args:
         timeout: seconds that the browser may take for all of them.
@@ -42,14 +51,19 @@ def write_images(
     """
     if not figures:
         return ()
-    images = _draw(figures, require_browser(), timeout)
-    paths = tuple(folder / f"{figure.name}.png" for figure in figures)
+    wanted = [(figure, kind) for figure in figures for kind in _formats(figure)]
+    images = _draw(wanted, require_browser(), timeout)
+    paths = tuple(folder / f"{figure.name}.{kind}" for figure, kind in wanted)
     for path, image in zip(paths, images, strict=True):
         atomic_write(path, image)
     return paths
 
 
-def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[bytes]:
+def _formats(figure: Figure) -> tuple[str, ...]:
+    return ("png", "svg") if figure.scalable else ("png",)
+
+
+def _draw(wanted: Sequence[Image], browser: Path, timeout: float) -> list[bytes]:
     # takes 0.2 s to load and sets the logger class of the whole process: only if it is needed
     from choreographer.errors import DevtoolsProtocolError
     from kaleido import Kaleido
@@ -60,11 +74,11 @@ def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[byte
     with _quiet(), ThreadPoolExecutor(1) as pool:
         session = Kaleido(path=str(browser), mathjax=False, timeout=None)
         try:
-            drawing = _drawn(session, figures, timeout)
+            drawing = _drawn(session, wanted, timeout)
             return pool.submit(asyncio.run, drawing).result()
         except failures as failure:
             raise BrowserError(
-                f"{browser}: expected it to draw {len(figures)} PNG images within {timeout:g} s, "
+                f"{browser}: expected it to draw {len(wanted)} images within {timeout:g} s, "
                 f"but it {_what_failed(failure)}; leave png out of --format, or set {VARIABLE} to "
                 "another Chrome or Chromium"
             ) from failure
@@ -73,7 +87,7 @@ def _draw(figures: Sequence[Figure], browser: Path, timeout: float) -> list[byte
             _kill(_processes(session))
 
 
-async def _drawn(session: Any, figures: Sequence[Figure], timeout: float) -> list[bytes]:
+async def _drawn(session: Any, wanted: Sequence[Image], timeout: float) -> list[bytes]:
     """Draw the figures, and end the browser in any case.
 
     Cancelling a call of kaleido's is no way to end it when the browser hangs: while it cleans up
@@ -89,7 +103,7 @@ async def _drawn(session: Any, figures: Sequence[Figure], timeout: float) -> lis
 
     loop.set_exception_handler(lambda _loop, _context: None)
     limit = loop.call_later(timeout, give_up)
-    drawing = asyncio.create_task(_draw_each(session, figures))
+    drawing = asyncio.create_task(_draw_each(session, wanted))
     try:
         await asyncio.wait([drawing], timeout=timeout + GRACE)
         while not drawing.done():
@@ -106,9 +120,9 @@ async def _drawn(session: Any, figures: Sequence[Figure], timeout: float) -> lis
         _kill(processes)
 
 
-async def _draw_each(session: Any, figures: Sequence[Figure]) -> list[bytes]:
+async def _draw_each(session: Any, wanted: Sequence[Image]) -> list[bytes]:
     await session.open()
-    return [await session.calc_fig(_titled(figure), _options(figure)) for figure in figures]
+    return [await session.calc_fig(_titled(figure), _options(figure, k)) for figure, k in wanted]
 
 
 def _titled(figure: Figure) -> go.Figure:
@@ -116,13 +130,14 @@ def _titled(figure: Figure) -> go.Figure:
     title = label(figure.title, MAX_TITLE)
     for menu in figure.plot.layout.updatemenus:
         title = f"{title}<br><sup>{menu.buttons[menu.active or 0].label}</sup>"
-    plot = go.Figure(figure.plot).update_layout(title_text=title)
+    plot = go.Figure(figure.plot)
+    plot.update_layout(title_text=title, title_y=1 - TITLE_BELOW / figure.height)
     plot.layout.updatemenus = ()
     return plot
 
 
-def _options(figure: Figure) -> dict[str, Any]:
-    return {"format": "png", "width": WIDTH, "height": figure.height, "scale": SCALE}
+def _options(figure: Figure, kind: str) -> dict[str, Any]:
+    return {"format": kind, "width": WIDTH, "height": figure.height, "scale": SCALES[kind]}
 
 
 def _what_failed(failure: BaseException) -> str:

@@ -29,7 +29,8 @@ class Written:
 def write_report(
     folder: Path, report: Report, formats: Collection[str] = FORMATS, *, explicit: bool = False
 ) -> Written:
-    """Write ``report.html`` and ``figures/NAME.png``, or those of them that ``formats`` names.
+    """Write ``report.html`` and ``figures/NAME.png``, or those of them that ``formats`` names. With
+    png comes ``figures/NAME.svg`` of what is scalable.
 
     Args:
         explicit: the formats were asked for. Where they are the default, a browser that is

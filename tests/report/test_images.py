@@ -2,7 +2,9 @@ import asyncio
 import logging
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import kaleido
 import plotly.graph_objects as go
@@ -81,6 +83,23 @@ def test_all_images_are_drawn_in_one_session_even_inside_an_event_loop(
     assert levels == [logging.getLogger(name).level for name in ("kaleido", "asyncio")]
 
 
+@needs_browser
+def test_what_is_scalable_is_drawn_as_svg_too_in_the_same_session(
+    tmp_path: Path, sessions: list[object]
+) -> None:
+    plain, scalable = a_figure("plain"), replace(a_figure(title=HOSTILE[0]), scalable=True)
+    paths = write_images([scalable, plain], tmp_path)
+    assert len(sessions) == 1
+    assert [path.name for path in paths] == ["curve.png", "curve.svg", "plain.png"]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    root = ElementTree.parse(paths[1]).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert (root.get("width"), root.get("height")) == ("900", str(HEIGHT))
+    texts = {text for element in root.iter() for text in (element.text, element.tail) if text}
+    assert {HOSTILE[0], "epoch"} <= texts
+    assert size(paths[0]) == (1800, 2 * HEIGHT)
+
+
 def test_no_figures_need_no_browser(tmp_path: Path, fake_browser: Path) -> None:
     assert write_images([], tmp_path / "figures") == ()
     assert not (tmp_path / "figures").exists()
@@ -104,7 +123,7 @@ def test_a_browser_that_fails_is_an_error_and_leaves_nothing(
     (folder / "curve.png").write_bytes(b"as it was")
     start = time.monotonic()
     with pytest.raises(
-        BrowserError, match=f"{fake_browser}: expected it to draw 2 PNG images within 0.5 s"
+        BrowserError, match=f"{fake_browser}: expected it to draw 2 images within 0.5 s"
     ) as caught:
         write_images([a_figure(), a_figure("other")], folder, timeout=0.5)
     assert time.monotonic() - start < 6

@@ -8,9 +8,9 @@ import torch
 from mitool.analysis.patching import PatchResult
 from mitool.report import Figure, patching_report, render_page
 from mitool.report.figures import label
+from mitool.report.grid import Grid
 from mitool.report.patching.connections import MOST_NODES
 from mitool.report.patching.families import MOST_ROWS
-from mitool.report.patching.grid import Grid
 from tests.report.patching import by_name, effect_of, patched, with_columns, with_effects
 
 from .conftest import HOSTILE, Tags

@@ -1,12 +1,14 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mitool.errors import RunError, UsageError
 from mitool.report import BrowserError, BrowserMissing, Figure, Report, Written, write_report
+from mitool.rundir import holds_run
 
-from .conftest import a_figure, a_result
+from .conftest import a_figure, a_result, needs_browser
 
 REPORT = Report("t", "s", a_result(), [a_figure("a"), a_figure("b")])
 
@@ -86,6 +88,15 @@ def test_a_browser_that_fails_costs_the_default_its_images_only(
     assert written.warnings == ("no PNG images: chrome: it ended early",)
     with pytest.raises(BrowserError):
         write_report(tmp_path, REPORT, explicit=True)
+
+
+@needs_browser
+def test_artifacts_list_the_images_that_scale(tmp_path: Path) -> None:
+    report = Report("t", "s", a_result(), [replace(a_figure("a"), scalable=True)])
+    written = write_report(tmp_path, report, ["png"], explicit=True)
+    assert written.artifacts == (tmp_path / "figures/a.png", tmp_path / "figures/a.svg")
+    assert files(tmp_path) == ["figures/a.png", "figures/a.svg"]
+    assert holds_run(tmp_path)
 
 
 def test_a_full_disk_is_never_a_mere_warning(

@@ -6,8 +6,8 @@ from mitool.analysis.interventions.graph import Node
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.effects import largest
 from mitool.report.figures import Figure
+from mitool.report.grid import Grid, draw_grid
 from mitool.report.patching.bars import effect_bars
-from mitool.report.patching.grid import Grid, draw_grid
 from mitool.report.patching.shown import hover, limit_of, short_unit, unchanged, values
 from mitool.report.patching.summary import ON_CELLS, how, intervals
 

@@ -8,8 +8,8 @@ from mitool.analysis.interventions.columns import Column
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.sites import BY_POSITION, Family
 from mitool.report.figures import Figure
+from mitool.report.grid import Grid, draw_grid
 from mitool.report.heatmaps import thinning
-from mitool.report.patching.grid import Grid, draw_grid
 from mitool.report.patching.shown import hover, limit_of, short_unit, unchanged, values
 from mitool.report.patching.summary import ON_CELLS, how, intervals
 

@@ -13,7 +13,8 @@
 
   function layoutFor(plot, width) {
     if (width >= NARROW) return { ...plot.layout, autosize: true };
-    const names = plot.layout.showlegend === false ? [] : plot.data.map((trace) => trace.name || "");
+    const listed = plot.data.filter((trace) => trace.showlegend !== false);
+    const names = plot.layout.showlegend === false ? [] : listed.map((trace) => trace.name || "");
     const widest = 70 + 7 * Math.max(0, ...names.map((name) => name.length));
     const rows = Math.ceil(names.length / Math.max(1, Math.floor(width / widest)));
     const [above, below] = [plot.layout.margin?.t ?? 52, 64 + 22 * rows];
