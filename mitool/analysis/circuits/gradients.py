@@ -92,8 +92,9 @@ def _traced_run(
     if start.stage == "mid":
         first += 1
         if decoder.has_mlp:
-            traced.branches.append(x)
-            x = x + decoder.layers[start.layer].mlp_out(x)
+            branch = x.view_as(x)
+            traced.branches.append(branch)
+            x = x + decoder.layers[start.layer].mlp_out(branch)
     for layer, own in list(enumerate(decoder.layers))[first:]:
         normed = own.ln1(x)
         q, k, v = own.q(normed), decoder.shared(own.k(normed)), decoder.shared(own.v(normed))
