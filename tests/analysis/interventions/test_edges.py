@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
-from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from mitool.analysis.interventions.ablate import averaged, means_of, zeroed
 from mitool.analysis.interventions.columns import Column
@@ -33,16 +31,7 @@ KINDS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _norms_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library's own go by way of float32, whose rounding would hide what is looked for."""
-
-    def forward(norm: Any, x: Tensor) -> Tensor:
-        variance = x.square().mean(dim=-1, keepdim=True)
-        return norm.weight * x * (variance + norm.variance_epsilon).rsqrt()
-
-    for norm in (LlamaRMSNorm, Qwen3RMSNorm):
-        monkeypatch.setattr(norm, "forward", forward)
+pytestmark = pytest.mark.usefixtures("exact_norms")
 
 
 def given(n: int, answers: tuple[int, ...] = (5,)) -> PromptPairs:
