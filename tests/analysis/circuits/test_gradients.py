@@ -187,7 +187,7 @@ def test_integrated_over_activations_each_layers_scores_sum_to_what_its_patch_ch
             error = abs(sum(scores[name] for name in group) - lost.item())
             errors.setdefault(steps, []).append(error)
     assert max(errors[32]) < 0.4 * max(errors[8])
-    assert max(errors[32]) < 0.01
+    assert max(errors[32]) < 0.02
 
 
 def test_no_gradient_stays_behind_on_weights() -> None:
