@@ -1,5 +1,6 @@
 """ACDC, and exact patching beside it: against one edge after another, and on circuits by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,13 +65,12 @@ def one_after_another(scoring: Scoring, threshold: float) -> Tensor:
 
 def require_the_same(scoring: Scoring) -> int:
     """Returns how many edges are kept."""
-    assert scoring.threshold is not None
     told: list[int] = []
-    scoring = Scoring(**{**scoring.__dict__, "done": told.append})
-    found, expected = acdc(scoring), one_after_another(scoring, scoring.threshold)
+    scoring, threshold = replace(scoring, done=told.append), threshold_of(scoring)
+    found, expected = acdc(scoring), one_after_another(scoring, threshold)
     torch.testing.assert_close(found, expected, **EXACT)
-    kept = found >= scoring.threshold
-    assert torch.equal(kept, expected >= scoring.threshold)
+    kept = found >= threshold
+    assert torch.equal(kept, expected >= threshold)
     assert sum(told) == len(scoring.units)
     return int(kept.sum())
 
@@ -145,10 +145,9 @@ def test_a_chain_of_two_heads_by_hand() -> None:
         scores = METHODS[method].score(scoring).tolist()
         found = {name: score for name, score in zip(units.names, scores, strict=True) if score}
         assert found == {**dict.fromkeys(CHAIN, 1.0), "input->logits": 0.125}, method
-    scores = acdc(scoring_of(bench, threshold=0.5))
-    kept = [name for name, is_in in zip(units.names, scores >= 0.5, strict=True) if is_in]
-    assert kept == CHAIN
-    alone = outcomes(bench, units.circuit(scores >= 0.5).kept)
+    circuit = units.circuit(acdc(scoring_of(bench, threshold=0.5)) >= 0.5)
+    assert [str(edge) for edge in circuit.listed] == CHAIN
+    alone = outcomes(bench, circuit.kept)
     assert alone.metric.tolist() == [[1.0]]
     assert ends.faithfulness(alone.metric).item() == pytest.approx(1 / 1.125, abs=1e-15)
 

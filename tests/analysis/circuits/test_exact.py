@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mitool.analysis.circuits.audit import audit
 from mitool.analysis.circuits.bench import Bench
 from mitool.analysis.circuits.methods.exact import exact, exact_of
 from mitool.analysis.circuits.methods.scoring import Scoring
@@ -66,12 +67,17 @@ def of_two_lengths() -> list[PromptPairs]:
 
 
 def bench_of_groups(
-    bridge: Any, given: list[PromptPairs], ablation: Ablation, *, by_position: bool
+    bridge: Any,
+    given: list[PromptPairs],
+    ablation: Ablation,
+    *,
+    by_position: bool,
+    memory: int = 2**24,
 ) -> Bench:
     groups, columns = columns_of(given, str)
     material = Material("pairs", Decoder(bridge), groups, columns, METRICS["logit-diff"], str)
     chosen = torch.cat([group.index for group in groups]).sort().values
-    return Bench(material, chosen, ablation, Budget(2**24), by_position)
+    return Bench(material, chosen, ablation, Budget(memory), by_position)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -158,3 +164,18 @@ def test_zeros_leave_nothing_but_what_attention_writes_of_itself() -> None:
     expected = decoder.unembed(torch.as_tensor(biases)).expand_as(logits)
     torch.testing.assert_close(logits, expected, **EXACT)
     assert expected.std(dim=-1).min() > 0.1
+
+
+def test_an_audit_patches_a_sample_of_units() -> None:
+    scoring = scoring_of(bench_of(toy(), pairs(n=2)))
+    scores = exact(scoring)
+    same = audit(scoring, scores, 20)
+    assert len(same.units.unique()) == 20
+    assert same.units.tolist() == sorted(same.units.tolist())
+    torch.testing.assert_close(same.exact, scores[same.units], **EXACT)
+    assert same.pearson == pytest.approx(1, abs=1e-9)
+    assert same.sign_agreement == 1
+    against = audit(scoring, -(scores**3), len(scores) + 1)
+    assert against.units.tolist() == list(range(len(scores)))
+    assert against.spearman == pytest.approx(-1, abs=1e-3)  # rounding ranks what is 0
+    assert against.sign_agreement == 0
