@@ -20,7 +20,7 @@ from mitool.pairs import PromptPairs
 from mitool.planted import NAMES, plant
 from mitool.settings import Ablation, MetricName
 from tests.analysis.circuits.benches import bench_of, scoring_of
-from tests.analysis.interventions.models import GROUPED, pairs, pretrained, toy
+from tests.analysis.interventions.models import pairs, pretrained, toy
 from tests.analysis.interventions.twin import Twin
 
 pytestmark = pytest.mark.usefixtures("exact_norms")
@@ -30,7 +30,7 @@ EXACT = {"rtol": 0.0, "atol": 1e-10}
 KINDS: dict[str, Any] = {
     "toy": lambda: toy(),
     "GPTNeoX": lambda: pretrained("GPTNeoX", num_attention_heads=2),
-    "Llama": lambda: pretrained("Llama", **GROUPED),
+    "Llama": lambda: pretrained("Llama", num_attention_heads=2, num_key_value_heads=1),
 }
 
 

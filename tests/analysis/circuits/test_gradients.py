@@ -168,18 +168,19 @@ def test_on_a_linear_model_every_method_is_exact_patching_at_every_level(
                 torch.testing.assert_close(found, exact, **EXACT, msg=f"{method.name} {level}")
 
 
-@pytest.mark.parametrize("memory", [2**24, 1])
-def test_columns_of_several_positions_in_pairs_of_several_lengths(memory: int) -> None:
+@pytest.mark.parametrize(("memory", "ablation"), [(2**24, "mean-positional"), (1, "patch")])
+def test_columns_of_several_positions_in_pairs_of_several_lengths(
+    memory: int, ablation: Ablation
+) -> None:
     """A column's score is the sum of its positions', whatever they are in each length."""
-    for ablation in ("patch", "mean-positional"):
-        given = of_two_lengths()
-        bench = bench_of_groups(linear(), given, ablation, by_position=True, memory=memory)
-        widths = [stop - start for c in bench.material.columns for start, stop in c.spans]
-        assert max(widths) > 1
-        scoring = scoring_of(bench)
-        exact = METHODS["exact"].score(scoring)
-        torch.testing.assert_close(METHODS["eap"].score(scoring), exact, **EXACT)
-        assert exact.abs().max() > 0.02
+    given = of_two_lengths()
+    bench = bench_of_groups(linear(), given, ablation, by_position=True, memory=memory)
+    widths = [stop - start for c in bench.material.columns for start, stop in c.spans]
+    assert max(widths) > 1
+    scoring = scoring_of(bench)
+    exact = METHODS["exact"].score(scoring)
+    torch.testing.assert_close(METHODS["eap"].score(scoring), exact, **EXACT)
+    assert exact.abs().max() > 0.02
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -71,10 +71,11 @@ def test_values_of_units_go_to_their_places_and_back(level: str, graph: str) -> 
     assert torch.equal(units.listed(units.placed(values)), values)
     assert units.placed(values).count_nonzero() == len(units)
     if of == "edge":
+        placed = units.placed(values)
         for name, value in zip(units.names, values, strict=True):
             edge, _, column = name.partition("@")
             (found,) = units.table.graph.matching([edge], "edge")
-            place = units.placed(values)[
+            place = placed[
                 units.table.row(found.target, found.letter), units.table.writers.index(found.source)
             ]
             assert place[int(column[1:] or 0) if column else 0] == value

@@ -104,7 +104,7 @@ def test_each_edge_alone_is_away_and_each_alone_is_left(kind: str) -> None:
     """Side by side, so that variants first differ in every layer."""
     decoder, base, source = both(KINDS[kind](), given(1))
     runs = EdgeRuns(decoder, base, source, (5,))
-    edges = runs.table.edges[::-4]  # into the logits first, so that the first goes on from last
+    edges = runs.table.edges[::-8]  # into the logits first, so that the first goes on from last
     alone = torch.stack([runs.table.mask([edge]) for edge in edges])[..., None]
     twin, changed = Twin(decoder, base, source, (5,)), 0
     for kept in (Kept(~alone), Kept(alone)):
