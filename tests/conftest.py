@@ -3,6 +3,14 @@
 from jaxtyping import install_import_hook
 
 install_import_hook(
-    ["mitool.models", "mitool.training", "mitool.planted", "mitool.analysis.interventions"],
+    [
+        "mitool.models",
+        "mitool.training",
+        "mitool.planted",
+        "mitool.analysis.interventions",
+        "mitool.analysis.circuits",
+        "mitool.analysis.patching",
+        "mitool.analysis.statistics",
+    ],
     "beartype.beartype",
 )

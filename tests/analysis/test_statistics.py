@@ -1,6 +1,7 @@
 """Intervals and p-values against scipy, and against what they must come to."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -8,7 +9,14 @@ import torch
 from scipy import stats
 
 from mitool.analysis import statistics
-from mitool.analysis.statistics import bootstrap_ratio, largest_by_chance
+from mitool.analysis.statistics import (
+    auroc,
+    bootstrap_ratio,
+    largest_by_chance,
+    pearson,
+    ranks,
+    spearman,
+)
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -91,3 +99,30 @@ def test_of_one_site_it_is_scipys_permutation_test() -> None:
 def test_where_nothing_matters_small_values_are_as_rare_as_they_say() -> None:
     found = [largest_by_chance(drawn(20, 12, seed=t), 400, generator()) for t in range(200)]
     assert 0.01 < np.mean(np.array(found) <= 0.05) < 0.10
+
+
+def with_ties(seed: int) -> torch.Tensor:
+    return (2 * drawn(40, seed=seed)).round()
+
+
+def test_correlations_and_ranks_are_scipys() -> None:
+    for x, y in ((drawn(30), drawn(30, seed=1)), (with_ties(0), with_ties(1) + with_ties(0))):
+        assert pearson(x, y) == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-14)
+        assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-14)
+        np.testing.assert_array_equal(ranks(x).numpy(), stats.rankdata(x.numpy()))
+        assert spearman(x, -x.exp()) == pytest.approx(-1, abs=1e-14)
+    assert len(with_ties(0).unique()) < 15
+    assert math.isnan(pearson(torch.ones(3), torch.arange(3.0)))
+
+
+def test_auroc_is_the_mann_whitney_statistic() -> None:
+    for scores in (drawn(40), with_ties(0), with_ties(1)):
+        for is_true in (drawn(40, seed=2) > 0.8, drawn(40, seed=2) < 1.5):
+            u = stats.mannwhitneyu(scores[is_true], scores[~is_true]).statistic
+            expected = u / (is_true.sum() * (~is_true).sum()).item()
+            assert auroc(scores, is_true) == pytest.approx(expected, abs=1e-14)
+    half = torch.tensor([True, False])
+    assert auroc(torch.tensor([3.0, 1.0]), half) == 1
+    assert auroc(torch.tensor([1.0, 3.0]), half) == 0
+    assert auroc(torch.tensor([2.0, 2.0]), half) == 0.5
+    assert math.isnan(auroc(torch.ones(2), torch.ones(2).bool()))
