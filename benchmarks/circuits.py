@@ -25,9 +25,9 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from benchmarks.patching import random_gpt2, random_pairs
 from mitool.analysis.circuits.bench import Bench
-from mitool.analysis.circuits.evaluate import outcomes
 from mitool.analysis.circuits.methods import METHODS
 from mitool.analysis.circuits.methods.scoring import Scoring
+from mitool.analysis.circuits.outcomes import outcomes
 from mitool.analysis.circuits.select import first, ranked, sizes_of
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.batches import Budget

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mitool.analysis.circuits.bench import Bench
 from mitool.analysis.circuits.circuit import Circuit
-from mitool.analysis.circuits.evaluate import Outcomes, all_and_none, outcomes
 from mitool.analysis.circuits.faithfulness import Curve, Ends
+from mitool.analysis.circuits.outcomes import Outcomes, all_and_none, outcomes
 from mitool.analysis.circuits.select import FRACTIONS, first, ranked, sizes_of
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.edges import Kept

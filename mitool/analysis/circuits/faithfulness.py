@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from mitool.analysis.circuits.evaluate import Outcomes
+from mitool.analysis.circuits.outcomes import Outcomes
 from mitool.analysis.statistics import bootstrap_ratio
 
 ZERO = 1e-5

@@ -7,11 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mitool.analysis.circuits.bench import Bench
-from mitool.analysis.circuits.evaluate import all_and_none, outcomes
 from mitool.analysis.circuits.faithfulness import Ends
 from mitool.analysis.circuits.methods import Method
 from mitool.analysis.circuits.methods.acdc import threshold_of
 from mitool.analysis.circuits.methods.scoring import Scoring
+from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.circuits.select import first, ladder, ranked
 from mitool.analysis.circuits.units import Units
 from mitool.errors import InputError

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from mitool.analysis.circuits.evaluate import all_and_none, outcomes
 from mitool.analysis.circuits.faithfulness import Ends
 from mitool.analysis.circuits.methods import METHODS
 from mitool.analysis.circuits.methods.acdc import DEFAULT_SHARE, acdc, threshold_of
 from mitool.analysis.circuits.methods.scoring import Scoring
+from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.statistics import auroc
 from mitool.models.bridge import to_bridge
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights

@@ -7,10 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mitool.analysis.circuits import evaluate
 from mitool.analysis.circuits.bench import Bench, divided
-from mitool.analysis.circuits.evaluate import all_and_none, outcomes
 from mitool.analysis.circuits.faithfulness import Curve, Ends
+from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.circuits.select import FRACTIONS
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.chunk import Chunk
@@ -86,13 +85,13 @@ def test_the_measures_are_torchs_of_the_slow_twins_logits(level: Level) -> None:
 def test_variants_that_are_the_same_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = bench_of(toy(), pairs())
     units, ran = scoring_of(bench).units, list[int]()
-    judged = evaluate._judged
+    judged = of_outcomes._judged
 
     def counted(chunk: Chunk, kept: Kept, batch: slice) -> Tensor:
         ran.append(len(kept[batch]))
         return judged(chunk, kept, batch)
 
-    monkeypatch.setattr(evaluate, "_judged", counted)
+    monkeypatch.setattr(of_outcomes, "_judged", counted)
     kept = units.kept(chosen_of(units))
     told: list[int] = []
     outcomes(bench, kept, told.append)

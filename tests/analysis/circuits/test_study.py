@@ -9,8 +9,8 @@ import torch
 
 from mitool import planted, rundir
 from mitool.analysis.circuits import CircuitFiles, CircuitResult, analyze_circuit, prepare_circuit
-from mitool.analysis.circuits.evaluate import all_and_none, outcomes
 from mitool.analysis.circuits.methods.scoring import Scoring
+from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.circuits.select import first, ranked
 from mitool.device import exact
 from mitool.errors import InputError, UsageError

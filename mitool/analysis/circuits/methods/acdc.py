@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mitool.analysis.circuits.evaluate import outcomes
 from mitool.analysis.circuits.methods.scoring import Scoring
+from mitool.analysis.circuits.outcomes import outcomes
 from mitool.analysis.interventions.edges import Kept
 
 DEFAULT_SHARE = 0.01
