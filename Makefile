@@ -45,9 +45,11 @@ check: $(VENV)/.installed ## Run the linter, the formatter's check, the type che
 	$(BIN)/lint-imports
 
 bench: install ## Time a training step beside TransformerLens and the bare matrix products; and analyses
-	$(BIN)/python benchmarks/train_step.py
-	$(BIN)/python benchmarks/fourier.py
-	$(BIN)/python benchmarks/patching.py
+	$(BIN)/python -m benchmarks.train_step
+	$(BIN)/python -m benchmarks.fourier
+	$(BIN)/python -m benchmarks.patching
+	$(BIN)/python -m benchmarks.circuits
+	$(BIN)/python -m benchmarks.planted
 
 clean: ## Remove what was built, but no run
 	rm -rf $(VENV) $(VENV)-tool build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -4,20 +4,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+ROOT = Path(__file__).parents[1]
 
 
-def measured(script: str, *options: str) -> dict[str, Any]:
+def measured(name: str, *options: str) -> dict[str, Any]:
     """What a benchmark reports, on a size that takes no time."""
-    command = [sys.executable, str(BENCHMARKS / script), *options, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", f"benchmarks.{name}", *options, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 
 
 def test_the_training_benchmark_runs_and_reports_its_ratios() -> None:
-    report = measured("train_step.py", "--p", "7", "--rounds", "1")
+    report = measured("train_step", "--p", "7", "--rounds", "1")
     for name in ("ratio_to_transformer_lens", "ratio_to_floor", "ratio_to_own_products"):
         assert report[name] > 0
     ratio = report["transformer_lens_ms"] / report["mitool_ms"]
@@ -25,16 +25,33 @@ def test_the_training_benchmark_runs_and_reports_its_ratios() -> None:
 
 
 def test_the_fourier_benchmark_runs_and_measures_each_case() -> None:
-    report = measured("fourier.py", "--p", "7", "--checkpoints", "2")
+    report = measured("fourier", "--p", "7", "--checkpoints", "2")
     for case in ("page", "page_and_images", "all_checkpoints"):
         assert report[f"{case}_s"] > 0
         assert report[f"{case}_peak_mib"] > 0
 
 
 def test_the_patching_benchmark_runs_and_both_sweeps_agree() -> None:
-    report = measured("patching.py", "--small", "--pairs", "3", "--tokens", "4")
+    report = measured("patching", "--small", "--pairs", "3", "--tokens", "4")
     assert report["sites"] == 2 * 2 * 4
     assert report["largest_difference"] < 1e-5
     ratio = report["transformer_lens_s"] / report["mitool_s"]
     assert report["ratio_to_transformer_lens"] == ratio
     assert report["ratio_to_floor"] > 0
+
+
+def test_the_circuits_benchmark_runs_and_reports_its_ratios() -> None:
+    report = measured("circuits", "--small", "--pairs", "3", "--tokens", "4", "--repeats", "1")
+    assert report["edges"] == report["exact_edges"] == 46
+    for name in ("eap", "eap-ig"):
+        assert report[f"{name}_ratio_to_floor"] == report[f"{name}_s"] / report[f"{name}_floor_s"]
+    assert report["exact_speedup"] == report["full_passes_s"] / report["exact_s"]
+    assert report["together_to_apart"] == report["ten_sizes_s"] / report["ten_apart_s"]
+
+
+def test_methods_are_scored_on_planted_circuits() -> None:
+    methods = ("eap", "eap-ig", "exact", "random")
+    report = measured("planted", "--models", "and", "--methods", *methods)["and"]
+    assert report["eap-ig"] == report["exact"] == 1
+    assert report["eap"] < 0.95  # its steps are flat at the clean input
+    assert 0.1 < report["random"] < 0.9

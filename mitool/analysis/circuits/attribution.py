@@ -51,15 +51,15 @@ def contracted(
     writers: slice = EVERY,
 ) -> Float[Tensor, " *place"]:
     """The sum over pairs of the scores of some writers' units, placed as ``units.exists`` is."""
-    differences = -chunk.edge_runs.differences[writers]
-    exists = units.table.exists[:, writers].to(differences)
+    losses = chunk.edge_runs.differences[writers]  # what comes in less what goes
+    exists = -units.table.exists[:, writers].to(losses)
     if units.level == "neuron":
-        behind = (exists.T @ gradients.flatten(1)).view_as(differences)
-        return (behind * differences).sum(dim=(1, 2))
+        behind = (exists.T @ gradients.flatten(1)).view_as(losses)
+        return (behind * losses).sum(dim=(1, 2))
     if not units.columns:
-        of_edges = (gradients.flatten(1) @ differences.flatten(1).T) * exists
+        of_edges = (gradients.flatten(1) @ losses.flatten(1).T) * exists
         return of_edges.sum(dim=0) if units.level == "node" else of_edges[..., None]
-    by_position = torch.einsum("rbtd,wbtd->rwt", gradients, differences) * exists[..., None]
+    by_position = torch.einsum("rbtd,wbtd->rwt", gradients, losses) * exists[..., None]
     assert chunk.column_of is not None, "edges are told apart by columns on such a bench"
     found = by_position.new_zeros(*exists.shape, len(units.columns))
     return found.index_add_(2, chunk.column_of.to(found.device), by_position)

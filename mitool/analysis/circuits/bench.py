@@ -14,7 +14,7 @@ from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.interventions.sources import Sources
-from mitool.analysis.interventions.table import EdgeTable
+from mitool.analysis.interventions.table import EdgeTable, table_of
 from mitool.device import generator
 from mitool.pairs import PromptPairs
 from mitool.settings import Ablation
@@ -39,7 +39,7 @@ class Bench:
 
     @cached_property
     def table(self) -> EdgeTable:
-        return EdgeTable(Graph.of(self.material.decoder))
+        return table_of(Graph.of(self.material.decoder))
 
     @cached_property
     def sources(self) -> Sources:
@@ -96,7 +96,7 @@ class Bench:
             columns = columns_at(material.columns, group, n_positions) if self.by_position else None
             for start in range(0, len(own), size):
                 part = own[start : start + size]
-                clean, corrupted = material.run(part, "clean"), material.run(part, "corrupted")
+                clean, corrupted = material.runs(part)
                 judged = Judged(part.to(material.decoder.device), material.metric, clean.logits)
                 source = self.sources.of(corrupted, group)
                 yield Chunk(

@@ -94,12 +94,22 @@ class Decoder:
         return self.n_heads // self.n_kv_heads
 
     @torch.no_grad()
-    def read(self, tokens: Int[Tensor, "example pos"], positions: tuple[int, ...]) -> Read:
+    def read(
+        self,
+        tokens: Int[Tensor, "example pos"],
+        positions: tuple[int, ...],
+        like: Read | None = None,
+    ) -> Read:
         """Run the bridge on tokens.
 
         Args:
             positions: where logits are kept.
+            like: what was read of other tokens in as many positions, which turn alike; the bridge's
+                logits are then left out.
         """
+        if like is not None:
+            resid_pre = self._bridge(tokens, stop_at_layer=0).to(self._home)
+            return Read(resid_pre, like.rotations, like.logits[:0])
         turning = [hook for layer in range(self.n_layers) for hook in _turning(layer)]
         logits, cache = self._bridge.run_with_cache(
             tokens[:COMPARED], names_filter=lambda name: name in turning
@@ -174,6 +184,8 @@ class Decoder:
             raise InputError(
                 "the model's outputs are expected to be finite, found NaN or infinite ones"
             )
+        if not len(read.logits):
+            return
         error = (found[: len(read.logits)] - read.logits).abs().max().item()
         largest = read.logits.abs().max().item()
         if not error <= TOLERANCE * max(largest, 1.0):

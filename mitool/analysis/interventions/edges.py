@@ -12,7 +12,7 @@ from mitool.analysis.interventions.decoder import Decoder, Letter
 from mitool.analysis.interventions.graph import Edge, Graph, Node
 from mitool.analysis.interventions.layer import Projection
 from mitool.analysis.interventions.run import Run
-from mitool.analysis.interventions.table import EdgeTable
+from mitool.analysis.interventions.table import table_of
 
 
 def written(decoder: Decoder, run: Run, node: Node) -> Float[Tensor, "pair pos d_model"]:
@@ -96,7 +96,7 @@ class EdgeRuns:
     ) -> None:
         self.decoder, self.base, self.source, self.positions = decoder, base, source, positions
         self.column_of = torch.zeros(base.n_positions).long() if column_of is None else column_of
-        self.table = EdgeTable(Graph.of(decoder))
+        self.table = table_of(Graph.of(decoder))
 
     @cached_property
     def source_written(self) -> Float[Tensor, "writer pair pos d_model"]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import Column, columns_of
@@ -27,8 +26,6 @@ GivenPairs = Path | Sequence[PairTexts] | None
 """A file of pairs (``mitool.pair_files.read_pairs``), such pairs themselves, as also
 ``mitool.pair_prompts.generated_pairs`` makes them, or none.
 """
-
-Side = Literal["clean", "corrupted"]
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,14 @@ class Material:
             for start in range(0, len(pairs), size):
                 yield group, pairs[start : start + size]
 
-    def run(self, pairs: PromptPairs, side: Side) -> Run:
-        """The run over one side of pairs."""
-        tokens = getattr(pairs, side).to(self.decoder.device)
-        return run(self.decoder, tokens, pairs.answer_positions)
+    def clean(self, pairs: PromptPairs) -> Run:
+        """The run over the clean inputs."""
+        return run(self.decoder, pairs.clean.to(self.decoder.device), pairs.answer_positions)
+
+    def runs(self, pairs: PromptPairs) -> tuple[Run, Run]:
+        """The runs over the clean and the corrupted inputs."""
+        clean, tokens = self.clean(pairs), pairs.corrupted.to(self.decoder.device)
+        return clean, run(self.decoder, tokens, pairs.answer_positions, like=clean)
 
 
 def material_of(

@@ -65,16 +65,22 @@ class Run:
 
 
 @torch.no_grad()
-def run(decoder: Decoder, tokens: Int[Tensor, "pair pos"], positions: tuple[int, ...]) -> Run:
+def run(
+    decoder: Decoder,
+    tokens: Int[Tensor, "pair pos"],
+    positions: tuple[int, ...],
+    like: Run | None = None,
+) -> Run:
     """Run a model and keep everything.
 
     Args:
         positions: where logits are kept.
+        like: a run over other tokens in as many positions, held against the bridge's already.
 
     Raises:
         InputError: the model is not the sum of its parts, or its outputs are not finite.
     """
-    read = decoder.read(tokens, positions)
+    read = decoder.read(tokens, positions, None if like is None else like.read)
     x, layers = read.resid_pre, []
     for layer in range(decoder.n_layers):
         layers.append(_layer_run(decoder, layer, x, read))

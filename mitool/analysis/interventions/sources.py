@@ -22,7 +22,7 @@ class Sources:
         self._columns = _columns(material, ablation)
         if self._columns:
             chunks = material.chunks(budget)
-            runs = ((material.run(pairs, "clean"), group) for group, pairs in chunks)
+            runs = ((material.clean(pairs), group) for group, pairs in chunks)
             self._means = means_of(runs, self._columns)
 
     def of(self, other: Run, group: int) -> Run:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from jaxtyping import Bool, Shaped
@@ -12,6 +12,12 @@ from mitool.analysis.interventions.decoder import Letter
 from mitool.analysis.interventions.graph import LETTERS, Edge, Graph, Node
 
 Reader = tuple[Node, Letter | None]
+
+
+@cache
+def table_of(graph: Graph) -> "EdgeTable":
+    """The table of a graph, made once."""
+    return EdgeTable(graph)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def measure(
     measured = Measured(*torch.empty(3, n, dtype=torch.float64))
     sources = Sources(material, plan.ablation, budget)
     for group, pairs in material.chunks(budget):
-        clean, corrupted = material.run(pairs, "clean"), material.run(pairs, "corrupted")
+        clean, corrupted = material.runs(pairs)
         judged = Judged(pairs.to(material.decoder.device), material.metric, clean.logits)
         measured.clean[pairs.index] = judged(clean.logits[None])[0]
         measured.corrupted[pairs.index] = judged(corrupted.logits[None])[0]

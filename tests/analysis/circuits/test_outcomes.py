@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mitool.analysis.circuits import outcomes as of_outcomes
 from mitool.analysis.circuits.bench import Bench, divided
 from mitool.analysis.circuits.faithfulness import Curve, Ends
 from mitool.analysis.circuits.outcomes import all_and_none, outcomes
