@@ -49,6 +49,7 @@ PRINTED = {
         "torch.Size([3])",
         "torch.Size([1, 4])",
         "torch.Size([3, 256])",
+        "torch.Size([14, 6, 1])",
     ],
 }
 """What the snippet with this in it prints."""
