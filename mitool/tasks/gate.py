@@ -9,15 +9,15 @@ from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks.base import Examples, Split, Task, change_one
+from mitool.tasks.operation import Operation
 
 if TYPE_CHECKING:
     from jaxtyping import Int
-    from torch import Generator, Tensor
+    from torch import Tensor
 
 
 @dataclass(frozen=True, config=FROZEN)
-class Gate(Task):
+class Gate(Operation):
     """``[x, y, =]`` with x op y, taken bit by bit, read at ``=`` (the last token).
 
     The numbers are the words of so many bits, 0 to 2^bits - 1; ``xor`` is addition in the group
@@ -44,56 +44,9 @@ class Gate(Task):
 
     @property
     def n_values(self) -> int:
-        """How many numbers there are."""
         return 2**self.bits
 
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        return (*map(str, range(self.n_values)), "=")
-
-    @property
-    def d_vocab_out(self) -> int:
-        return self.n_values
-
-    @property
-    def n_ctx(self) -> int:
-        return 3
-
-    @property
-    def operand_positions(self) -> tuple[int, ...]:
-        return (0, 1)
-
-    @property
-    def n_examples(self) -> int:
-        return self.n_values**2
-
-    @property
-    def grid_shape(self) -> tuple[int, int]:
-        return (self.n_values, self.n_values)
-
-    def examples(self) -> Examples:
-        import torch
-
-        values = torch.arange(self.n_values)
-        return self.of_operands(torch.cartesian_prod(values, values))
-
-    def sample(self, n: int, generator: Generator) -> Examples:
-        import torch
-
-        return self.of_operands(torch.randint(self.n_values, (n, 2), generator=generator))
-
-    def corrupt(self, clean: Examples, generator: Generator) -> Examples:
-        """The pair with one of the numbers changed."""
-        return self.of_operands(change_one(clean.tokens[:, :2], self.n_values, generator))
-
-    def split(self, seed: int) -> Split:
-        return Split(self.frac_train, seed)
-
-    def of_operands(self, operands: Int[Tensor, "example 2"]) -> Examples:
-        """The examples of given numbers."""
-        import torch
-
-        x, y = operands.unbind(dim=-1)
-        answers = {"and": x & y, "or": x | y, "xor": x ^ y}[self.op]
-        equals = torch.full_like(x, self.n_values)
-        return Examples(torch.stack([x, y, equals], dim=-1), answers[:, None])
+    def result(
+        self, a: Int[Tensor, " example"], b: Int[Tensor, " example"]
+    ) -> Int[Tensor, " example"]:
+        return {"and": a & b, "or": a | b, "xor": a ^ b}[self.op]

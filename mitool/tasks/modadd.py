@@ -9,17 +9,17 @@ from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks.base import Examples, Split, Task, change_one
+from mitool.tasks.operation import Operation
 
 if TYPE_CHECKING:
     from jaxtyping import Int
-    from torch import Generator, Tensor
+    from torch import Tensor
 
 SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "square-sum": "^2+^2"}
 
 
 @dataclass(frozen=True, config=FROZEN)
-class ModAdd(Task):
+class ModAdd(Operation):
     """``[a, b, =]`` with the answer, a op b modulo p, read at ``=`` (token p)."""
 
     p: Annotated[int, Field(ge=2, le=65536, description="Modulus")] = 113
@@ -43,56 +43,16 @@ class ModAdd(Task):
     )
 
     @property
-    def vocabulary(self) -> tuple[str, ...]:
-        return (*map(str, range(self.p)), "=")
-
-    @property
-    def d_vocab_out(self) -> int:
+    def n_values(self) -> int:
         return self.p
 
-    @property
-    def n_ctx(self) -> int:
-        return 3
-
-    @property
-    def operand_positions(self) -> tuple[int, ...]:
-        return (0, 1)
-
-    @property
-    def n_examples(self) -> int:
-        return self.p**2
-
-    @property
-    def grid_shape(self) -> tuple[int, int]:
-        return (self.p, self.p)
-
-    def examples(self) -> Examples:
-        import torch
-
-        values = torch.arange(self.p)
-        return self._examples(torch.cartesian_prod(values, values))
-
-    def sample(self, n: int, generator: Generator) -> Examples:
-        import torch
-
-        return self._examples(torch.randint(self.p, (n, 2), generator=generator))
-
-    def corrupt(self, clean: Examples, generator: Generator) -> Examples:
-        """The pair with one operand changed."""
-        return self._examples(change_one(clean.tokens[:, :2], self.p, generator))
-
-    def split(self, seed: int) -> Split:
-        return Split(self.frac_train, seed)
-
-    def _examples(self, operands: Int[Tensor, "example 2"]) -> Examples:
-        import torch
-
-        a, b = operands.unbind(dim=-1)
-        answers = {
+    def result(
+        self, a: Int[Tensor, " example"], b: Int[Tensor, " example"]
+    ) -> Int[Tensor, " example"]:
+        results = {
             "add": a + b,
             "subtract": a - b,
             "multiply": a * b,
             "square-sum": a**2 + b**2,
-        }[self.op]
-        equals = torch.full_like(a, self.p)
-        return Examples(torch.stack([a, b, equals], dim=-1), (answers % self.p)[:, None])
+        }
+        return results[self.op] % self.p
