@@ -49,6 +49,29 @@ class AttentionSettings:
     ] = 6
 
 
+ChosenMetric = Annotated[
+    MetricName | None,
+    Field(description="Measure of the answer; left out: the task's own, or logit-diff"),
+]
+NumberOfPairs = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=1_000_000,
+        description="Pairs: the first of a file, or drawn from the task; left out: all, or 256",
+    ),
+]
+Memory = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="MiB of activations at a time; left out: 512, or a quarter of "
+        "what is free if that is less",
+    ),
+]
+"""What all interventions share."""
+
+
 @dataclass(frozen=True, kw_only=True, config=FROZEN)
 class PatchSettings:
     """What is patched from where, and what it is judged by."""
@@ -64,10 +87,7 @@ class PatchSettings:
         Ablation,
         Field(description="What is put in: the other run's activation, zeros, or means over pairs"),
     ] = "patch"
-    metric: Annotated[
-        MetricName | None,
-        Field(description="Measure of the answer; left out: the task's own, or logit-diff"),
-    ] = None
+    metric: ChosenMetric = None
     between: Annotated[
         Between,
         Field(
@@ -78,25 +98,11 @@ class PatchSettings:
     by_position: Annotated[
         bool, Field(description="Patch heads at each position too, not only at all at once")
     ] = False
-    n_pairs: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            le=1_000_000,
-            description="Pairs: the first of a file, or drawn from the task; left out: all, or 256",
-        ),
-    ] = None
+    n_pairs: NumberOfPairs = None
     resamples: Annotated[
         int, Field(ge=100, le=1_000_000, description="Bootstrap resamples, and permutations")
     ] = 5_000
-    memory: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            description="MiB that variants side by side may take; left out: 512, or a quarter of "
-            "what is free if that is less",
-        ),
-    ] = None
+    memory: Memory = None
 
 
 SIZES = ("edges", "threshold", "fraction")
@@ -164,18 +170,8 @@ class CircuitSettings:
         float,
         Field(gt=0, le=1, description="Faithfulness to reach where no size is given, where found"),
     ] = 0.9
-    metric: Annotated[
-        MetricName | None,
-        Field(description="Measure of the answer; left out: the task's own, or logit-diff"),
-    ] = None
-    n_pairs: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            le=1_000_000,
-            description="Pairs: the first of a file, or drawn from the task; left out: all, or 256",
-        ),
-    ] = None
+    metric: ChosenMetric = None
+    n_pairs: NumberOfPairs = None
     holdout: Annotated[
         float, Field(ge=0, lt=1, description="Share of the pairs kept for testing alone; 0: none")
     ] = 0.0
@@ -196,14 +192,7 @@ class CircuitSettings:
     resamples: Annotated[int, Field(ge=100, le=1_000_000, description="Bootstrap resamples")] = (
         5_000
     )
-    memory: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            description="MiB that variants side by side may take; left out: 512, or a quarter of "
-            "what is free if that is less",
-        ),
-    ] = None
+    memory: Memory = None
 
     @model_validator(mode="after")
     def _check_size(self) -> "CircuitSettings":
