@@ -13,6 +13,7 @@ from mitool.analysis.circuits.circuit import Circuit
 from mitool.analysis.circuits.faithfulness import Curve, Ends
 from mitool.analysis.circuits.outcomes import Outcomes, all_and_none, outcomes
 from mitool.analysis.circuits.select import FRACTIONS, first, ranked, sizes_of
+from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.edges import Kept
 from mitool.device import generator
@@ -82,12 +83,12 @@ def evaluate(
     found: Chosen,
     settings: CircuitSettings,
     seed: int,
-    done: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> Evaluation:
     """Test a circuit on the pairs of a bench.
 
     Args:
-        done: told of the runs done, one for each variant of each pair, and of all.
+        progress: told of the runs done, one for each variant of each pair.
     """
     units, n = found.units, int(found.chosen.sum())
     tested = _tested(found.chosen, settings.minimality, seed)
@@ -100,7 +101,7 @@ def evaluate(
     }
     kept = Kept.joined([found.circuit.kept, *map(units.kept, sets.values())])
     n_ablations = len(ABLATIONS) - 1
-    tell = _Steps(done, (len(kept) + 3 * n_ablations) * len(bench))
+    tell = Steps(progress, "testing", (len(kept) + 3 * n_ablations) * len(bench))
     whole, at = outcomes(bench, kept, tell), 1
     parts = {}
     for name, rows in sets.items():
@@ -116,19 +117,6 @@ def evaluate(
         _curve(units, ends, parts) if found.scores is not None else None,
         _under_all(bench, found, Ablated(ends, alone.metric[0]), tell),
     )
-
-
-@dataclass
-class _Steps:
-    """Counts runs that are done."""
-
-    tell: Callable[[int, int], None]
-    total: int
-    count: int = 0
-
-    def __call__(self, n: int) -> None:
-        self.count += n
-        self.tell(min(self.count, self.total), self.total)
 
 
 def _under_all(

@@ -1,6 +1,5 @@
 """Finding a circuit: from scores to a choice of units."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float
@@ -13,15 +12,13 @@ from mitool.analysis.circuits.methods.acdc import threshold_of
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.circuits.select import first, ladder, ranked
+from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.units import Units
 from mitool.errors import InputError
 from mitool.settings import CircuitSettings
 
 AT_A_TIME = 8
 """Sizes that are tried together."""
-
-Progress = Callable[[str, int, int], None]
-"""Told of what is done, how much of it, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,8 @@ def ends_of(bench: Bench, units: Units) -> Ends:
 
 def score(scoring: Scoring, method: Method, progress: Progress) -> Float[Tensor, " unit"]:
     """The scores of all units by a method."""
-    total, count = method.n_steps(scoring), 0
-
-    def done(n: int) -> None:
-        nonlocal count
-        count += n
-        progress("scoring", min(count, total), total)
-
-    return method.score(scoring.telling(done))
+    steps = Steps(progress, "scoring", method.n_steps(scoring))
+    return method.score(scoring.telling(steps))
 
 
 def select(
