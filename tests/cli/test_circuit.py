@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import Gemma2Config, Gemma2ForCausalLM
+import torch
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+)
 
 from mitool import checkpoint, planted
 from mitool.analysis.circuits import analyze_circuit
@@ -13,6 +20,7 @@ from mitool.settings import CircuitSettings
 from mitool.subject import load
 from tests.analysis.attention.models import tiny_llama
 from tests.cli.conftest import Invoke
+from tests.word_tokenizers import byte_level
 
 QUICK = ("--format", "html", "--resamples", "100", "--random-circuits", "3", "--quiet")
 SEARCH = ("analyze", "circuit", "xor", "--pairs", "xor/pairs.csv", *QUICK)
@@ -143,3 +151,19 @@ def test_a_model_whose_blocks_norm_what_they_write_is_refused(invoke: Invoke) ->
     assert done.exit_code == 3
     assert "found a norm behind it" in done.stderr
     assert done.stdout == ""
+
+
+def test_pairs_are_made_for_a_pretrained_model(invoke: Invoke) -> None:
+    tokenizer = byte_level()
+    torch.manual_seed(0)
+    sizes = {"n_positions": 32, "n_embd": 8, "n_layer": 1, "n_head": 2, "initializer_range": 0.5}
+    GPT2LMHeadModel(GPT2Config(vocab_size=tokenizer.get_vocab_size(), **sizes)).save_pretrained("g")
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained("g")
+    for task, unit in (("greater-than", "P(later) - P(not later)"), ("ioi", "logit difference")):
+        command = ["g", "--task", task, "--n-pairs", "12", "--format", "html", "--json", "--quiet"]
+        claims = claims_of(invoke("analyze", "circuit", *command, "-o", task))
+        assert (claims["n_pairs"], claims["metric"]) == (12, unit)
+        assert claims["n_edges_total"] == 13  # 6 into the heads, 3 into the MLP, 4 into the logits
+        document = json.loads(Path(task, "result.json").read_text())
+        assert document["config"]["read"] == f"pairs of {task}"
+        assert claims_of(invoke("patch", *command, "-o", f"{task}-patched"))["metric"] == unit

@@ -6,6 +6,7 @@ from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.patching.effects import largest
 from mitool.report.circuits.bars import Bar, unit_bars
 from mitool.report.circuits.summary import of_scores, unit_name
+from mitool.report.columns import spans_of
 from mitool.report.figures import BLUE, VERMILLION, Figure, label
 from mitool.report.grid import Grid, draw_grid
 
@@ -47,7 +48,7 @@ def _bars(result: CircuitResult) -> Figure:
         "scores",
         f"The largest scores of {names}" if n < len(scores) else f"Scores of {names}",
         f"{of_scores(result, f'the {unit_name(result)}')}. {these}; pale: not in the circuit. "
-        f"{_scored_on(result)}",
+        f"{_scored_on(result)}{spans_of(result.found.units.columns)}",
         unit_bars(bars, f"score ({result.unit})"),
     )
 

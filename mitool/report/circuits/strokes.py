@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from mitool.analysis.circuits import CircuitResult
 from mitool.report.circuits.lines import Line
 from mitool.report.circuits.routes import Way
+from mitool.report.columns import spans_of
 from mitool.report.figures import BLUE, GREY, VERMILLION
 
 SHARES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.0)
@@ -117,7 +118,10 @@ def strokes_caption(result: CircuitResult, lines: Sequence[Line]) -> str:
         f"{shares} of the largest, or less."
     )
     if units.columns:
-        text += " An edge is drawn once, by the sum over the positions at which it is in."
+        text += (
+            " An edge is drawn once, by the sum over the positions at which it is in."
+            f"{spans_of(units.columns)}"
+        )
     return text
 
 

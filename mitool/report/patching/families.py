@@ -1,12 +1,10 @@
 """A heatmap for each family of sites that was swept."""
 
-from collections.abc import Sequence
-
 import torch
 
-from mitool.analysis.interventions.columns import Column
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.sites import BY_POSITION, Family
+from mitool.report.columns import spans_of
 from mitool.report.figures import Figure
 from mitool.report.grid import Grid, draw_grid
 from mitool.report.heatmaps import thinning
@@ -28,15 +26,6 @@ SITES = {
     "v": "Values of heads",
     "pattern": "Attention patterns of heads",
 }
-
-SPANS = {
-    "before": "{} is all before the first token that differs",
-    "d+": "{} counted from that token",
-    "middle": "{} what is left between, more in longer texts",
-    "rest": "{} all that follows",
-    "end": "{} counted back from the last token",
-}
-"""What the columns are that pairs of several lengths have, by how their names start."""
 
 
 def family_figures(result: PatchResult) -> list[Figure]:
@@ -110,14 +99,4 @@ def _positions(family: Family) -> str:
     if not family.columns:
         return ""
     named = " Positions are named by their tokens in the clean texts, the most frequent first."
-    return f"{named if any(c.tokens for c in family.columns) else ''}{_spans(family.columns)}"
-
-
-def _spans(columns: Sequence[Column]) -> str:
-    found = []
-    for start, meaning in SPANS.items():
-        names = [column.name for column in columns if column.name.startswith(start)]
-        if names:
-            ends = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
-            found.append(meaning.format(ends))
-    return f" Texts differ in length: {', '.join(found)}." if found else ""
+    return f"{named if any(c.tokens for c in family.columns) else ''}{spans_of(family.columns)}"
