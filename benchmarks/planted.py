@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from mitool.analysis.circuits.bench import Bench
+from mitool.analysis.circuits.finding import ends_of
 from mitool.analysis.circuits.methods import METHODS, Method
 from mitool.analysis.circuits.methods.scoring import Scoring
-from mitool.analysis.circuits.study import ends_of
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
