@@ -36,6 +36,12 @@ def bootstrap_ratio(
     return low, high
 
 
+def is_weak(values: Float[Tensor, " pair"]) -> bool:
+    """Whether a mean is within two standard errors of 0."""
+    n = len(values)
+    return n > 1 and bool(values.mean().abs() < 2 * values.std() / n**0.5)
+
+
 def largest_by_chance(
     differences: Float[Tensor, "site pair"], n_permutations: int, generator: Generator
 ) -> float:

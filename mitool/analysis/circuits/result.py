@@ -15,6 +15,7 @@ from mitool.analysis.circuits.files import StoredCircuit, as_json
 from mitool.analysis.circuits.methods import Method
 from mitool.analysis.circuits.truth import Agreement
 from mitool.analysis.circuits.units import Units
+from mitool.analysis.statistics import is_weak
 from mitool.device import generator
 from mitool.result import Claim, Result
 from mitool.settings import CircuitSettings
@@ -244,6 +245,11 @@ def _warnings(origin: Origin, tests: Evaluation, claims: Mapping[str, Claim]) ->
     found, n = [], len(origin.tested_on)
     if n < FEW:
         found.append(f"with {n} pair{'s' * (n > 1)} the interval of faithfulness says little")
+    if tests.ends.is_defined and is_weak(tests.ends.gap):
+        found.append(
+            "the metric differs little between the whole model and nothing of it: over other pairs "
+            "the difference, which faithfulness is a share of, might be 0"
+        )
     if origin.reached is not None and origin.reached < origin.settings.reach:
         found.append(
             f"no circuit reached a faithfulness of {origin.settings.reach:g} on the pairs that it "

@@ -22,6 +22,7 @@ from mitool.analysis.patching.effects import (
 )
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.study import Measured
+from mitool.analysis.statistics import is_weak
 from mitool.result import Claim, Result
 
 MOST = 20
@@ -199,12 +200,6 @@ def _of_number(n_pairs: int, config: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _is_weak(between: Tensor) -> bool:
-    """Whether the difference of the runs is within two standard errors of 0."""
-    n = len(between)
-    return n > 1 and bool(between.mean().abs() < 2 * between.std() / n**0.5)
-
-
 def _warnings(measured: Measured, effects: Mapping[str, Effects]) -> tuple[str, ...]:
     found = []
     between = difference(measured)
@@ -213,7 +208,7 @@ def _warnings(measured: Measured, effects: Mapping[str, Effects]) -> tuple[str, 
             "effects are undefined: the metric is the same on the clean and the corrupted inputs, "
             f"{measured.clean.mean().item():.4g} on both"
         )
-    elif _is_weak(between):
+    elif is_weak(between):
         found.append(
             "the metric differs little between the clean and the corrupted inputs: over other "
             "pairs the difference, which effects are shares of, might be 0"
