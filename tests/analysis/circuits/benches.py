@@ -15,6 +15,14 @@ from mitool.analysis.metrics import METRICS
 from mitool.pairs import PromptPairs
 from mitool.settings import Ablation, Level, MetricName
 
+LEVELS: dict[str, Level] = {
+    "edge": "edge",
+    "position": "edge",
+    "node": "node",
+    "neuron": "neuron",
+}
+"""What units are told apart by, and their level."""
+
 
 def bench_of(
     bridge: TransformerBridge,

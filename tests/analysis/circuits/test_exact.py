@@ -17,8 +17,8 @@ from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
 from mitool.pairs import PromptPairs
-from mitool.settings import Ablation, Level
-from tests.analysis.circuits.benches import bench_of, scoring_of
+from mitool.settings import Ablation
+from tests.analysis.circuits.benches import LEVELS, bench_of, scoring_of
 from tests.analysis.interventions.models import GROUPED, pairs, pretrained, toy
 from tests.analysis.interventions.twin import Twin, slow_logits
 
@@ -81,9 +81,9 @@ def bench_of_groups(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("level", ["edge", "position", "node", "neuron"])
+@pytest.mark.parametrize("level", LEVELS)
 def test_each_unit_alone(kind: str, level: str) -> None:
-    of: Level = "edge" if level == "position" else level  # type: ignore[assignment]
+    of = LEVELS[level]
     given = pairs(n=2, differ=(1, 3, 5) if level == "node" else (1, 3), answers=(3, 5))
     bench = bench_of(KINDS[kind](), given, by_position=level == "position")
     scoring = scoring_of(bench, of)
@@ -95,9 +95,9 @@ def test_each_unit_alone(kind: str, level: str) -> None:
     torch.testing.assert_close(exact_of(scoring, some), expected, **EXACT)
 
 
-@pytest.mark.parametrize("level", ["edge", "position", "node", "neuron"])
+@pytest.mark.parametrize("level", LEVELS)
 def test_batches_change_nothing_but_how_often_it_runs(level: str) -> None:
-    of: Level = "edge" if level == "position" else level  # type: ignore[assignment]
+    of = LEVELS[level]
     bridge, told = toy(n_heads=2), list[int]()
     found = []
     for memory in (2**24, 2**16, 1):

@@ -15,6 +15,7 @@ from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.errors import UsageError
 from mitool.settings import Level
+from tests.analysis.circuits.benches import LEVELS
 
 D_MODEL = 5
 COLUMNS = tuple(Column(f"p{i}", "", ((i, i + 1),)) for i in range(3))
@@ -61,10 +62,10 @@ def test_edges_of_a_small_graph_by_hand() -> None:
 
 
 @pytest.mark.parametrize("graph", GRAPHS)
-@pytest.mark.parametrize("level", ["edge", "position", "node", "neuron"])
+@pytest.mark.parametrize("level", LEVELS)
 def test_values_of_units_go_to_their_places_and_back(level: str, graph: str) -> None:
     columns = COLUMNS if level == "position" else ()
-    of: Level = "edge" if level == "position" else level  # type: ignore[assignment]
+    of = LEVELS[level]
     units = units_of(of, graph, columns)
     assert len(set(units.names)) == len(units.names) == len(units)
     values = torch.arange(1, len(units) + 1).double()
