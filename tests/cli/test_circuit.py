@@ -161,7 +161,8 @@ def test_pairs_are_made_for_a_pretrained_model(invoke: Invoke) -> None:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained("g")
     for task, unit in (("greater-than", "P(later) - P(not later)"), ("ioi", "logit difference")):
         command = ["g", "--task", task, "--n-pairs", "12", "--format", "html", "--json", "--quiet"]
-        claims = claims_of(invoke("analyze", "circuit", *command, "-o", task))
+        few = ("--random-circuits", "1", "--minimality", "2", "-o", task)
+        claims = claims_of(invoke("analyze", "circuit", *command, *few))
         assert (claims["n_pairs"], claims["metric"]) == (12, unit)
         assert claims["n_edges_total"] == 13  # 6 into the heads, 3 into the MLP, 4 into the logits
         document = json.loads(Path(task, "result.json").read_text())
