@@ -12,6 +12,7 @@ from mitool.cli.output import Output
 from mitool.cli.progress import TrainingProgress
 from mitool.report import Written, training_report
 from mitool.training import (
+    Evaluation,
     Observer,
     RunConfig,
     SeedsResult,
@@ -23,7 +24,7 @@ from mitool.training import (
 )
 from mitool.training.tensorboard import TensorBoardLog
 
-ObserversOf = Callable[[RunConfig, Path], Sequence[Observer]]
+ObserversOf = Callable[[RunConfig, Path], Sequence[Observer[Evaluation]]]
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def _observed(output: Output, request: Request) -> Iterator[ObserversOf]:
     """What follows the runs: progress on stderr unless quiet, TensorBoard where asked for."""
     progress = TrainingProgress(output.stderr)
 
-    def observers(config: RunConfig, folder: Path) -> Sequence[Observer]:
-        made: list[Observer] = []
+    def observers(config: RunConfig, folder: Path) -> Sequence[Observer[Evaluation]]:
+        made: list[Observer[Evaluation]] = []
         if not output.quiet:
             label = f"{config.task.name} seed {config.seed}"
             made.append(progress.begin(label, config.training.epochs))

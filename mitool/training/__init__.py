@@ -11,8 +11,10 @@ from mitool.device import out_of_memory_is_an_error
 from mitool.result import Claim, Result
 from mitool.tasks import Task
 from mitool.training.config import FREE_TO_CHANGE, RunConfig, require_same
+from mitool.training.learner import Observer
 from mitool.training.metrics import Evaluation, grokked_at, memorised_at
-from mitool.training.run import Observer, Run
+from mitool.training.run import Run
+from mitool.training.transformers import TransformerLearner
 
 __all__ = [
     "Evaluation",
@@ -62,7 +64,7 @@ def train(
     config: RunConfig,
     folder: Path,
     *,
-    observers: Sequence[Observer] = (),
+    observers: Sequence[Observer[Evaluation]] = (),
     resume: bool = False,
     overwrite: bool = False,
 ) -> TrainResult:
@@ -82,12 +84,12 @@ def train(
     """
     remedy = "take a smaller model or task, or fewer examples a step with --batch-size"
     with config.device.active(), out_of_memory_is_an_error(remedy):
-        run = Run(config, folder, observers)
+        run = Run(TransformerLearner(config), folder, observers)
         with rundir.claimed(folder, overwrite=overwrite, resume=resume):
             if resume:
                 run.resume()
             run.execute()
-    return _result(run)
+    return _result(config, run)
 
 
 def train_seeds(
@@ -95,7 +97,9 @@ def train_seeds(
     seeds: Sequence[int],
     folder: Path,
     *,
-    observers: Callable[[RunConfig, Path], Sequence[Observer]] = lambda config, folder: (),
+    observers: Callable[
+        [RunConfig, Path], Sequence[Observer[Evaluation]]
+    ] = lambda config, folder: (),
     finished: Callable[[TrainResult], object] = lambda run: None,
     resume: bool = False,
     overwrite: bool = False,
@@ -116,7 +120,7 @@ def train_seeds(
     runs = []
     with rundir.claimed(folder, overwrite=overwrite, resume=resume):
         if resume and rundir.holds_run(folder):
-            _require_same_seeds(rundir.read_json(folder / rundir.CONFIG), record)
+            _require_same_seeds(config, rundir.read_json(folder / rundir.CONFIG), record)
         rundir.write_json(folder / rundir.CONFIG, record)
         for one in configs:
             place = folder / f"seed{one.seed}"
@@ -165,15 +169,15 @@ def run_name(config: RunConfig, seed: str) -> str:
     return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)
 
 
-def _require_same_seeds(saved: dict[str, Any], asked: dict[str, Any]) -> None:
+def _require_same_seeds(config: RunConfig, saved: dict[str, Any], asked: dict[str, Any]) -> None:
     """Check that a folder of seeds is resumed with its settings, and with all of its seeds."""
     seeds = saved.get("seed")
     if isinstance(seeds, list) and set(seeds) <= set(asked["seed"]):
         saved = saved | {name: asked[name] for name in ("seed", "split_seed")}
-    require_same(saved, asked)
+    require_same(saved, asked, config.free_to_change)
 
 
-def _result(run: Run) -> TrainResult:
+def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
     last = run.history[-1]
     grokked = grokked_at(run.history)
     claims: dict[str, Claim] = {
@@ -199,18 +203,18 @@ def _result(run: Run) -> TrainResult:
         warnings.append(
             "memorised_at is undefined: at every evaluation some training example was wrong"
         )
-    config = run.config.as_dict()
+    record = config.as_dict()
     subject = {
-        "task": config["task"],
+        "task": record["task"],
         "run": str(run.folder),
         "checkpoint": str(run.folder / rundir.CHECKPOINT),
     }
     return TrainResult(
         subject,
-        config,
+        record,
         claims,
         folder=run.folder,
         history=tuple(run.history),
-        answer_labels=run.config.task.answer_labels,
+        answer_labels=config.task.answer_labels,
         warnings=tuple(warnings),
     )

@@ -1,5 +1,6 @@
 """What decides a run, and whether two runs are the same."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,12 @@ class RunConfig:
         """The seed of the division into training and test: the run's own by default."""
         return self.seed if self.split_seed is None else self.split_seed
 
+    @property
+    def free_to_change(self) -> frozenset[str]:
+        """The settings that a resumed run may change."""
+        falls = self.training.schedule != "constant"
+        return FREE_TO_CHANGE - {"epochs"} if falls else FREE_TO_CHANGE
+
     def as_dict(self) -> dict[str, Any]:
         """The configuration as JSON values, as ``config.json`` holds it."""
         return {
@@ -46,15 +53,15 @@ class RunConfig:
         }
 
 
-def require_same(saved: dict[str, Any], asked: dict[str, Any]) -> None:
+def require_same(saved: dict[str, Any], asked: dict[str, Any], free: Collection[str]) -> None:
     """Check that a run is resumed with the settings that it was started with.
+
+    Args:
+        free: those that it may change.
 
     Raises:
         UsageError: a setting differs that decides the weights; all of them are named.
     """
-    free = FREE_TO_CHANGE
-    if asked["training"].get("schedule") != "constant":
-        free -= {"epochs"}
     differences = []
     for name in sorted(saved.keys() | asked.keys()):
         was, now = saved.get(name), asked.get(name)
