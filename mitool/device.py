@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor
@@ -64,6 +65,16 @@ class Device:
         finally:
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(deterministic)
+
+    @contextlib.contextmanager
+    def one_thread_each(self) -> Iterator[None]:
+        """Have each of several Python threads compute on its own, on one core."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
     def free_memory(self) -> int:
         """Bytes that can still be allocated on the device."""
@@ -167,9 +178,17 @@ def generator(seed: int, *purpose: str | int) -> torch.Generator:
     Each purpose has a stream of its own, found from the seed and the purpose alone: a run that
     is resumed at step 17 draws what the uninterrupted run drew, with no state to save.
     """
+    return torch.Generator().manual_seed(_stream(seed, *purpose) >> 1)
+
+
+def drawer(seed: int, *purpose: str | int) -> np.random.Generator:
+    """The same as ``generator``, of numpy's, whose raw bits come several times as fast."""
+    return np.random.Generator(np.random.SFC64(_stream(seed, *purpose)))
+
+
+def _stream(seed: int, *purpose: str | int) -> int:
     words = "/".join(str(part) for part in (seed, *purpose))
-    digest = hashlib.sha256(words.encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "little")
 
 
 def to_float64(x: Tensor) -> Tensor:

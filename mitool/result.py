@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from torch import Tensor
 
-Claim = float | int | str | bool | None | Sequence[float] | Sequence[int] | Sequence[str]
+Claim = float | int | str | bool | None | Sequence[float | None] | Sequence[int] | Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from mitool.settings.models import (
     Positional,
     TrainingSettings,
 )
+from mitool.settings.superposition import OutputActivation, SuperpositionSettings
 
 __all__ = [
     "SIZES",
@@ -45,9 +46,11 @@ __all__ = [
     "MetricName",
     "ModelSettings",
     "Normalization",
+    "OutputActivation",
     "PatchSettings",
     "Positional",
     "Selection",
     "StatedModel",
+    "SuperpositionSettings",
     "TrainingSettings",
 ]

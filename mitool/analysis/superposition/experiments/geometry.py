@@ -1,0 +1,54 @@
+"""How many dimensions a feature has, over sparsity: it sticks at 1 and at 1/2."""
+
+from collections.abc import Mapping
+
+from mitool.analysis.superposition import measures
+from mitool.analysis.superposition.experiments.base import (
+    Experiment,
+    Families,
+    Plan,
+    config,
+    prefixed,
+    require_directions,
+    sizes,
+)
+from mitool.result import Claim
+from mitool.settings import SuperpositionSettings
+
+PLATEAUS = {"1": 1.0, "half": 0.5}
+"""Where ``D*`` sticks, by the names that claims give them."""
+
+NEAR = 0.05
+"""How near to a plateau counts."""
+
+
+def uniform(settings: SuperpositionSettings) -> Mapping[str, Plan]:
+    """Many features of the same importance, of which there are ten for each dimension."""
+    (size,) = sizes(settings, (200, 20))
+    return {"": Plan.spread(config(settings, size), settings, "1")}
+
+
+def _claims(families: Families) -> Mapping[str, Claim]:
+    """The shares of models and of represented features within 0.05 of a plateau."""
+    claims: dict[str, Claim] = {}
+    for family, studied in families.items():
+        W = studied.models.W
+        of_model = measures.dimensions_per_feature(W)
+        of_feature = measures.dimensionality(W)[measures.represented(W)]
+        for name, value in PLATEAUS.items():
+            models, features = ((of - value).abs() < NEAR for of in (of_model, of_feature))
+            claims[prefixed(family, f"models_near_{name}")] = models.double().mean().item()
+            claims[prefixed(family, f"features_near_{name}")] = features.double().mean().item()
+    return claims
+
+
+GEOMETRY = Experiment(
+    name="geometry",
+    summary="Draw dimensions per feature over sparsity, with its plateaus at 1 and 1/2.",
+    preset=SuperpositionSettings(
+        n_features=200, n_hidden=20, n_instances=20, importance="1", sparsity="0..0.99"
+    ),
+    plans=uniform,
+    claims=_claims,
+    require=require_directions,
+)

@@ -1,0 +1,38 @@
+"""Which features are represented, and which of them share their dimensions."""
+
+from collections.abc import Mapping
+
+from mitool.analysis.superposition.experiments.base import (
+    Experiment,
+    Families,
+    Plan,
+    config,
+    family_name,
+    require_directions,
+    sizes,
+)
+from mitool.result import Claim
+from mitool.settings import SuperpositionSettings
+
+PUBLISHED = ((20, 5), (100, 20))
+
+
+def _plans(settings: SuperpositionSettings) -> Mapping[str, Plan]:
+    return {
+        family_name(size): Plan.spread(config(settings, size), settings, "1..0.01")
+        for size in sizes(settings, *PUBLISHED)
+    }
+
+
+def _claims(families: Families) -> Mapping[str, Claim]:
+    return {}
+
+
+NORMS = Experiment(
+    name="norms",
+    summary="Draw the norms of features, coloured by superposition, beside W^T W and b.",
+    preset=SuperpositionSettings(n_instances=10),
+    plans=_plans,
+    claims=_claims,
+    require=require_directions,
+)

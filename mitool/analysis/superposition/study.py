@@ -1,0 +1,144 @@
+"""Train the models of an experiment, or take those of a checkpoint, and study them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mitool import checkpoint, rundir
+from mitool.analysis.superposition.experiments import Experiment, Studied, experiment
+from mitool.analysis.superposition.experiments.base import prefixed, tied_claims
+from mitool.analysis.superposition.result import SuperpositionResult
+from mitool.checkpoint import Metadata
+from mitool.config import as_dict, build
+from mitool.device import HOST
+from mitool.errors import InputError, about
+from mitool.models.superposition import AutoencoderConfig, Autoencoders
+from mitool.result import Claim
+from mitool.training.learner import Observer
+from mitool.training.superposition import (
+    KIND,
+    SuperpositionConfig,
+    SuperpositionEvaluation,
+    best_of_restarts,
+    families_of,
+    held_out_losses,
+    train_families,
+)
+
+EXAMPLES = 2**14
+"""Held-out examples that the losses are measured on."""
+
+
+def superpose(
+    config: SuperpositionConfig,
+    folder: Path,
+    *,
+    observers: Sequence[Observer[SuperpositionEvaluation]] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+) -> SuperpositionResult:
+    """Train the models of an experiment in ``folder``, and study them.
+
+    Args:
+        observers: told of each evaluation.
+        resume: go on with the run that the folder holds, if it holds one; the weights will be
+            those of the uninterrupted run, bit for bit.
+        overwrite: replace the run that the folder holds.
+
+    Raises:
+        UsageError: the settings do not fit together, or the folder cannot be used.
+        InputError: the run to resume is damaged.
+        RunError: a loss diverged, or memory or disk ran out.
+        Interrupted: SIGINT or SIGTERM arrived; the state is saved.
+    """
+    chosen = experiment(config.experiment)
+    families = {
+        name: plan.build(config.seed, name, config.device)
+        for name, plan in chosen.plans(config.settings).items()
+    }
+    history = train_families(
+        config, families, folder, observers=observers, resume=resume, overwrite=overwrite
+    )
+    families = {name: models.to(HOST) for name, models in families.items()}
+    subject = {
+        "task": config.as_dict()["task"],
+        "run": str(folder),
+        "checkpoint": str(folder / rundir.CHECKPOINT),
+    }
+    result = _studied(chosen, families, config.seed, folder, history)
+    return replace(result, subject=subject, config=config.as_dict())
+
+
+def restudy(path: Path, name: str) -> SuperpositionResult:
+    """Study the models of a checkpoint, or of a run, by the experiment ``name``.
+
+    Raises:
+        UsageError: there is no such experiment.
+        InputError: the checkpoint cannot be read, or its models are not such as it studies.
+    """
+    path, chosen = checkpoint.find(path), experiment(name)
+    families, metadata = load_families(path)
+    history = _history(path, metadata.step)
+    with about(path):
+        result = _studied(chosen, families, metadata.seed, path.parent, history)
+    subject = {"task": as_dict(metadata.task), "checkpoint": str(path), "step": metadata.step}
+    return replace(result, subject=subject, config={"experiment": name})
+
+
+def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata]:
+    """The models of a checkpoint by the name of their family, and what it says of itself.
+
+    Raises:
+        InputError: it is damaged, or of another kind.
+    """
+    tensors, metadata = checkpoint.load(path)
+    with about(path):
+        if metadata.kind != KIND:
+            raise InputError(
+                f"expected models of superposition, which mitool superpose trains, found a "
+                f"{metadata.kind}"
+            )
+        shapes = metadata.model.get("families")
+        if not isinstance(shapes, dict) or not all(isinstance(v, dict) for v in shapes.values()):
+            raise InputError("damaged: it says nothing of its models' shapes")
+        by_family = families_of(tensors, list(shapes))
+        return {
+            name: Autoencoders.from_tensors(
+                build(AutoencoderConfig, shapes[name], InputError), by_family[name]
+            )
+            for name in shapes
+        }, metadata
+
+
+def _studied(
+    chosen: Experiment,
+    families: Mapping[str, Autoencoders],
+    seed: int,
+    folder: Path,
+    history: tuple[SuperpositionEvaluation, ...],
+) -> SuperpositionResult:
+    studied = {name: _best(models, name, seed) for name, models in families.items()}
+    chosen.require(studied)
+    claims: dict[str, Claim] = {}
+    for name, family in studied.items():
+        claims[prefixed(name, "sparsity")] = family.models.sparsity
+        claims[prefixed(name, "loss")] = list(family.losses)
+        if family.models.cfg.is_tied:
+            claims |= tied_claims(name, family)
+    claims |= chosen.claims(studied)
+    return SuperpositionResult(
+        {}, {}, claims, experiment=chosen, folder=folder, families=studied, history=history
+    )
+
+
+def _best(models: Autoencoders, name: str, seed: int) -> Studied:
+    losses = held_out_losses(models, name, seed, EXAMPLES)
+    best = best_of_restarts(losses, models.cfg.restarts)
+    return Studied(models[best], tuple(losses[best].tolist()))
+
+
+def _history(path: Path, step: int) -> tuple[SuperpositionEvaluation, ...]:
+    """The evaluations of the run that a checkpoint is the last of, if it is one's."""
+    lines = rundir.read_lines(path.parent / rundir.METRICS)
+    history = [build(SuperpositionEvaluation, line, InputError) for line in lines]
+    return tuple(evaluation for evaluation in history if evaluation.step <= step)

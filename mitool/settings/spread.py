@@ -1,0 +1,63 @@
+"""Several values written as one text: a list, or a range that is spread evenly."""
+
+import math
+import re
+
+NUMBER = r"\d+(?:\.\d*)?(?:e-?\d+)?|\.\d+"
+POWERS = re.compile(rf"({NUMBER})\^i")
+RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})")
+
+
+def importances(text: str, n: int) -> tuple[float, ...]:
+    """One importance for each of ``n`` features: ``0.9^i``, powers from the 0th on; ``1..0.01``, a
+    range in equal ratios; or ``1``, the same for all.
+
+    Raises:
+        ValueError: it is none of these, or an importance is not positive.
+    """
+    if match := POWERS.fullmatch(text.strip()):
+        ratio = float(match[1])
+        values = [ratio**i for i in range(n)]
+    else:
+        values = _spread(text, n, "0.9^i, 1..0.01 or 1")
+    if not all(0 < value < math.inf for value in values):
+        raise ValueError(f"expected positive importances, found {text!r}")
+    return tuple(values)
+
+
+def sparsities(text: str, n: int) -> tuple[float, ...]:
+    """One sparsity S for each of ``n`` models: ``0..0.95``, a range whose densities 1 - S fall in
+    equal ratios; ``0,0.5,0.9``, a list of ``n``; or ``0.9``, the same for all.
+
+    Raises:
+        ValueError: it is none of these, or a sparsity is not in 0 <= S < 1.
+    """
+    if match := RANGE.fullmatch(text.strip()):
+        ends = [_sparsity(end, text) for end in match.groups()]
+        return tuple(1 - density for density in _in_equal_ratios(1 - ends[0], 1 - ends[1], n))
+    values = [_sparsity(part, text) for part in text.split(",")]
+    if len(values) not in (1, n):
+        raise ValueError(
+            f"expected {n} sparsities, a range or one, found {len(values)} in {text!r}"
+        )
+    return tuple(values * n if len(values) == 1 else values)
+
+
+def _sparsity(text: str, whole: str) -> float:
+    if not re.fullmatch(NUMBER, text.strip()) or not 0 <= float(text) < 1:
+        raise ValueError(f"expected 0..0.95, 0,0.5,0.9 or 0.9, each in 0 <= S < 1, found {whole!r}")
+    return float(text)
+
+
+def _spread(text: str, n: int, expected: str) -> list[float]:
+    if match := RANGE.fullmatch(text.strip()):
+        first, last = map(float, match.groups())
+        if first > 0 and last > 0:
+            return _in_equal_ratios(first, last, n)
+    elif re.fullmatch(NUMBER, text.strip()):
+        return [float(text)] * n
+    raise ValueError(f"expected {expected}, found {text!r}")
+
+
+def _in_equal_ratios(first: float, last: float, n: int) -> list[float]:
+    return [first * (last / first) ** (i / max(n - 1, 1)) for i in range(n)]
