@@ -27,6 +27,8 @@ KEY = "mitool"
 FORMAT = 1
 BRIDGE = "bridge"
 """The kind of a file that holds a ``TransformerBridge`` state dict."""
+SUPERPOSITION = "superposition"
+"""The kind of a file that holds toy models of superposition."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))

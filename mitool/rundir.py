@@ -137,6 +137,11 @@ def holds_run(folder: Path) -> bool:
     return folders or any((folder / name).exists() for name in OWN_FILES)
 
 
+def folder_name(*parts: str) -> str:
+    """A name of several parts, in letters that every file system takes."""
+    return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in "-".join(parts))
+
+
 def folder_beside(path: Path, analysis: str) -> Path:
     """The folder of an analysis: ``RUN/NAME`` of a run's last checkpoint, ``RUN/NAME-STEP`` of
     one of its trajectory, ``FILE-NAME`` beside a lone file.

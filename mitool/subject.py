@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 HUB_NAME = re.compile(r"(?!.*\.(safetensors|pth?)$)[\w-][\w.-]*(/[\w-][\w.-]*)?")
 """What a name on the Hugging Face Hub looks like: a model's, or OWNER/MODEL."""
 
+REMEDIES = {
+    checkpoint.BRIDGE: "; mitool convert reads it",
+    checkpoint.SUPERPOSITION: "; mitool superpose draws it, with --from",
+}
+"""What reads a checkpoint of another kind."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -117,7 +123,7 @@ def load(path: str | Path) -> Subject:
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
     if metadata.kind != "transformer":
-        remedy = "; mitool convert reads it" if metadata.kind == checkpoint.BRIDGE else ""
+        remedy = REMEDIES.get(metadata.kind, "")
         raise InputError(f"{path}: expected a transformer, found a {metadata.kind}{remedy}")
     task_cls = tasks.get(metadata.task.name, InputError)
     task = build(task_cls, metadata.task.parameters, InputError)

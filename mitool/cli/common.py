@@ -82,6 +82,14 @@ SeedOption = Annotated[
         min=0, max=MOST_SEED, help="Seed of all that is random.", rich_help_panel=OUTPUT_PANEL
     ),
 ]
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on with the run that the folder holds, if it holds one.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
+]
 OverwriteOption = Annotated[
     bool,
     typer.Option(

@@ -1,7 +1,7 @@
 """``mitool inspect PATH``: what a checkpoint or a run holds."""
 
 import contextlib
-from math import isfinite
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +12,10 @@ from mitool.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from torch import Tensor
 
     from mitool.cli.output import Output
-    from mitool.subject import Subject
+    from mitool.result import Claim
 
 
 @command("inspect")
@@ -23,64 +24,82 @@ def inspect(
     path: Annotated[Path, typer.Argument(help="A checkpoint, or a run directory.")],
 ) -> None:
     """Show a checkpoint's task, settings, metrics and weights."""
+    from mitool import checkpoint
     from mitool.cli.output import claims_table
-    from mitool.result import Claim, Result
-    from mitool.subject import load
+    from mitool.result import Result
 
-    subject = load(path)
-    metadata = subject.metadata
-    claims: dict[str, Claim] = {
+    path = checkpoint.find(path)
+    metadata = checkpoint.load(path)[1]
+    weights = (
+        _weights_of_families(path) if metadata.kind == checkpoint.SUPERPOSITION else _weights(path)
+    )
+    claims: dict[str, "Claim"] = {
         "kind": metadata.kind,
         "task": metadata.task.name,
         **metadata.task.parameters,
         "epoch": metadata.epoch,
         "step": metadata.step,
         "seed": metadata.seed,
-        "trained_weights": sum(p.numel() for p in subject.model.parameters() if p.requires_grad),
-        **_metrics(subject),
+        "trained_weights": sum(math.prod(w["shape"]) for w in weights.values() if w["trained"]),
+        **_metrics(path, metadata.epoch),
     }
-    described = {"checkpoint": str(subject.path), "weights": _weights(subject)}
+    described = {"checkpoint": str(path), "weights": weights}
     config = {
         "model": metadata.model,
         "training": metadata.training,
         "split": metadata.split,
         "version": metadata.version,
     }
-    tables = [claims_table(claims), _settings_table(config), _weights_table(subject)]
+    tables = [claims_table(claims), _settings_table(config), _weights_table(weights)]
     output.finish(Result(described, config, claims), tables=tables)
 
 
-def _metrics(subject: "Subject") -> dict[str, float]:
+def _metrics(path: Path, epoch: int) -> dict[str, "Claim"]:
     """What the run measured at the checkpoint's epoch, where its metrics lie beside it."""
     from mitool import rundir
 
-    folder = subject.path.parent
+    folder = path.parent
     folder = folder.parent if folder.name == rundir.TRAJECTORY else folder
     names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
     with contextlib.suppress(InputError):  # the checkpoint is sound without them
         for line in rundir.read_lines(folder / rundir.METRICS):
-            if line.get("epoch") == subject.metadata.epoch:
+            if line.get("epoch") == epoch:
                 found = {name: line.get(name) for name in names}
-                return {k: v for k, v in found.items() if isinstance(v, float) and isfinite(v)}
+                return {k: v for k, v in found.items() if isinstance(v, float) and math.isfinite(v)}
     return {}
 
 
-def _weights(subject: "Subject") -> dict[str, Any]:
+def _weights(path: Path) -> dict[str, dict[str, Any]]:
+    """The weights of a transformer, which must fit its task."""
+    from mitool.subject import load
+
     return {
-        name: {
-            "shape": list(weight.shape),
-            "norm": weight.norm().item(),
-            "trained": weight.requires_grad,
-        }
-        for name, weight in subject.model.named_parameters()
+        name: _described(weight, trained=weight.requires_grad)
+        for name, weight in load(path).model.named_parameters()
     }
 
 
-def _weights_table(subject: "Subject") -> "Table":
+def _weights_of_families(path: Path) -> dict[str, dict[str, Any]]:
+    """The weights of models of superposition, and what they were trained for."""
+    from mitool.analysis.superposition import load_families
+
+    return {
+        f"{family}.{name}" if family else name: _described(tensor, trained=name in trained)
+        for family, models in load_families(path)[0].items()
+        for trained in [models.trained()]
+        for name, tensor in models.tensors().items()
+    }
+
+
+def _described(weight: "Tensor", *, trained: bool) -> dict[str, Any]:
+    return {"shape": list(weight.shape), "norm": weight.norm().item(), "trained": trained}
+
+
+def _weights_table(weights: dict[str, dict[str, Any]]) -> "Table":
     from rich.table import Table
 
     table = Table("weight", "shape", "norm", "", box=None, pad_edge=False)
-    for name, weight in _weights(subject).items():
+    for name, weight in weights.items():
         shape = " x ".join(map(str, weight["shape"]))
         table.add_row(name, shape, f"{weight['norm']:.4g}", "" if weight["trained"] else "frozen")
     return table

@@ -45,6 +45,38 @@ COMMANDS = {
         "mitool.cli.fourier:fourier",
         "Find the trig identities behind modular arithmetic, test them, and write the formula.",
     ),
+    "superpose intro": (
+        "mitool.cli.superpose:INTRO",
+        "Draw five features in two dimensions: the sparser, the more are superposed.",
+    ),
+    "superpose norms": (
+        "mitool.cli.superpose:NORMS",
+        "Draw the norms of features, coloured by superposition, beside W^T W and b.",
+    ),
+    "superpose geometry": (
+        "mitool.cli.superpose:GEOMETRY",
+        "Draw dimensions per feature over sparsity, with its plateaus at 1 and 1/2.",
+    ),
+    "superpose dimensionality": (
+        "mitool.cli.superpose:DIMENSIONALITY",
+        "Draw the dimensionality of every feature over sparsity, and count its clusters.",
+    ),
+    "superpose phase": (
+        "mitool.cli.superpose:PHASE",
+        "Draw what becomes of an extra feature over sparsity and importance.",
+    ),
+    "superpose correlated": (
+        "mitool.cli.superpose:CORRELATED",
+        "Draw where correlated and anticorrelated features have their directions.",
+    ),
+    "superpose basis": (
+        "mitool.cli.superpose:BASIS",
+        "Draw what neurons stand for, and the computation of |x| in superposition.",
+    ),
+    "superpose train": (
+        "mitool.cli.superpose:TRAIN",
+        "Train models of superposition of any size, and draw what all of them have.",
+    ),
 }
 """Where each command lies, and the first line of its help, which lists it without loading it."""
 
@@ -55,6 +87,10 @@ GROUPS = {
         help="Train a model on a task, from nothing to a report.",
     ),
     "analyze": typer.Typer(no_args_is_help=True, help="Look inside a model."),
+    "superpose": typer.Typer(
+        no_args_is_help=True,
+        help="Train toy models of superposition, and draw how they store features.",
+    ),
 }
 
 app = typer.Typer(

@@ -22,6 +22,9 @@ from mitool.version import __version__
 LEAST_WIDTH = 14
 """Columns that a claim's value has on the narrowest terminal."""
 
+MOST_LISTED = 24
+"""Values of a list that are printed; JSON has all."""
+
 PIPE_WIDTH = 200
 """Columns of what is printed to no terminal, so that its lines are not broken."""
 
@@ -150,7 +153,8 @@ def readable(value: Claim) -> str:
             return str(value)
         case float():
             return f"{value:.6g}"
-    return ", ".join(readable(item) for item in value)
+    shown = ", ".join(readable(item) for item in value[:MOST_LISTED])
+    return shown if len(value) <= MOST_LISTED else f"{shown}, … ({len(value)} in all)"
 
 
 class _Stream(Console):

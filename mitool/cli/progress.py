@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -18,8 +18,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
-
-from mitool.training import Evaluation
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output
@@ -70,16 +68,29 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.0f}/s" if task.speed else "", style="magenta")
 
 
-class TrainingProgress:
+E = TypeVar("E")
+
+
+class TrainingProgress(Generic[E]):
     """Shows a run on stderr; an ``Observer`` of training."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(
+        self, console: Console, describe: Callable[[E], str], *, unit: str = "epoch"
+    ) -> None:
+        """Prepare to show runs.
+
+        Args:
+            describe: an evaluation in a few letters.
+            unit: what is counted.
+        """
         self.console = console
+        self._describe = describe
+        self._unit = unit
         self._bar: Progress | None = None
         self._last_line = 0.0
 
     @contextlib.contextmanager
-    def shown(self) -> Iterator["TrainingProgress"]:
+    def shown(self) -> Iterator["TrainingProgress[E]"]:
         """Show the bar for the time of one or more runs, and take it away afterwards."""
         if not self.console.is_terminal:
             yield self
@@ -97,10 +108,10 @@ class TrainingProgress:
             self._bar = bar
             yield self
 
-    def begin(self, label: str, epochs: int) -> "TrainingProgress":
+    def begin(self, label: str, epochs: int) -> "TrainingProgress[E]":
         """Start to show a run."""
         self.label, self.epochs = label, epochs
-        self._latest: Evaluation | None = None
+        self._latest = ""
         self._first: tuple[int, float] | None = None
         if self._bar:
             for task in self._bar.task_ids:
@@ -116,26 +127,21 @@ class TrainingProgress:
             self._last_line = time.monotonic()
             self._print_line(epoch)
 
-    def evaluated(self, evaluation: Evaluation) -> None:
-        self._latest = evaluation
+    def evaluated(self, evaluation: E) -> None:
+        self._latest = self._describe(evaluation)
         if self._bar:
-            self._bar.update(self._id, metrics=_metrics(evaluation))
+            self._bar.update(self._id, metrics=self._latest)
 
     def _print_line(self, epoch: int) -> None:
         assert self._first is not None
         done, elapsed = epoch - self._first[0], time.monotonic() - self._first[1]
         rate = f"{done / elapsed:.0f}/s" if elapsed > 0 and done else ""
         left = f"{(self.epochs - epoch) * elapsed / done:.0f} s left" if done else ""
-        metrics = _metrics(self._latest) if self._latest else ""
-        line = f"{self.label}: epoch {epoch}/{self.epochs}  {metrics}  {rate}  {left}".rstrip()
+        done_of_all = f"{self._unit} {epoch}/{self.epochs}"
+        line = f"{self.label}: {done_of_all}  {self._latest}  {rate}  {left}".rstrip()
         self.console.print(line, highlight=False, markup=False)
 
 
-def _metrics(evaluation: Evaluation) -> str:
-    train, test = (_short(loss) for loss in (evaluation.train_loss, evaluation.test_loss))
-    return f"train {train} test {test} acc {evaluation.test_accuracy:.0%}"
-
-
-def _short(loss: float) -> str:
+def short(loss: float) -> str:
     """Two digits: 2.5e-7, which leaves room on a terminal of 80 columns."""
     return re.sub(r"e([+-])0", r"e\1", f"{loss:.1e}").replace("e+", "e")

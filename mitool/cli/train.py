@@ -17,6 +17,7 @@ from mitool.cli.common import (
     Formats,
     OutOption,
     OverwriteOption,
+    ResumeOption,
     SeedOption,
     ThreadsOption,
     command_line,
@@ -46,14 +47,6 @@ SplitSeedOption = Annotated[
         min=0,
         max=MOST_SEED,
         help="Seed of the division into training and test; left out: the run's seed.",
-        rich_help_panel=OUTPUT_PANEL,
-    ),
-]
-ResumeOption = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        help="Go on with the run that the folder holds, if it holds one.",
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]

@@ -9,7 +9,7 @@ from mitool import rundir
 from mitool.cli.checks import require_known
 from mitool.cli.common import Formats
 from mitool.cli.output import Output
-from mitool.cli.progress import TrainingProgress
+from mitool.cli.progress import TrainingProgress, short
 from mitool.report import Written, training_report
 from mitool.training import (
     Evaluation,
@@ -98,7 +98,7 @@ def _train(output: Output, request: Request) -> TrainResult | SeedsResult:
 @contextlib.contextmanager
 def _observed(output: Output, request: Request) -> Iterator[ObserversOf]:
     """What follows the runs: progress on stderr unless quiet, TensorBoard where asked for."""
-    progress = TrainingProgress(output.stderr)
+    progress = TrainingProgress(output.stderr, _metrics)
 
     def observers(config: RunConfig, folder: Path) -> Sequence[Observer[Evaluation]]:
         made: list[Observer[Evaluation]] = []
@@ -111,3 +111,8 @@ def _observed(output: Output, request: Request) -> Iterator[ObserversOf]:
 
     with contextlib.nullcontext() if output.quiet else progress.shown():
         yield observers
+
+
+def _metrics(evaluation: Evaluation) -> str:
+    train, test = (short(loss) for loss in (evaluation.train_loss, evaluation.test_loss))
+    return f"train {train} test {test} acc {evaluation.test_accuracy:.0%}"

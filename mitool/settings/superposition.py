@@ -16,6 +16,7 @@ class SuperpositionSettings:
     """Toy models of superposition that are trained side by side, and how.
 
     Where a size is left out, an experiment takes the published ones, which may be several.
+    Published: Elhage et al. 2022, arXiv 2209.10652, and the notebook beside it.
     """
 
     n_features: Annotated[
@@ -75,3 +76,64 @@ class SuperpositionSettings:
         except ValueError as failure:
             raise ValueError(f"sparsity: {failure}") from None
         return self
+
+
+@dataclass(frozen=True, config=FROZEN)
+class Preset:
+    """An experiment's line of help, and its defaults."""
+
+    summary: str
+    settings: SuperpositionSettings
+
+
+UNIFORM = SuperpositionSettings(
+    n_features=200, n_hidden=20, n_instances=20, importance="1", sparsity="0..0.99"
+)
+"""Many features of the same importance, ten for each dimension."""
+
+PRESETS = {
+    "intro": Preset(
+        "Draw five features in two dimensions: the sparser, the more are superposed.",
+        SuperpositionSettings(n_features=5, n_hidden=2, importance="0.9^i"),
+    ),
+    "norms": Preset(
+        "Draw the norms of features, coloured by superposition, beside W^T W and b.",
+        SuperpositionSettings(),
+    ),
+    "geometry": Preset(
+        "Draw dimensions per feature over sparsity, with its plateaus at 1 and 1/2.", UNIFORM
+    ),
+    "dimensionality": Preset(
+        "Draw the dimensionality of every feature over sparsity, and count its clusters.", UNIFORM
+    ),
+    "phase": Preset(
+        "Draw what becomes of an extra feature over sparsity and importance.",
+        SuperpositionSettings(
+            n_instances=20,
+            sparsity="0..0.99",
+            importance="0.1..10",
+            restarts=5,
+            eval_every=1000,
+        ),
+    ),
+    "correlated": Preset(
+        "Draw where correlated and anticorrelated features have their directions.",
+        SuperpositionSettings(
+            n_features=4,
+            n_hidden=2,
+            n_instances=5,
+            importance="1",
+            sparsity="0.6..0.98",
+            restarts=8,
+        ),
+    ),
+    "basis": Preset(
+        "Draw what neurons stand for, and the computation of |x| in superposition.",
+        SuperpositionSettings(n_instances=5, sparsity="0..0.99", restarts=4),
+    ),
+    "train": Preset(
+        "Train models of superposition of any size, and draw what all of them have.",
+        SuperpositionSettings(n_features=5, n_hidden=2, importance="0.9^i"),
+    ),
+}
+"""The experiments by name."""

@@ -165,8 +165,7 @@ def run_name(config: RunConfig, seed: str) -> str:
     parts += [f"{k}_{v}" for k, v in changed.items() if k not in FREE_TO_CHANGE]
     parts += [config.device.dtype] if config.device.dtype != "float32" else []
     parts += [f"split{config.split_seed}"] if config.split_seed is not None else []
-    name = "-".join([task.name, *parts, f"seed{seed}"])
-    return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in name)
+    return rundir.folder_name(task.name, *parts, f"seed{seed}")
 
 
 def _require_same_seeds(config: RunConfig, saved: dict[str, Any], asked: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ def test_the_analyses_find_what_was_planted(tmp_path: Path) -> None:
     for name in ("trig", "induction", "min", "copy"):
         plant(name).save(tmp_path / name)
     fourier = analyze_fourier(load(tmp_path / "trig")).claims
-    assert sorted(fourier["key_frequencies_logits"]) == [1, 5]
+    assert sorted(map(int, fourier["key_frequencies_logits"])) == [1, 5]
     assert fourier["formula_agreement"] == 1.0
     few = AttentionSettings(examples=64)
     verdicts = {

@@ -8,7 +8,7 @@ from mitool import checkpoint, rundir
 from mitool.analysis.superposition.experiments import Experiment, Studied, experiment
 from mitool.analysis.superposition.experiments.base import prefixed, tied_claims
 from mitool.analysis.superposition.result import SuperpositionResult
-from mitool.checkpoint import Metadata
+from mitool.checkpoint import SUPERPOSITION, Metadata
 from mitool.config import as_dict, build
 from mitool.device import HOST
 from mitool.errors import InputError, about
@@ -16,7 +16,6 @@ from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.result import Claim
 from mitool.training.learner import Observer
 from mitool.training.superposition import (
-    KIND,
     SuperpositionConfig,
     SuperpositionEvaluation,
     best_of_restarts,
@@ -93,7 +92,7 @@ def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata]:
     """
     tensors, metadata = checkpoint.load(path)
     with about(path):
-        if metadata.kind != KIND:
+        if metadata.kind != SUPERPOSITION:
             raise InputError(
                 f"expected models of superposition, which mitool superpose trains, found a "
                 f"{metadata.kind}"

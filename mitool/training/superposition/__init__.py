@@ -8,7 +8,7 @@ from mitool.device import out_of_memory_is_an_error
 from mitool.models.superposition import Autoencoders
 from mitool.training.learner import Observer
 from mitool.training.run import Run
-from mitool.training.superposition.config import KIND, SuperpositionConfig
+from mitool.training.superposition.config import SuperpositionConfig, run_name
 from mitool.training.superposition.evaluation import (
     SuperpositionEvaluation,
     best_of_restarts,
@@ -17,12 +17,12 @@ from mitool.training.superposition.evaluation import (
 from mitool.training.superposition.learner import SuperpositionLearner, families_of
 
 __all__ = [
-    "KIND",
     "SuperpositionConfig",
     "SuperpositionEvaluation",
     "best_of_restarts",
     "families_of",
     "held_out_losses",
+    "run_name",
     "train_families",
 ]
 

@@ -26,6 +26,7 @@ class Block:
     Attributes:
         models: which share their memory with all of the models.
         first: the index of the first of them among all.
+        gradients: of the last step, by the names of the weights.
     """
 
     def __init__(
@@ -43,9 +44,9 @@ class Block:
         self.parameters = {
             key: value.detach().requires_grad_() for key, value in models.trained().items()
         }
-        self._gradient = {key: torch.zeros_like(value) for key, value in self.parameters.items()}
+        self.gradients = {key: torch.zeros_like(value) for key, value in self.parameters.items()}
         for key, parameter in self.parameters.items():
-            parameter.grad = self._gradient[key]
+            parameter.grad = self.gradients[key]
         self.optimizer = torch.optim.AdamW(
             self.parameters.values(), settings.lr, weight_decay=settings.weight_decay, fused=True
         )
@@ -62,10 +63,10 @@ class Block:
     def train(self, start: int, stop: int) -> None:
         """Take the steps ``start`` to ``stop - 1``."""
         for step in range(start, stop):
-            self._set_gradients(self._examples(step))
+            self._set_gradients(self.examples(step))
             self.optimizer.step()
 
-    def _examples(self, step: int) -> Tensor:
+    def examples(self, step: int) -> Tensor:
         """The features of a step [instance, feature, example]: on any device, the same."""
         number, index = divmod(step, self._n_drawn)
         if number != self._drawn_for:
@@ -93,12 +94,12 @@ class Block:
         if has_neurons:
             torch.ops.aten.threshold_backward(d_h, h, 0, grad_input=d_h)
 
-        torch.sum(error, 2, out=self._gradient["b"])
-        torch.bmm(d_h, x.mT, out=self._gradient["W"])
+        torch.sum(error, 2, out=self.gradients["b"])
+        torch.bmm(d_h, x.mT, out=self.gradients["W"])
         if cfg.is_tied:
-            self._gradient["W"].baddbmm_(h, error.mT)
+            self.gradients["W"].baddbmm_(h, error.mT)
         else:
-            torch.bmm(error, h.mT, out=self._gradient["W_out"])
+            torch.bmm(error, h.mT, out=self.gradients["W_out"])
 
     def state(self) -> Mapping[str, Mapping[str, Tensor]]:
         """The optimiser's state of each parameter, as tensors with an axis of models."""

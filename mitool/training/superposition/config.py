@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mitool.config import as_dict
+from mitool.checkpoint import SUPERPOSITION
+from mitool.config import as_dict, non_defaults
 from mitool.device import Device
+from mitool.rundir import folder_name
 from mitool.settings import SuperpositionSettings
-
-KIND = "superposition"
-"""The kind of its checkpoints."""
+from mitool.settings.superposition import PRESETS
 
 FREE_TO_CHANGE = frozenset({"steps", "checkpoint_every"})
 """Settings that a resumed run may change: they leave the weights of a step alone."""
@@ -35,9 +35,17 @@ class SuperpositionConfig:
         """The configuration as JSON values, as ``config.json`` holds it."""
         settings = as_dict(self.settings)
         return {
-            "task": {"name": KIND, "parameters": {"experiment": self.experiment}},
+            "task": {"name": SUPERPOSITION, "parameters": {"experiment": self.experiment}},
             "model": {k: v for k, v in settings.items() if k not in OF_TRAINING},
             "training": {k: v for k, v in settings.items() if k in OF_TRAINING},
             "device": self.device.describe(),
             "seed": self.seed,
         }
+
+
+def run_name(config: SuperpositionConfig) -> str:
+    """A folder name that says experiment, settings that are not the defaults, and seed."""
+    preset = PRESETS[config.experiment].settings
+    changed = non_defaults(config.settings, preset).items()
+    parts = [f"{name}_{value}" for name, value in changed if name not in FREE_TO_CHANGE]
+    return folder_name(f"superpose-{config.experiment}", *parts, f"seed{config.seed}")

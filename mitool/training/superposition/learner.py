@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mitool.checkpoint import Metadata, TaskRecord
+from mitool.checkpoint import SUPERPOSITION, Metadata, TaskRecord
 from mitool.config import as_dict
 from mitool.errors import InputError
 from mitool.models.superposition import Autoencoders
 from mitool.training.config import require_same
 from mitool.training.learner import Diverged, Learner
 from mitool.training.superposition.block import Block, steps_drawn
-from mitool.training.superposition.config import FREE_TO_CHANGE, KIND, SuperpositionConfig
+from mitool.training.superposition.config import FREE_TO_CHANGE, SuperpositionConfig
 from mitool.training.superposition.evaluation import (
     SuperpositionEvaluation,
     best_of_restarts,
@@ -101,14 +101,16 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
     ) -> tuple[int, int]:
         end = min(until, epoch + self._pace)
         started = time.perf_counter()
-        self._train_blocks(epoch, end)
+        self.train_blocks(epoch, end)
         self.device.synchronise()
         elapsed = time.perf_counter() - started
         self._pace = max(1, int(PATIENCE * (end - epoch) / elapsed))
         return end, 0
 
-    def _train_blocks(self, start: int, stop: int) -> None:
-        """Each block on one thread, whichever is free: the models have nothing in common."""
+    def train_blocks(self, start: int, stop: int) -> None:
+        """Take the steps ``start`` to ``stop - 1``, each block on whichever thread is free: the
+        models have nothing in common.
+        """
         left = deque(block for blocks in self._blocks.values() for block in blocks)
 
         def work() -> None:
@@ -147,7 +149,7 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
         record = self.config.as_dict()
         families = {name: as_dict(models.cfg) for name, models in self.families.items()}
         return Metadata(
-            kind=KIND,
+            kind=SUPERPOSITION,
             model={"families": families} | record["model"],
             task=TaskRecord(**record["task"]),
             training=record["training"] | record["device"],

@@ -13,6 +13,7 @@ from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.result import Claim
 from mitool.settings import SuperpositionSettings
 from mitool.settings.spread import importances, sparsities
+from mitool.settings.superposition import PRESETS
 
 Size = tuple[int, int]
 """Features, and hidden dimensions."""
@@ -73,8 +74,6 @@ class Experiment:
     """An experiment of Elhage et al. 2022.
 
     Attributes:
-        summary: what it shows, for ``--help``.
-        preset: the published settings, which are its command's defaults.
         plans: the models that it trains, by the name of their family.
         claims: what it finds in them, beside what every experiment claims.
         require: checks that models, of whatever experiment, can be studied by this one, and raises
@@ -82,11 +81,14 @@ class Experiment:
     """
 
     name: str
-    summary: str
-    preset: SuperpositionSettings
     plans: Callable[[SuperpositionSettings], Mapping[str, Plan]]
     claims: Callable[[Families], Mapping[str, Claim]]
     require: Callable[[Families], None]
+
+    @property
+    def preset(self) -> SuperpositionSettings:
+        """The published settings, which are its command's defaults."""
+        return PRESETS[self.name].settings
 
 
 def sizes(settings: SuperpositionSettings, *published: Size) -> list[Size]:

@@ -50,8 +50,6 @@ def _require_neurons(families: Families) -> None:
 
 BASIS = Experiment(
     name="basis",
-    summary="Draw what neurons stand for, and the computation of |x| in superposition.",
-    preset=SuperpositionSettings(n_instances=5, sparsity="0..0.99", restarts=4),
     plans=_plans,
     claims=_claims,
     require=_require_neurons,

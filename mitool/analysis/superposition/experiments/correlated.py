@@ -57,15 +57,6 @@ def _require_sets(families: Families) -> None:
 
 CORRELATED = Experiment(
     name="correlated",
-    summary="Draw where correlated and anticorrelated features have their directions.",
-    preset=SuperpositionSettings(
-        n_features=4,
-        n_hidden=2,
-        n_instances=5,
-        importance="1",
-        sparsity="0.6..0.98",
-        restarts=8,
-    ),
     plans=_plans,
     claims=_claims,
     require=_require_sets,

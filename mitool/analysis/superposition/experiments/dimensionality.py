@@ -8,7 +8,7 @@ from mitool.analysis.superposition.experiments.base import (
     prefixed,
     require_directions,
 )
-from mitool.analysis.superposition.experiments.geometry import GEOMETRY, uniform
+from mitool.analysis.superposition.experiments.geometry import uniform
 from mitool.analysis.superposition.polytopes import clusters, polytopes
 from mitool.result import Claim
 
@@ -29,8 +29,6 @@ def _claims(families: Families) -> Mapping[str, Claim]:
 
 DIMENSIONALITY = Experiment(
     name="dimensionality",
-    summary="Draw the dimensionality of every feature over sparsity, and count its clusters.",
-    preset=GEOMETRY.preset,
     plans=uniform,
     claims=_claims,
     require=require_directions,

@@ -44,10 +44,6 @@ def _claims(families: Families) -> Mapping[str, Claim]:
 
 GEOMETRY = Experiment(
     name="geometry",
-    summary="Draw dimensions per feature over sparsity, with its plateaus at 1 and 1/2.",
-    preset=SuperpositionSettings(
-        n_features=200, n_hidden=20, n_instances=20, importance="1", sparsity="0..0.99"
-    ),
     plans=uniform,
     claims=_claims,
     require=require_directions,

@@ -32,8 +32,6 @@ def _claims(families: Families) -> Mapping[str, Claim]:
 
 INTRO = Experiment(
     name="intro",
-    summary="Draw five features in two dimensions: the sparser, the more are superposed.",
-    preset=SuperpositionSettings(n_features=5, n_hidden=2, importance="0.9^i"),
     plans=_plans,
     claims=_claims,
     require=require_plane,

@@ -30,8 +30,6 @@ def _claims(families: Families) -> Mapping[str, Claim]:
 
 NORMS = Experiment(
     name="norms",
-    summary="Draw the norms of features, coloured by superposition, beside W^T W and b.",
-    preset=SuperpositionSettings(n_instances=10),
     plans=_plans,
     claims=_claims,
     require=require_directions,

@@ -126,14 +126,6 @@ def _repeats(rows: Tensor) -> bool:
 
 PHASE = Experiment(
     name="phase",
-    summary="Draw what becomes of an extra feature over sparsity and importance.",
-    preset=SuperpositionSettings(
-        n_instances=20,
-        sparsity="0..0.99",
-        importance=RELATIVE_IMPORTANCE,
-        restarts=5,
-        eval_every=1000,
-    ),
     plans=_plans,
     claims=_claims,
     require=_require_grid,

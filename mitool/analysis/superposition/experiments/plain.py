@@ -19,7 +19,6 @@ def _require_nothing(families: Families) -> None:
 TRAIN = replace(
     INTRO,
     name="train",
-    summary="Train models of superposition of any size, and draw what all of them have.",
     claims=_claims,
     require=_require_nothing,
 )
