@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mitool import checkpoint, rundir
@@ -24,8 +25,11 @@ from mitool.training.superposition import (
     train_families,
 )
 
-EXAMPLES = 2**14
-"""Held-out examples that the losses are measured on."""
+LEAST, MOST, FEATURES = 2**14, 2**20, 2**24
+"""Held-out examples that the losses are measured on, and the most features in all of them."""
+
+COLLISIONS = 64
+"""Examples in which two given features meet, which is what models differ by where they are rare."""
 
 
 def superpose(
@@ -131,7 +135,7 @@ def _studied(
 
 
 def _best(models: Autoencoders, name: str, seed: int) -> Studied:
-    losses = held_out_losses(models, name, seed, EXAMPLES)
+    losses = held_out_losses(models, name, seed, partial(_n_examples, models.cfg.n_features))
     best = best_of_restarts(losses, models.cfg.restarts)
     return Studied(models[best], tuple(losses[best].tolist()))
 
@@ -141,3 +145,8 @@ def _history(path: Path, step: int) -> tuple[SuperpositionEvaluation, ...]:
     lines = rundir.read_lines(path.parent / rundir.METRICS)
     history = [build(SuperpositionEvaluation, line, InputError) for line in lines]
     return tuple(evaluation for evaluation in history if evaluation.step <= step)
+
+
+def _n_examples(n_features: int, density: float) -> int:
+    wanted = max(LEAST, round(COLLISIONS / max(density, 1e-6) ** 2))
+    return max(1, min(wanted, MOST, FEATURES // n_features))

@@ -1,6 +1,6 @@
 """How well models of superposition do on features that they were not trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -11,9 +11,6 @@ from torch import Tensor
 from mitool.device import HOST, to_float64
 from mitool.models.superposition import Autoencoders
 from mitool.training.superposition.sampling import fill
-
-AT_A_TIME = 2**20
-"""Features that are drawn at a time, which bounds the memory it takes."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -39,35 +36,42 @@ class SuperpositionEvaluation:
 
 @torch.no_grad()
 def held_out_losses(
-    models: Autoencoders, name: str, seed: int, n_examples: int
-) -> Float[Tensor, " instance"]:
+    models: Autoencoders, name: str, seed: int, n_examples: Callable[[float], int]
+) -> Float[Tensor, " model"]:
     """The loss of each model on held-out examples, in float64.
+
+    Models that are restarts of one another have the same examples, so that it is them that differ.
 
     Args:
         name: of the family that they are.
         seed: of the run that trained them.
+        n_examples: how many there are of a density.
     """
-    losses = [
-        to_float64(models[chosen].losses(x))
-        for chosen, x in _batches(models, name, seed, n_examples)
-    ]
+    losses = []
+    for first in range(0, len(models), models.cfg.restarts):
+        alike = models[first : first + models.cfg.restarts]
+        density = float(alike.density[0])
+        x = torch.empty(1, models.cfg.n_features, n_examples(density), device=HOST)
+        fill(x.numpy(), models.cfg, density, seed, name, "test", first)
+        losses.append(_mean_losses(alike, x.to(models.W)))
     return torch.cat(losses)
+
+
+def _mean_losses(
+    models: Autoencoders, x: Float[Tensor, "1 feature example"]
+) -> Float[Tensor, " model"]:
+    """The losses over all examples, of which those without any feature are all alike."""
+    is_empty = (x == 0).all(dim=1)[0]
+    n_empty, n = int(is_empty.sum()), len(is_empty)
+    total = torch.zeros(len(models), dtype=torch.float64, device=HOST)
+    for part, count in ((x[..., ~is_empty], n - n_empty), (x[..., is_empty][..., :1], n_empty)):
+        if count:
+            losses = models.losses(part.expand(len(models), -1, -1))
+            total += to_float64(losses).to(HOST) * count
+    return total / n
 
 
 def best_of_restarts(losses: Float[Tensor, " model"], restarts: int) -> list[int]:
     """The models that do best of each ``restarts`` in a row."""
     best = losses.reshape(-1, restarts).argmin(dim=1)
     return (best + restarts * torch.arange(len(best), device=best.device)).tolist()
-
-
-def _batches(
-    models: Autoencoders, name: str, seed: int, n_examples: int
-) -> Iterator[tuple[slice, Tensor]]:
-    size = models.cfg.n_features * n_examples
-    n = max(1, AT_A_TIME // size)
-    for first in range(0, len(models), n):
-        chosen = slice(first, min(first + n, len(models)))
-        x = torch.empty(chosen.stop - first, models.cfg.n_features, n_examples, device=HOST)
-        for i, density in enumerate(models.density[chosen].tolist()):
-            fill(x[i][None].numpy(), models.cfg, density, seed, name, "test", first + i)
-        yield chosen, x.to(models.W)

@@ -125,7 +125,7 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
     def evaluate(self, epoch: int, step: int, seconds: float) -> SuperpositionEvaluation:
         losses = {}
         for name, models in self.families.items():
-            found = held_out_losses(models, name, self.config.seed, EVALUATED)
+            found = held_out_losses(models, name, self.config.seed, lambda _: EVALUATED)
             losses[name] = found[best_of_restarts(found, models.cfg.restarts)].tolist()
             if not found.isfinite().all():
                 raise Diverged

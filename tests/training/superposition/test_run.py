@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from mitool import rundir
 from mitool.checkpoint import load
 from mitool.errors import InputError, Interrupted, RunError, UsageError
 from mitool.training.superposition import best_of_restarts, held_out_losses, train_families
+from mitool.training.superposition.sampling import fill
 from tests.training.runs import same
 from tests.training.superposition.families import StopAt, config, models, run
 
@@ -122,6 +124,18 @@ def test_of_restarts_the_best_counts(tmp_path: Path) -> None:
     of = replace(config(), seed=3)
     several = models(of, restarts=2)
     (*_, last) = train_families(of, {"": several}, tmp_path)
-    losses = held_out_losses(several, "", 3, 4096)
+    losses = held_out_losses(several, "", 3, lambda density: 4096)
     assert last.losses[""] == losses.reshape(4, 2).amin(dim=1).tolist()
     assert not torch.equal(several.W[0], several.W[1])
+
+
+def test_losses_are_the_means_over_all_examples_and_restarts_have_the_same() -> None:
+    of = config(sparsity="0.9")
+    given = models(of, restarts=2)
+    x = np.empty((1, 6, 1000), dtype=np.float32)
+    found = held_out_losses(given, "name", 5, lambda density: 1000)
+    for first in range(0, len(given), 2):
+        fill(x, given.cfg, 0.1, 5, "name", "test", first)
+        assert (x == 0).all(axis=1).any()
+        each = given[first : first + 2].losses(torch.from_numpy(x).expand(2, -1, -1))
+        torch.testing.assert_close(found[first : first + 2], each.double(), rtol=1e-5, atol=0)

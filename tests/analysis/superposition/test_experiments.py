@@ -1,0 +1,187 @@
+"""Experiments: the models that they train, what they claim, and what they refuse."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mitool import rundir
+from mitool.analysis.superposition import EXPERIMENTS, SuperpositionResult, restudy, superpose
+from mitool.device import resolve
+from mitool.errors import InputError, UsageError
+from mitool.settings import SuperpositionSettings
+from mitool.training.superposition import SuperpositionConfig
+
+QUICK: dict[str, Any] = {"steps": 3, "batch_size": 8, "n_instances": 2, "sparsity": "0,0.9"}
+COMMON = {"sparsity", "loss", "features_represented", "mean_interference", "dimensions_per_feature"}
+OWN = {
+    "intro": {"angles.0", "angles.1"},
+    "norms": set(),
+    "geometry": {"models_near_1", "models_near_half", "features_near_1", "features_near_half"},
+    "dimensionality": {"dimensionality_clusters.digon", "dimensionality_clusters.pentagon"},
+    "phase": {"phase_agreement", "phase_agreement_inside"},
+    "correlated": {"cosine_within_sets", "cosine_between_sets"},
+    "basis": {"features_computed", "monosemantic_neurons", "polysemantic_neurons"},
+    "train": set(),
+}
+FAMILIES = {
+    "norms": ["20in5", "100in20"],
+    "phase": ["2in1", "3in2"],
+    "correlated": ["independent", "correlated", "anticorrelated"],
+    "basis": ["linear", "relu", "abs"],
+}
+
+
+def study(name: str, folder: Path, seed: int = 0, **settings: Any) -> SuperpositionResult:
+    chosen = replace(EXPERIMENTS[name].preset, **settings)
+    return superpose(SuperpositionConfig(name, chosen, resolve("cpu", threads=1), seed), folder)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_claims_what_it_says_and_is_redrawn_the_same(
+    tmp_path: Path, name: str
+) -> None:
+    result = study(name, tmp_path / name, **QUICK)
+    families = FAMILIES.get(name, [""])
+    assert list(result.families) == families
+    for family in families:
+        prefix = f"{family}." if family else ""
+        wanted = OWN[name] | (COMMON if family != "abs" else {"sparsity", "loss"})
+        assert {prefix + claim for claim in wanted} <= result.claims.keys()
+        n_models = 4 if name == "phase" else 2
+        assert len(result.claims[f"{prefix}loss"]) == n_models
+        expected = [0, 0, 0.9, 0.9] if name == "phase" else [0, 0.9]
+        assert result.claims[f"{prefix}sparsity"] == pytest.approx(expected)
+    again = restudy(tmp_path / name, name)
+    assert again.claims == result.claims
+    assert again.history == result.history
+    assert len(again.history) == 2
+    assert again.arrays().keys() == result.arrays().keys()
+
+
+def test_an_intro_with_its_defaults_goes_from_a_pair_to_a_pentagon(tmp_path: Path) -> None:
+    """The published figure: at the densest the two most important features are orthogonal and
+    alone, at the sparsest all five are vertices of a pentagon.
+    """
+    result = study("intro", tmp_path)
+    densest, sparsest = result.families[""].models.W[0], result.families[""].models.W[-1]
+    assert (densest.norm(dim=0) > 0.5).tolist() == [True, True, False, False, False]
+    assert result.claims["angles.0"] == pytest.approx([90, 90], abs=5)
+    assert (sparsest.norm(dim=0) > 0.5).all()
+    assert result.claims["angles.9"] == pytest.approx([72] * 5, abs=5)
+    assert result.claims["features_represented"][0] == 2
+    losses = [evaluation.losses[""] for evaluation in result.history]
+    assert all(last < first for first, last in zip(losses[0], losses[-1], strict=True))
+
+
+def test_linear_models_superpose_nothing_at_any_sparsity(tmp_path: Path) -> None:
+    result = study("intro", tmp_path, activation="linear", sparsity="0..0.95")
+    assert result.claims["features_represented"] == [2] * 10
+    for interference in result.claims["mean_interference"]:
+        assert interference < 0.01
+    W = result.families[""].models.W
+    assert (W.norm(dim=1)[:, :2] > 0.5).all()
+    # of W^T W the best that there is: the features of most importance, and no other
+    assert ((W.mT @ W)[:, 2:, 2:].abs() < 0.01).all()
+
+
+def test_the_sizes_of_the_settings_take_the_place_of_the_published_ones(tmp_path: Path) -> None:
+    result = study("norms", tmp_path, n_features=7, n_hidden=3, importance="2..1", **QUICK)
+    assert list(result.families) == ["7in3"]
+    models = result.families["7in3"].models
+    assert models.importance[0].tolist() == pytest.approx([2 ** (1 - i / 6) for i in range(7)])
+    assert models.density.tolist() == pytest.approx([1, 0.1])
+
+
+def test_phases_are_a_grid_of_sparsities_by_importances(tmp_path: Path) -> None:
+    result = study(
+        "phase", tmp_path, restarts=2, **QUICK | {"n_instances": 3, "sparsity": "0..0.99"}
+    )
+    models = result.families["3in2"].models
+    assert models.density.reshape(3, 3)[:, 0].tolist() == pytest.approx([1, 0.1, 0.01])
+    assert models.importance[:3, -1].tolist() == pytest.approx([0.1, 1, 10])
+    assert (models.importance[:, :2] == 1).all()
+
+
+REFUSED = [
+    ("norms", "intro", "expected 2 hidden dimensions"),
+    ("basis", "norms", "weights of their own out of the hidden layer"),
+    ("intro", "phase", "expected a grid of sparsities"),
+    ("intro", "correlated", "expected models of sets of features"),
+    ("intro", "basis", "expected models with a ReLU in the hidden layer"),
+]
+
+
+@pytest.mark.parametrize(("trained", "drawn", "reason"), REFUSED)
+def test_models_that_an_experiment_is_not_about_are_refused(
+    tmp_path: Path, trained: str, drawn: str, reason: str
+) -> None:
+    study(trained, tmp_path, **QUICK)
+    with pytest.raises(InputError, match=reason):
+        restudy(tmp_path, drawn)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "reason"),
+    [
+        ("phase", {"n_features": 5, "n_hidden": 2}, "expected 2 in 1 or 3 in 2"),
+        ("correlated", {"n_features": 5, "n_hidden": 2}, "expected a multiple of 2"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_before_anything_is_written(
+    tmp_path: Path, name: str, settings: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(UsageError, match=reason):
+        study(name, tmp_path / "run", **settings, **QUICK)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_experiment_names_the_nearest(tmp_path: Path) -> None:
+    study("intro", tmp_path, **QUICK)
+    with pytest.raises(UsageError, match="did you mean 'norms'"):
+        restudy(tmp_path, "norm")
+
+
+def test_arrays_hold_the_weights_and_the_measures_of_every_feature(tmp_path: Path) -> None:
+    result = study("intro", tmp_path, **QUICK)
+    arrays = result.arrays()
+    assert torch.equal(arrays["W"].norm(dim=1), arrays["norms"])
+    assert {"b", "density", "importance", "interference", "dimensionality"} <= arrays.keys()
+
+
+def test_only_the_best_restart_is_studied(tmp_path: Path) -> None:
+    result = study("train", tmp_path, restarts=3, **QUICK)
+    assert len(result.families[""].models) == 2
+    stored = rundir.read_lines(tmp_path / rundir.METRICS)[-1]["losses"][""]
+    assert len(stored) == 2
+
+
+def test_a_checkpoint_whose_tensors_do_not_fit_its_shapes_is_refused(tmp_path: Path) -> None:
+    from mitool import checkpoint
+
+    study("intro", tmp_path, **QUICK)
+    tensors, metadata = checkpoint.load(tmp_path)
+    broken = tmp_path / "broken.safetensors"
+    checkpoint.save(broken, tensors | {"W": tensors["W"][:, :1].clone()}, metadata)
+    with pytest.raises(InputError, match="expected weights of shapes"):
+        restudy(broken, "intro")
+    checkpoint.save(broken, tensors, replace(metadata, model={"families": 3}))
+    with pytest.raises(InputError, match="says nothing of its models' shapes"):
+        restudy(broken, "intro")
+
+
+def test_settings_say_what_is_wrong_with_them() -> None:
+    from mitool.config import build
+
+    for values, reason in (
+        ({"n_features": 3}, "expected both or neither"),
+        ({"importance": "fast"}, "expected 0.9\\^i, 1..0.01 or 1, found 'fast'"),
+        ({"importance": "0"}, "positive"),
+        ({"sparsity": "0..1"}, "0 <= S < 1"),
+        ({"sparsity": "0,0.5", "n_instances": 3}, "expected 3 sparsities"),
+        ({"sparsity": "1e999"}, "0 <= S < 1"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            build(SuperpositionSettings, values)
