@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mitool.analysis.circuits import CircuitFiles, CircuitResult, analyze_circuit
     from mitool.analysis.fourier import FourierResult, analyze_fourier
     from mitool.analysis.patching import PatchResult, patch
+    from mitool.analysis.superposition import SuperpositionResult, restudy, superpose
     from mitool.conversion import ConversionResult, convert
     from mitool.device import Device, resolve
     from mitool.errors import MitoolError
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
         FourierSettings,
         ModelSettings,
         PatchSettings,
+        SuperpositionSettings,
         TrainingSettings,
     )
     from mitool.subject import Subject, load
     from mitool.tasks import Task
     from mitool.training import RunConfig, TrainResult, train, train_seeds
+    from mitool.training.superposition import SuperpositionConfig
 
 _HOMES = {
     "load_pretrained": "mitool.models.pretrained",
@@ -56,6 +59,9 @@ _HOMES = {
     "PatchSettings": "mitool.settings",
     "RunConfig": "mitool.training",
     "Subject": "mitool.subject",
+    "SuperpositionConfig": "mitool.training.superposition",
+    "SuperpositionResult": "mitool.analysis.superposition",
+    "SuperpositionSettings": "mitool.settings",
     "Task": "mitool.tasks",
     "ToyTransformer": "mitool.models.transformer",
     "TrainResult": "mitool.training",
@@ -70,6 +76,8 @@ _HOMES = {
     "patch": "mitool.analysis.patching",
     "plant": "mitool.planted",
     "resolve": "mitool.device",
+    "restudy": "mitool.analysis.superposition",
+    "superpose": "mitool.analysis.superposition",
     "to_bridge": "mitool.models.bridge",
     "train": "mitool.training",
     "train_seeds": "mitool.training",
@@ -94,6 +102,9 @@ __all__ = [
     "Pretrained",
     "RunConfig",
     "Subject",
+    "SuperpositionConfig",
+    "SuperpositionResult",
+    "SuperpositionSettings",
     "Task",
     "ToyTransformer",
     "TrainResult",
@@ -111,6 +122,8 @@ __all__ = [
     "patch",
     "plant",
     "resolve",
+    "restudy",
+    "superpose",
     "to_bridge",
     "train",
     "train_seeds",

@@ -71,7 +71,6 @@ def test_an_intro_with_its_defaults_goes_from_a_pair_to_a_pentagon(tmp_path: Pat
     assert result.claims["angles.0"] == pytest.approx([90, 90], abs=5)
     assert (sparsest.norm(dim=0) > 0.5).all()
     assert result.claims["angles.9"] == pytest.approx([72] * 5, abs=5)
-    assert result.claims["features_represented"][0] == 2
     losses = [evaluation.losses[""] for evaluation in result.history]
     assert all(last < first for first, last in zip(losses[0], losses[-1], strict=True))
 
@@ -79,8 +78,8 @@ def test_an_intro_with_its_defaults_goes_from_a_pair_to_a_pentagon(tmp_path: Pat
 def test_linear_models_superpose_nothing_at_any_sparsity(tmp_path: Path) -> None:
     result = study("intro", tmp_path, activation="linear", sparsity="0..0.95")
     assert result.claims["features_represented"] == [2] * 10
-    for interference in result.claims["mean_interference"]:
-        assert interference < 0.01
+    interference: Any = result.claims["mean_interference"]
+    assert max(interference) < 0.01
     W = result.families[""].models.W
     assert (W.norm(dim=1)[:, :2] > 0.5).all()
     # of W^T W the best that there is: the features of most importance, and no other
