@@ -95,3 +95,8 @@ def test_nothing_asked_is_help_and_exit_2(invoke: Invoke, group: str) -> None:
     bare, short = invoke(*group.split()), invoke(*group.split(), "-h")
     assert (bare.exit_code, short.exit_code) == (2, 0)
     assert _words(short.stdout) in _words(bare.stdout + bare.stderr)
+
+
+def test_a_training_and_its_page_load_no_transformer_lens() -> None:
+    code = "import sys, mitool.cli.training; sys.exit('transformer_lens' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
