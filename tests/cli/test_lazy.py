@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
 from mitool.cli.main import COMMANDS, GROUPS
-from tests.cli.conftest import Invoke
+from tests.cli.conftest import Invoke, mitool
 
 HEAVY = {"torch", "plotly", "mitool.config", "mitool.settings"}
 MODULES = {target.partition(":")[0] for target, _ in COMMANDS.values()}
@@ -62,6 +63,17 @@ def test_help_at_the_top_lists_the_groups_and_loads_no_pydantic() -> None:
     for name, group in GROUPS.items():
         assert f"{name} {group.info.help}" in _words(stdout)
     assert "pydantic" not in modules
+
+
+@pytest.mark.timed
+def test_help_is_fast() -> None:
+    """Under 0.3 s; the best of five, as another process may be at work."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(mitool(["--help"]), stdout=subprocess.DEVNULL, check=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3
 
 
 def test_completion_of_a_name_loads_no_command() -> None:
