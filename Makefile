@@ -1,5 +1,6 @@
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN = $(VENV)/bin
 BROWSERS = chromium-headless-shell headless_shell chromium chromium-browser google-chrome \
   google-chrome-stable chrome msedge
@@ -32,8 +33,9 @@ browser: ## Get a headless Chromium if the system has no Chrome or Chromium
 demo: install ## Train a transformer on addition mod 113 until it has grokked
 	$(BIN)/mitool train modadd --p 113 --stop-on-grok --resume
 
-test: install ## Run the tests
-	$(BIN)/python -m pytest -m 'not slow'
+test: install ## Run the tests, in WORKERS processes (2) of one core each
+	$(BIN)/python -m pytest -m 'not slow and not timed' -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -m 'timed and not slow'
 
 test-slow: install ## Run the long trainings that the tests leave out
 	$(BIN)/python -m pytest -m slow

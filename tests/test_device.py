@@ -40,11 +40,15 @@ def test_threads_are_bounded_by_the_cores() -> None:
 
 def test_threads_and_determinism_are_restored() -> None:
     before = torch.get_num_threads()
-    with resolve("cpu", threads=1, deterministic=True).active():
-        assert torch.get_num_threads() == 1
-        assert torch.are_deterministic_algorithms_enabled()
-    assert torch.get_num_threads() == before
-    assert not torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(3)
+    try:
+        with resolve("cpu", threads=1, deterministic=True).active():
+            assert torch.get_num_threads() == 1
+            assert torch.are_deterministic_algorithms_enabled()
+        assert torch.get_num_threads() == 3
+        assert not torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_generators_depend_on_seed_and_purpose_alone() -> None:

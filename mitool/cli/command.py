@@ -95,12 +95,25 @@ def _signature(function: Callable[..., None]) -> inspect.Signature:
 
 @contextlib.contextmanager
 def _signals_are_errors() -> Iterator[None]:
+    """Raise ``Interrupted`` at a signal.
+
+    Where torch loads numpy, it drops whatever is raised, and what is half loaded fails later on:
+    an error after a signal is the signal's.
+    """
+    arrived: Interrupted | None = None
+
     def interrupt(signum: int, _frame: FrameType | None) -> None:
-        raise Interrupted(f"interrupted by {signal.Signals(signum).name}", signum)
+        nonlocal arrived
+        arrived = Interrupted(f"interrupted by {signal.Signals(signum).name}", signum)
+        raise arrived
 
     previous = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except Exception as error:
+        if arrived:
+            raise arrived from error
+        raise
     finally:
         for signum, handler in previous.items():
             signal.signal(signum, handler)

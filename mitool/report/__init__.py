@@ -1,15 +1,48 @@
-"""Reports: figures of results, on one self-contained page and as images."""
+"""Reports: figures of results, on one self-contained page and as images.
 
-from mitool.report.attention import attention_figures, attention_report
-from mitool.report.browser import BrowserError, BrowserMissing, find_browser, require_browser
-from mitool.report.circuits import circuit_figures, circuit_report
-from mitool.report.figures import Figure
-from mitool.report.fourier import fourier_figures, fourier_report
-from mitool.report.images import write_images
-from mitool.report.page import Report, render_page
-from mitool.report.patching import patching_figures, patching_report
-from mitool.report.training import seeds_figures, training_figures, training_report
-from mitool.report.write import FORMATS, Written, write_report
+The names load on first use: the page of a training needs none of the analyses, which load
+TransformerLens.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mitool.report.attention import attention_figures, attention_report
+    from mitool.report.browser import BrowserError, BrowserMissing, find_browser, require_browser
+    from mitool.report.circuits import circuit_figures, circuit_report
+    from mitool.report.figures import Figure
+    from mitool.report.fourier import fourier_figures, fourier_report
+    from mitool.report.images import write_images
+    from mitool.report.page import Report, render_page
+    from mitool.report.patching import patching_figures, patching_report
+    from mitool.report.training import seeds_figures, training_figures, training_report
+    from mitool.report.write import FORMATS, Written, write_report
+
+_HOMES = {
+    "attention_figures": "mitool.report.attention",
+    "attention_report": "mitool.report.attention",
+    "BrowserError": "mitool.report.browser",
+    "BrowserMissing": "mitool.report.browser",
+    "find_browser": "mitool.report.browser",
+    "require_browser": "mitool.report.browser",
+    "circuit_figures": "mitool.report.circuits",
+    "circuit_report": "mitool.report.circuits",
+    "Figure": "mitool.report.figures",
+    "fourier_figures": "mitool.report.fourier",
+    "fourier_report": "mitool.report.fourier",
+    "write_images": "mitool.report.images",
+    "Report": "mitool.report.page",
+    "render_page": "mitool.report.page",
+    "patching_figures": "mitool.report.patching",
+    "patching_report": "mitool.report.patching",
+    "seeds_figures": "mitool.report.training",
+    "training_figures": "mitool.report.training",
+    "training_report": "mitool.report.training",
+    "FORMATS": "mitool.report.write",
+    "Written": "mitool.report.write",
+    "write_report": "mitool.report.write",
+}
 
 __all__ = [
     "FORMATS",
@@ -35,3 +68,9 @@ __all__ = [
     "write_images",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'mitool.report' has no attribute {name!r}")

@@ -1,10 +1,26 @@
+import contextlib
 import json
+import signal
 from pathlib import Path
 
 import pytest
 
 from mitool.cli.train import parse_seeds
 from tests.cli.conftest import QUICK, Invoke
+
+
+def test_an_error_after_a_signal_that_a_library_dropped_is_the_signals(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        raise RecursionError("of what is half loaded")
+
+    monkeypatch.setattr("mitool.tasks.names", fail)
+    done = invoke("tasks")
+    assert done.exit_code == 143
+    assert "interrupted by SIGTERM" in done.stderr
 
 
 def test_train_takes_every_setting(invoke: Invoke) -> None:

@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
 from mitool.cli.main import COMMANDS, GROUPS
-from tests.cli.conftest import Invoke
+from tests.cli.conftest import Invoke, mitool
 
 HEAVY = {"torch", "plotly", "mitool.config", "mitool.settings"}
 MODULES = {target.partition(":")[0] for target, _ in COMMANDS.values()}
@@ -64,6 +65,17 @@ def test_help_at_the_top_lists_the_groups_and_loads_no_pydantic() -> None:
     assert "pydantic" not in modules
 
 
+@pytest.mark.timed
+def test_help_is_fast() -> None:
+    """Under 0.3 s; the best of five, as another process may be at work."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(mitool(["--help"]), stdout=subprocess.DEVNULL, check=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3
+
+
 def test_completion_of_a_name_loads_no_command() -> None:
     typed = {"COMP_WORDS": "mitool in", "COMP_CWORD": "1"}
     stdout, modules = _loaded(_MITOOL_COMPLETE="complete_bash", **typed)
@@ -95,3 +107,8 @@ def test_nothing_asked_is_help_and_exit_2(invoke: Invoke, group: str) -> None:
     bare, short = invoke(*group.split()), invoke(*group.split(), "-h")
     assert (bare.exit_code, short.exit_code) == (2, 0)
     assert _words(short.stdout) in _words(bare.stdout + bare.stderr)
+
+
+def test_a_training_and_its_page_load_no_transformer_lens() -> None:
+    code = "import sys, mitool.cli.training; sys.exit('transformer_lens' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
