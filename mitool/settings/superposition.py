@@ -86,9 +86,7 @@ class Preset:
     settings: SuperpositionSettings
 
 
-UNIFORM = SuperpositionSettings(
-    n_features=200, n_hidden=20, n_instances=20, importance="1", sparsity="0..0.99"
-)
+UNIFORM = SuperpositionSettings(n_features=200, n_hidden=20, n_instances=20, importance="1")
 """Many features of the same importance, ten for each dimension."""
 
 PRESETS = {

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mitool.analysis.superposition.experiments.base import Plan
 from mitool.checkpoint import load
-from mitool.device import resolve
+from mitool.device import Device
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.settings import SuperpositionSettings
 from mitool.training.superposition import (
@@ -35,7 +35,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def config(seed: int = 0, threads: int = 1, **settings: Any) -> SuperpositionConfig:
-    device = resolve("cpu", threads=threads)
+    device = Device("cpu", threads=threads)  # of more threads, it may be, than there are cores
     return SuperpositionConfig("train", replace(SETTINGS, **settings), device, seed)
 
 

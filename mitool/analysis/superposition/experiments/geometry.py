@@ -29,16 +29,23 @@ def uniform(settings: SuperpositionSettings) -> Mapping[str, Plan]:
 
 
 def _claims(families: Families) -> Mapping[str, Claim]:
-    """The shares of models and of represented features within 0.05 of a plateau."""
+    """Whether a model is within 0.05 of a plateau, and the share of its represented features that
+    are: of each model, and of the features of all.
+    """
     claims: dict[str, Claim] = {}
     for family, studied in families.items():
         W = studied.models.W
-        of_model = measures.dimensions_per_feature(W)
-        of_feature = measures.dimensionality(W)[measures.represented(W)]
+        of_model, of_feature = measures.dimensions_per_feature(W), measures.dimensionality(W)
+        is_represented = measures.represented(W)
         for name, value in PLATEAUS.items():
-            models, features = ((of - value).abs() < NEAR for of in (of_model, of_feature))
-            claims[prefixed(family, f"models_near_{name}")] = models.double().mean().item()
-            claims[prefixed(family, f"features_near_{name}")] = features.double().mean().item()
+            models = (of_model - value).abs() < NEAR
+            features = ((of_feature - value).abs() < NEAR) & is_represented
+            shares = features.sum(dim=1) / is_represented.sum(dim=1).clamp(min=1)
+            claims[prefixed(family, f"models_near_{name}")] = int(models.sum())
+            claims[prefixed(family, f"features_near_{name}")] = shares.tolist()
+            claims[prefixed(family, f"share_near_{name}")] = (
+                features.sum() / is_represented.sum().clamp(min=1)
+            ).item()
     return claims
 
 
