@@ -8,6 +8,7 @@ from mitool.report.fourier import fourier_figures, fourier_report
 from mitool.report.images import write_images
 from mitool.report.page import Report, render_page
 from mitool.report.patching import patching_figures, patching_report
+from mitool.report.superposition import superposition_figures, superposition_report
 from mitool.report.training import seeds_figures, training_figures, training_report
 from mitool.report.write import FORMATS, Written, write_report
 
@@ -30,6 +31,8 @@ __all__ = [
     "render_page",
     "require_browser",
     "seeds_figures",
+    "superposition_figures",
+    "superposition_report",
     "training_figures",
     "training_report",
     "write_images",

@@ -1,0 +1,119 @@
+"""The clusters of dimensionality, and the polytopes that features form."""
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from mitool.analysis.superposition import measures
+from mitool.analysis.superposition.polytopes import (
+    ALONE,
+    OTHER,
+    POLYTOPES,
+    clusters,
+    polytopes,
+)
+from mitool.models.superposition import Autoencoders
+from mitool.report.figures import GREY, PALETTE, Figure, label
+from mitool.report.heatmaps import put_legend_above
+from mitool.report.panels import new_panels
+from mitool.report.superposition.shown import (
+    INVERSE_DENSITY,
+    Family,
+    chosen,
+    left_out,
+)
+
+MOST = 40
+"""Models that are drawn."""
+
+ABSENT = "not represented"
+NAMES = {p.name: p.name.replace("_", " ") for p in (ALONE, *POLYTOPES)} | {
+    OTHER: "other",
+    ABSENT: "not represented",
+}
+COLORS = dict(zip(NAMES, (*PALETTE[:6], GREY, "#E5E7EB"), strict=True))
+
+PANEL = 260
+"""Pixels."""
+
+
+def cluster_figure(family: Family) -> Figure:
+    """How many features lie near each polytope's dimensionality, and how many polytopes there
+    are.
+    """
+    shown = chosen(family.models, MOST)
+    models = family.models[shown]
+    names = ("features by the polytope whose dimensionality is near", "polytopes formed")
+    plot = new_panels(names, INVERSE_DENSITY, "", columns=1, height=PANEL)
+    places = _places(models)
+    near = _near(models)
+    _add_bars(plot, 1, near, places)
+    _add_bars(plot, 2, _formed(models), places, named=near)
+    plot.update_layout(barmode="stack", bargap=0.15)
+    plot.update_xaxes(type="category", showgrid=False, tickfont_size=11)
+    plot.update_yaxes(title_text="features", row=1, col=1)
+    plot.update_yaxes(title_text="polytopes", row=2, col=1)
+    put_legend_above(plot)
+    caption = (
+        f"{family.size}, a bar for each model, the densest features on the left. Above: how many "
+        "features have a dimensionality near that of a polytope's vertices (within 0.05, and less "
+        "than half as far as the next polytope's). Below: how many polytopes they form: features "
+        "whose directions interfere (cosine above 0.2, of either sign) and the dimensions that "
+        "they span. A dimensionality alone does not make a polytope, so that both can differ."
+        f"{left_out(family.models, shown)}"
+    )
+    title = family.title("Clusters of dimensionality, and polytopes")
+    return Figure(family.figure_name("clusters"), title, caption, plot)
+
+
+def _near(models: Autoencoders) -> dict[str, list[int]]:
+    """The features of each model by cluster, in none, and not represented."""
+    counts = clusters(models.W)
+    is_represented = measures.represented(models.W)
+    clustered = [sum(of_model) for of_model in zip(*counts.values(), strict=True)]
+    n_represented = is_represented.sum(dim=1).tolist()
+    elsewhere = [n - inside for n, inside in zip(n_represented, clustered, strict=True)]
+    return counts | {OTHER: elsewhere, ABSENT: (~is_represented).sum(dim=1).tolist()}
+
+
+def _formed(models: Autoencoders) -> dict[str, list[int]]:
+    formed = [polytopes(W) for W in models.W]
+    return {name: [of_model[name] for of_model in formed] for name in NAMES if name != ABSENT}
+
+
+def _add_bars(
+    plot: go.Figure,
+    row: int,
+    counts: Mapping[str, Sequence[int]],
+    places: Sequence[str],
+    named: Mapping[str, Sequence[int]] | None = None,
+) -> None:
+    """Stacked bars of each count that is not 0 throughout.
+
+    Args:
+        named: counts that the legend has already.
+    """
+    for rank, name in enumerate(NAMES):
+        if any(values := counts.get(name, ())):
+            plot.add_bar(
+                x=[*places],
+                y=[*values],
+                name=label(NAMES[name]),
+                legendgroup=name,
+                legendrank=rank + 1,
+                showlegend=not any((named or {}).get(name, ())),
+                marker={"color": COLORS[name], "line_width": 0},
+                hovertemplate=f"{NAMES[name]}: %{{y:,}}",
+                row=row,
+                col=1,
+            )
+
+
+def _places(models: Autoencoders) -> list[str]:
+    """A model's ``1/(1 - S)``, with as many digits as tell the models apart, or their number."""
+    values = [1 / max(value, 1e-30) for value in models.density.tolist()]
+    for n_digits in (3, 4, 5):
+        names = [f"{value:.{n_digits}g}" for value in values]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{name} ({index})" for index, name in enumerate(names)]
