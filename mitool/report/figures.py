@@ -186,13 +186,20 @@ def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
     steps = (1, 2, 5) if span < MOST_DECADES else (1,)
     every = math.ceil(span / MOST_TICKS)
     ticks = [
-        (step * 10.0**power, f"{step * 10.0**power:.12g}")
+        (step * 10.0**power, _power(step, power))
         for power in range(math.floor(low) // every * every, math.ceil(high) + 1, every)
         for step in steps
     ]
     # one that is a little off the values still has room beside them
     near = [(at, text) for at, text in ticks if low - 0.15 <= math.log10(at) <= high + 0.15]
     return {"tickvals": [at for at, _ in near], "ticktext": [text for _, text in near]}
+
+
+def _power(step: int, power: int) -> str:
+    """The number, of which only a power of ten is ever written as one."""
+    if step == 1 and abs(power) > 4:
+        return f"10<sup>{power}</sup>"
+    return f"{step * 10.0**power:.12g}"
 
 
 def thinned(history: Sequence[Point]) -> Sequence[Point]:

@@ -17,7 +17,7 @@ from mitool.report.superposition.shown import (
     model_name,
     ranked_shades,
 )
-from mitool.report.superposition.stacks import Stack, stacks
+from mitool.report.superposition.stacks import Block, Stack, stacks
 
 MOST, MOST_NEURONS = 5, 60
 """Models of a family, and neurons of a model, that are drawn."""
@@ -153,16 +153,24 @@ def _bars(stacked: Sequence[Stack], colors: Sequence[str] | None) -> go.Bar:
         base=[float(f"{block.base:.4g}") for _, _, block in at],
         y=[float(f"{block.height:.4g}") for _, _, block in at],
         marker={
-            "color": [colors[b.feature] if colors else KINDS[s.kind] for _, s, b in at],
+            "color": [_color(s, b, colors) for _, s, b in at],
             "opacity": [FADED if s.kind == "idle" and colors else 1 for _, s, _ in at],
             "line": {"color": "white", "width": 0.5 if colors else 0.3},
         },
-        hovertext=[
-            f"neuron {s.neuron} ({s.kind})<br>feature {b.feature}: {b.height:.3g}" for _, s, b in at
-        ],
+        hovertext=[f"neuron {s.neuron} ({s.kind})<br>{_name(b)}: {b.height:.3g}" for _, s, b in at],
         hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False,
     )
+
+
+def _color(stack: Stack, block: Block, colors: Sequence[str] | None) -> str:
+    if colors is None:
+        return KINDS[stack.kind]
+    return UNREPRESENTED if block.feature is None else colors[block.feature]
+
+
+def _name(block: Block) -> str:
+    return "small weights together" if block.feature is None else f"feature {block.feature}"
 
 
 def _marks(stacked: Sequence[Stack], room: float) -> go.Scatter:

@@ -1,5 +1,6 @@
 """The clusters of dimensionality, and the polytopes that features form."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -20,11 +21,15 @@ from mitool.report.superposition.shown import (
     INVERSE_DENSITY,
     Family,
     chosen,
+    inverse_density,
     left_out,
 )
 
 MOST = 40
 """Models that are drawn."""
+
+MOST_TICKS, FEW = 20, 8
+"""Bars that are named; and features that are counted one by one."""
 
 ABSENT = "not represented"
 NAMES = {p.name: p.name.replace("_", " ") for p in (ALONE, *POLYTOPES)} | {
@@ -45,14 +50,17 @@ def cluster_figure(family: Family) -> Figure:
     models = family.models[shown]
     names = ("features by the polytope whose dimensionality is near", "polytopes formed")
     plot = new_panels(names, INVERSE_DENSITY, "", columns=1, height=PANEL)
-    places = _places(models)
     near = _near(models)
-    _add_bars(plot, 1, near, places)
-    _add_bars(plot, 2, _formed(models), places, named=near)
+    _add_bars(plot, 1, near, inverse_density(models))
+    _add_bars(plot, 2, _formed(models), inverse_density(models), named=near)
     plot.update_layout(barmode="stack", bargap=0.15)
-    plot.update_xaxes(type="category", showgrid=False, tickfont_size=11)
+    ticks = range(0, len(shown), math.ceil(len(shown) / MOST_TICKS))
+    names_of_ticks = [_place(inverse_density(models)[index]) for index in ticks]
+    plot.update_xaxes(tickvals=[*ticks], ticktext=names_of_ticks, showgrid=False, tickfont_size=11)
     plot.update_yaxes(title_text="features", row=1, col=1)
     plot.update_yaxes(title_text="polytopes", row=2, col=1)
+    if models.cfg.n_features <= FEW:
+        plot.update_yaxes(dtick=1)
     put_legend_above(plot)
     caption = (
         f"{family.size}, a bar for each model, the densest features on the left. Above: how many "
@@ -85,7 +93,7 @@ def _add_bars(
     plot: go.Figure,
     row: int,
     counts: Mapping[str, Sequence[int]],
-    places: Sequence[str],
+    places: Sequence[float | None],
     named: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
     """Stacked bars of each count that is not 0 throughout.
@@ -96,24 +104,19 @@ def _add_bars(
     for rank, name in enumerate(NAMES):
         if any(values := counts.get(name, ())):
             plot.add_bar(
-                x=[*places],
+                x=[*range(len(values))],
                 y=[*values],
                 name=label(NAMES[name]),
                 legendgroup=name,
                 legendrank=rank + 1,
                 showlegend=not any((named or {}).get(name, ())),
                 marker={"color": COLORS[name], "line_width": 0},
-                hovertemplate=f"{NAMES[name]}: %{{y:,}}",
+                customdata=[_place(place) for place in places],
+                hovertemplate=f"1/(1 - S) = %{{customdata}}: %{{y:,}} {NAMES[name]}<extra></extra>",
                 row=row,
                 col=1,
             )
 
 
-def _places(models: Autoencoders) -> list[str]:
-    """A model's ``1/(1 - S)``, with as many digits as tell the models apart, or their number."""
-    values = [1 / max(value, 1e-30) for value in models.density.tolist()]
-    for n_digits in (3, 4, 5):
-        names = [f"{value:.{n_digits}g}" for value in values]
-        if len(set(names)) == len(names):
-            return names
-    return [f"{name} ({index})" for index, name in enumerate(names)]
+def _place(inverse_density: float | None) -> str:
+    return "undefined" if inverse_density is None else f"{inverse_density:.3g}"

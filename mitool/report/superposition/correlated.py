@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mitool.analysis.superposition import SuperpositionResult
-from mitool.report.figures import PALETTE, Figure
+from mitool.report.figures import PALETTE, Figure, label
 from mitool.report.heatmaps import add_kinds, put_legend_above
 from mitool.report.superposition.plane import HOW, MARKER, Plane, plane_panels
 from mitool.report.superposition.shown import Family, chosen, families_of, left_out, model_name
@@ -11,8 +11,8 @@ from mitool.report.superposition.shown import Family, chosen, families_of, left_
 MOST = 5
 """Models of a family that are drawn, side by side."""
 
-IN_PANEL = 18
-"""Letters of a family's name that have room above a panel."""
+BESIDE = 18
+"""Letters of a family's name that have room beside a row of panels."""
 
 MEANING = {
     "none": "comes or not by itself",
@@ -30,6 +30,9 @@ def correlation_figures(result: SuperpositionResult) -> tuple[Figure, ...]:
         plane for family in families for plane in _row(family, chosen(family.models, n_columns))
     ]
     plot = plane_panels(planes, columns=n_columns)
+    for row, family in enumerate(families, start=1):
+        plot.update_yaxes(title_text=label(_short(family.name)), row=row, col=1)
+    plot.update_yaxes(title_font_size=14)
     add_kinds(plot, _sets(families), size=MARKER)
     put_legend_above(plot)
     kinds = "; ".join(
@@ -49,10 +52,9 @@ def correlation_figures(result: SuperpositionResult) -> tuple[Figure, ...]:
 def _row(family: Family, drawn: Sequence[int]) -> list[Plane]:
     models = family.models
     size, n = models.cfg.set_size, models.cfg.n_features
-    name = f"{_short(family.name)}\n" if family.name else ""
     colors = [PALETTE[i // size % len(PALETTE)] for i in range(n)]
     about = [f", set {i // size}" for i in range(n)]
-    return [Plane(name + model_name(models, i), models.W[i], colors, about) for i in drawn]
+    return [Plane(model_name(models, i), models.W[i], colors, about) for i in drawn]
 
 
 def _sets(families: Sequence[Family]) -> dict[str, str]:
@@ -70,4 +72,4 @@ def _sets(families: Sequence[Family]) -> dict[str, str]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= IN_PANEL else f"{name[: IN_PANEL - 1]}…"
+    return name if len(name) <= BESIDE else f"{name[: BESIDE - 1]}…"

@@ -66,9 +66,9 @@ def _scatter(family: Family) -> Figure:
         f"{family.size}. A point is a feature of a model: its dimensionality, D_i = ‖W_i‖² / sum "
         "over j of (Ŵ_i · W_j)², is the share of a dimension that it has for itself; grey are "
         "those that are not represented (norm up to 0.5). The points of a model are spread "
-        "sideways so as not to hide one another. Black: dimensions per feature D* of the model. Dashed: "
-        "where features lie that are the vertices of a uniform polytope, its dimensions over its "
-        f"vertices.{thinned}"
+        "sideways so as not to hide one another. Black: dimensions per feature D* of the model. "
+        "Dashed: where features lie that are the vertices of a uniform polytope, its dimensions "
+        f"over its vertices.{thinned}"
     )
     title = family.title("Dimensionality of every feature")
     return Figure(family.figure_name("dimensionality"), title, caption, plot)

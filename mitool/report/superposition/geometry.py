@@ -66,9 +66,7 @@ def add_star_line(plot: go.Figure, family: Family, name: str, **style: object) -
 def add_level(plot: go.Figure, value: float, name: str, *, below: bool = False) -> None:
     """A dashed line across the plot, named at its right end."""
     line = {"color": GREY, "width": 1.2, "dash": "dash"}
-    plot.add_shape(
-        type="line", x0=0, x1=1, xref="paper", y0=value, y1=value, line=line, layer="between"
-    )
+    plot.add_shape(type="line", x0=0, x1=1, xref="paper", y0=value, y1=value, line=line)
     plot.add_annotation(
         x=1,
         xref="paper",
@@ -76,6 +74,7 @@ def add_level(plot: go.Figure, value: float, name: str, *, below: bool = False) 
         text=label(name),
         showarrow=False,
         xanchor="right",
+        bgcolor="rgba(255, 255, 255, 0.6)",
         yanchor="top" if below else "bottom",
         font={"size": 12, "color": "#374151"},
     )

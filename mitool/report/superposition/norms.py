@@ -19,6 +19,9 @@ MOST = 5
 ROW, HIGH_ROW, LONE_ROW, MANY, GAP = 190, 250, 340, 40, 46
 """Pixels of a row, of one of many features, of one alone; how many those are; and between rows."""
 
+FEW = 10
+"""Features of which each has a tick."""
+
 WIDTHS = (0.52, 0.4, 0.08)
 """Shares of the bars, the heatmap and the biases."""
 
@@ -123,6 +126,8 @@ def _set_axes(plot: go.Figure, n_features: int, n_rows: int) -> None:
     plot.update_xaxes(showgrid=False, tickfont_size=11, title_font_size=13)
     plot.update_xaxes(range=[0, end], col=1)
     plot.update_xaxes(range=[-0.5, n_features - 0.5], col=2)
+    if n_features <= FEW:
+        plot.update_yaxes(dtick=1).update_xaxes(dtick=1, col=2)
     plot.update_xaxes(showticklabels=False, ticks="", col=3)
     for row in range(1, n_rows + 1):
         line = {"color": "#6B7280", "width": 1, "dash": "dot"}

@@ -13,7 +13,7 @@ from mitool.models.superposition import Autoencoders
 Kind = Literal["monosemantic", "polysemantic", "idle"]
 
 LEAST = 0.008
-"""Of the longest stack: a rectangle that is not as high is not seen."""
+"""Of the longest stack: rectangles that are not as high are drawn as one, at the end."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,11 @@ class Block:
     """A weight, as a rectangle.
 
     Attributes:
+        feature: None of many small weights together.
         base: where it starts; it ends at ``base + height``.
     """
 
-    feature: int
+    feature: int | None
     base: float
     height: float
 
@@ -86,11 +87,13 @@ def _order(
 
 
 def _blocks(weights: Sequence[float], least: float) -> tuple[Block, ...]:
-    ends = {True: 0.0, False: 0.0}
     blocks = []
-    for feature, weight in enumerate(weights):
-        if weight and abs(weight) >= least:
-            base = ends[weight > 0]
-            ends[weight > 0] = base + weight
+    for sign in (1, -1):
+        own = [(i, weight) for i, weight in enumerate(weights) if sign * weight > 0]
+        large: list[tuple[int | None, float]] = [(i, w) for i, w in own if abs(w) >= least]
+        small = [weight for _, weight in own if abs(weight) < least]
+        base = 0.0
+        for feature, weight in [*large, *([(None, sum(small))] if small else [])]:
             blocks.append(Block(feature, base, weight))
+            base += weight
     return tuple(blocks)
