@@ -192,6 +192,8 @@ def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
     ]
     # one that is a little off the values still has room beside them
     near = [(at, text) for at, text in ticks if low - 0.15 <= math.log10(at) <= high + 0.15]
+    if len(near) < 2:
+        near = [(10**end, f"{10**end:.3g}") for end in sorted({low, high})]
     return {"tickvals": [at for at, _ in near], "ticktext": [text for _, text in near]}
 
 
