@@ -18,6 +18,9 @@ GAP, LABELLED_GAP = 38, 84
 """Pixels between two rows of panels whose axes are labelled at the edge only, and of those whose
 axes have labels that may be long."""
 
+LEAST_WIDTH = 640
+"""Pixels that many panels side by side cannot do without; a page scrolls them if it has less."""
+
 SHARED_SPACING, SPACING, ALL_SPACING = 0.03, 0.09, 0.27
 """Between two columns, and between all of many, as shares of the width."""
 
@@ -57,9 +60,22 @@ def new_panels(
     )
     plot.update_annotations(font_size=14)
     plot.update_layout(template=TEMPLATE, height=round(area + TOP + BOTTOM), margin_t=TOP)
-    for index, (row, column) in enumerate(places(len(names), columns=n_columns)):
-        is_lowest = index + n_columns >= len(names)
-        if is_lowest:
+    _title_axes(plot, places(len(names), columns=n_columns), x_title, y_title, shared=shared)
+    if n_columns > MORE_COLUMNS:
+        plot.update_layout(meta={"least_width": LEAST_WIDTH})
+    if shared:
+        plot.update_xaxes(title_font_size=12)
+        plot.update_yaxes(title_font_size=12)
+    return plot
+
+
+def _title_axes(
+    plot: go.Figure, at: Sequence[tuple[int, int]], x_title: str, y_title: str, *, shared: bool
+) -> None:
+    """Name the axes at the edge, and where all panels share them label them there only."""
+    lowest = {column: row for row, column in at}
+    for row, column in at:
+        if row == lowest[column]:
             plot.update_xaxes(title_text=label(x_title), row=row, col=column)
         elif shared:
             plot.update_xaxes(showticklabels=False, row=row, col=column)
@@ -67,10 +83,6 @@ def new_panels(
             plot.update_yaxes(title_text=label(y_title), row=row, col=column)
         elif shared:
             plot.update_yaxes(showticklabels=False, row=row, col=column)
-    if shared:
-        plot.update_xaxes(title_font_size=12)
-        plot.update_yaxes(title_font_size=12)
-    return plot
 
 
 def places(

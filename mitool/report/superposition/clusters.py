@@ -16,7 +16,7 @@ from mitool.analysis.superposition.polytopes import (
 from mitool.models.superposition import Autoencoders
 from mitool.report.figures import GREY, PALETTE, Figure, label
 from mitool.report.heatmaps import put_legend_above
-from mitool.report.panels import new_panels
+from mitool.report.panels import LEAST_WIDTH, new_panels
 from mitool.report.superposition.shown import (
     INVERSE_DENSITY,
     Family,
@@ -53,7 +53,7 @@ def cluster_figure(family: Family) -> Figure:
     near = _near(models)
     _add_bars(plot, 1, near, inverse_density(models))
     _add_bars(plot, 2, _formed(models), inverse_density(models), named=near)
-    plot.update_layout(barmode="stack", bargap=0.15)
+    plot.update_layout(barmode="stack", bargap=0.15, meta={"least_width": LEAST_WIDTH})
     ticks = range(0, len(shown), math.ceil(len(shown) / MOST_TICKS))
     names_of_ticks = [_place(inverse_density(models)[index]) for index in ticks]
     plot.update_xaxes(tickvals=[*ticks], ticktext=names_of_ticks, showgrid=False, tickfont_size=11)

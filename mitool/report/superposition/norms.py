@@ -9,7 +9,7 @@ from torch import Tensor
 from mitool.analysis.superposition import SuperpositionResult, measures
 from mitool.report.figures import TEMPLATE, Figure
 from mitool.report.heatmaps import DIVERGING, SEQUENTIAL, cells, drawn, thinning
-from mitool.report.panels import BOTTOM, TOP
+from mitool.report.panels import BOTTOM, LEAST_WIDTH, TOP
 from mitool.report.superposition.shown import Family, chosen, digits, families_of, left_out
 from mitool.report.superposition.shown import model_name as name_of
 
@@ -71,6 +71,7 @@ def _grid(names: Sequence[str], n_features: int) -> go.Figure:
     )
     plot.update_annotations(font_size=14)
     plot.update_layout(template=TEMPLATE, height=area + TOP + BOTTOM, margin_t=TOP, bargap=0)
+    plot.update_layout(meta={"least_width": LEAST_WIDTH})
     superposition = {"title": {"text": "super-<br>position", "side": "top"}, "thickness": 12}
     both = {"title": {"text": "Wᵀ W, b", "side": "top"}, "thickness": 12}
     plot.update_layout(

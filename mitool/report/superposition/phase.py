@@ -34,7 +34,7 @@ def _diagrams(family: Family) -> Figure:
     plot = kind_panels(
         {"trained": found, "closed form": predicted},
         COLORS,
-        "relative importance of the extra feature",
+        "relative importance",
         DENSITY,
         x=x,
         y=y,
