@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mitool.report.images import write_images
     from mitool.report.page import Report, render_page
     from mitool.report.patching import patching_figures, patching_report
+    from mitool.report.superposition import superposition_figures, superposition_report
     from mitool.report.training import seeds_figures, training_figures, training_report
     from mitool.report.write import FORMATS, Written, write_report
 
@@ -36,6 +37,8 @@ _HOMES = {
     "render_page": "mitool.report.page",
     "patching_figures": "mitool.report.patching",
     "patching_report": "mitool.report.patching",
+    "superposition_figures": "mitool.report.superposition",
+    "superposition_report": "mitool.report.superposition",
     "seeds_figures": "mitool.report.training",
     "training_figures": "mitool.report.training",
     "training_report": "mitool.report.training",
@@ -63,6 +66,8 @@ __all__ = [
     "render_page",
     "require_browser",
     "seeds_figures",
+    "superposition_figures",
+    "superposition_report",
     "training_figures",
     "training_report",
     "write_images",

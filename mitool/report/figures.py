@@ -9,9 +9,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
+
+Point = TypeVar("Point")
 
 WIDTH = 900
 HEIGHT = 480
@@ -31,6 +33,13 @@ LEGEND_LINE = 21
 
 MAX_LABEL, MAX_TITLE = 60, 90
 """Letters that leave room for the plot."""
+
+MAX_POINTS = 2000
+"""Of a longer history only every other evaluation is drawn, or every third, and so on."""
+
+MOST_DECADES, MOST_TICKS = 3.5, 9
+"""Of a log axis: up to so many powers of ten there is room for ticks between them; and how many
+powers of ten are ticks."""
 
 FEW_POINTS = 30
 """Up to so many points of a line are marked: one between two gaps would not be seen."""
@@ -165,3 +174,37 @@ def drawable(value: float | None, least: float) -> float | None:
     if value is None or not math.isfinite(value) or value <= least:
         return None
     return float(f"{value:.6g}")
+
+
+def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
+    """Ticks of a log axis over the values, in plotly's words: 1, 2, 5, 10 and so on, or powers of
+    ten where these are many.
+    """
+    known = [math.log10(value) for value in values if value > 0]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    span = max(high - low, 0.3)
+    steps = (1, 2, 5) if span < MOST_DECADES else (1,)
+    every = math.ceil(span / MOST_TICKS)
+    ticks = [
+        (step * 10.0**power, _power(step, power))
+        for power in range(math.floor(low) // every * every, math.ceil(high) + 1, every)
+        for step in steps
+    ]
+    # one that is a little off the values still has room beside them
+    near = [(at, text) for at, text in ticks if low - 0.15 <= math.log10(at) <= high + 0.15]
+    if len(near) < 2:
+        near = [(10**end, f"{10**end:.3g}") for end in sorted({low, high})]
+    return {"tickvals": [at for at, _ in near], "ticktext": [text for _, text in near]}
+
+
+def _power(step: int, power: int) -> str:
+    """The number, of which only a power of ten is ever written as one."""
+    if step == 1 and abs(power) > 4:
+        return f"10<sup>{power}</sup>"
+    return f"{step * 10.0**power:.12g}"
+
+
+def thinned(history: Sequence[Point]) -> Sequence[Point]:
+    """What is drawn of a history, always with its last point."""
+    step = math.ceil(len(history) / MAX_POINTS)
+    return (*history[:-1:step], history[-1])

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
+from jaxtyping import Int
 from torch import Tensor
 
 from mitool.report.figures import TEMPLATE, label
-from mitool.report.panels import WIDTH, columns_of, new_panels, places
+from mitool.report.panels import BOTTOM, TOP, WIDTH, columns_of, new_panels, places
 
 MOST_CELLS = 256
 """Rows and columns that are drawn; of more, every second, or every third, and so on."""
@@ -21,6 +22,9 @@ MAX_NAME = 24
 
 NUMBERED = 24
 """Pixels of a cell that its number is written in."""
+
+LEGEND, ABOVE = 30, 14
+"""Pixels of a legend above the names of panels, and from it to a panel's name of two lines."""
 
 Labels = Sequence[str] | Sequence[int] | None
 
@@ -88,6 +92,71 @@ def heatmap_panels(
         plot.update_xaxes(tickfont_size=11)
         plot.update_yaxes(tickfont_size=11)
     return plot
+
+
+def kind_panels(
+    panels: Mapping[str, Int[Tensor, "y x"]],
+    kinds: Mapping[str, str],
+    x_title: str,
+    y_title: str,
+    *,
+    x: Sequence[float],
+    y: Sequence[float],
+    hover: Sequence[Sequence[str]],
+) -> go.Figure:
+    """Heatmaps of one size side by side whose cells are of one kind or another.
+
+    Args:
+        panels: of each cell the index of its kind.
+        kinds: their names, and their colours.
+        x: where the cells end: one more than there are columns, ascending.
+        y: the same of the rows.
+        hover: what is said of a cell, as plotly's HTML: [row][column].
+    """
+    plot = new_panels(list(panels), x_title, y_title)
+    colors = [*kinds.values()]
+    # each colour from where its kind's share of the scale begins to where it ends
+    scale = [(i / len(colors), c) for j, c in enumerate(colors) for i in (j, j + 1)]
+    for values, (row, column) in zip(panels.values(), places(len(panels)), strict=True):
+        cells_of_kinds = go.Heatmap(
+            z=values.tolist(),
+            x=list(x),
+            y=list(y),
+            zmin=-0.5,
+            zmax=len(colors) - 0.5,
+            colorscale=scale,
+            showscale=False,
+            hovertext=[list(texts) for texts in hover],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+        plot.add_trace(cells_of_kinds, row, column)
+    add_kinds(plot, kinds, symbol="square", size=13)
+    put_legend_above(plot)
+    return plot.update_xaxes(showgrid=False).update_yaxes(showgrid=False)
+
+
+def add_kinds(plot: go.Figure, kinds: Mapping[str, str], **marker: object) -> None:
+    """Entries of a legend that say what colours stand for.
+
+    Args:
+        kinds: names, and colours.
+        marker: that stands beside the names, in plotly's words.
+    """
+    for name, color in kinds.items():
+        plot.add_scatter(
+            x=[None], y=[None], mode="markers", name=label(name), marker={"color": color, **marker}
+        )
+
+
+def put_legend_above(plot: go.Figure) -> None:
+    """Make room for a legend above the names of panels, and put it there."""
+    margin = plot.layout.margin
+    bottom = BOTTOM if margin.b is None else margin.b
+    top = (TOP if margin.t is None else margin.t) + LEGEND
+    area = plot.layout.height - top + LEGEND - bottom
+    legend = {"orientation": "h", "x": 0, "y": 1 + (top - TOP + ABOVE) / area, "yanchor": "bottom"}
+    plot.update_layout(height=plot.layout.height + LEGEND, margin_t=top, showlegend=True)
+    plot.update_layout(legend=legend | {"traceorder": "normal"})
 
 
 def write_numbers(plot: go.Figure) -> None:

@@ -18,15 +18,13 @@ from mitool.report.figures import (
     fit_legend,
     line_style,
     new_plot,
+    thinned,
 )
 from mitool.report.heatmaps import heatmap
 from mitool.report.page import Report, subject_title
 from mitool.report.phases import phases_of, with_phases
 from mitool.report.tables import readable
 from mitool.training import Evaluation, SeedsResult, TrainResult
-
-MAX_POINTS = 2000
-"""Of a longer history only every other evaluation is drawn, or every third, and so on."""
 
 LOSS = "mean cross-entropy (nats)"
 ACCURACY = "accuracy (share of answer tokens)"
@@ -49,7 +47,7 @@ def training_report(result: TrainResult | SeedsResult, command: str | None = Non
 
 def training_figures(result: TrainResult) -> tuple[Figure, ...]:
     """Loss, accuracy, loss by answer position where there are several, and norms of weights."""
-    history = _thinned(result.history)
+    history = thinned(result.history)
     figures = [_loss(history), _accuracy(history)]
     if len(history[-1].test_position_losses) > 1:
         figures.append(_position_losses(history, result.answer_labels))
@@ -165,7 +163,7 @@ def _by_seed(
     result: SeedsResult, plot: go.Figure, value: Callable[[Evaluation], float]
 ) -> go.Figure:
     for index, run in enumerate(result.runs):
-        history = _thinned(run.history)
+        history = thinned(run.history)
         seed = f"seed {run.config.get('seed', index)}"
         epochs = [e.epoch for e in history]
         add_line(plot, seed, epochs, [value(e) for e in history], **line_style(index))
@@ -177,11 +175,6 @@ def _gaps(plot: go.Figure) -> str:
     """What a caption says where a loss, having fallen to 0, has no place on the log axis."""
     missing = any(value is None for line in plot.data for value in line.y)
     return " A loss of 0 has no place on this axis and leaves a gap." if missing else ""
-
-
-def _thinned(history: History) -> History:
-    step = math.ceil(len(history) / MAX_POINTS)
-    return (*history[:-1:step], history[-1])
 
 
 def _summary(result: TrainResult) -> str:

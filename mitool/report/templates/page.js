@@ -43,15 +43,24 @@
     );
   }
 
+  // A plot that says how wide it must be is scrolled where there is less room.
+  function widthFor(plot, holder) {
+    const room = holder.parentElement.clientWidth;
+    const least = plot.layout.meta?.least_width ?? 0;
+    holder.style.width = least > room ? least + "px" : "";
+    return Math.max(least, room);
+  }
+
   function draw(holder) {
     const plot = JSON.parse(document.getElementById(holder.id + "-data").textContent);
-    const layout = layoutFor(plot, holder.clientWidth);
+    const width = widthFor(plot, holder);
+    const layout = layoutFor(plot, width);
     holder.style.height = layout.height + "px";
-    return Plotly.react(holder, dataFor(plot, holder.clientWidth), layout, CONFIG);
+    return Plotly.react(holder, dataFor(plot, width), layout, CONFIG);
   }
 
   const holders = Array.from(document.querySelectorAll(".plot"));
-  const isNarrow = () => holders.length > 0 && holders[0].clientWidth < NARROW;
+  const isNarrow = () => holders.length > 0 && holders[0].parentElement.clientWidth < NARROW;
   let narrow = isNarrow();
   holders.forEach(draw);
   window.addEventListener("resize", () => {
