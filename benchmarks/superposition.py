@@ -56,16 +56,18 @@ def compare(
 ) -> dict[str, float]:
     """Median milliseconds a step of each, and mitool's ratios."""
     models = build(size, device)
+    learner = mitool_learner(models, batch_size, device)
     takes = {
-        "mitool": mitool_steps(models, batch_size, device),
+        "mitool": mitool_steps(learner),
         "published": published_steps(models, batch_size),
         "floor": products(models, batch_size),
     }
-    n_steps = {name: steps_in(seconds, take) for name, take in takes.items()}
+    at_a_time = {"mitool": learner.n_drawn, "published": 1, "floor": 1}
+    n_steps = {name: steps_in(seconds, take, at_a_time[name]) for name, take in takes.items()}
     times: dict[str, list[float]] = {name: [] for name in takes}
     for _ in range(rounds):
         for name, take in takes.items():
-            take(1)  # on the caches, and beside the threads, of what ran before
+            take(at_a_time[name])  # on the caches, and beside the threads, of what ran before
             times[name].append(milliseconds(take, n_steps[name]) / n_steps[name])
     measured = {name: torch.tensor(values, dtype=torch.float64) for name, values in times.items()}
     report = {f"{name}_ms": values.median().item() for name, values in measured.items()}
@@ -81,9 +83,12 @@ def build(size: tuple[int, int, int], device: Device) -> Autoencoders:
     return Plan.spread(cfg, settings, "0.9^i").build(0, "", device)
 
 
-def mitool_steps(models: Autoencoders, batch_size: int, device: Device) -> Steps:
+def mitool_learner(models: Autoencoders, batch_size: int, device: Device) -> SuperpositionLearner:
     settings = SuperpositionSettings(n_instances=len(models), batch_size=batch_size)
-    learner = SuperpositionLearner(SuperpositionConfig("train", settings, device), {"": models})
+    return SuperpositionLearner(SuperpositionConfig("train", settings, device), {"": models})
+
+
+def mitool_steps(learner: SuperpositionLearner) -> Steps:
     taken = 0
 
     def take(n: int) -> None:
@@ -132,10 +137,10 @@ def products(models: Autoencoders, batch_size: int) -> Steps:
     return take
 
 
-def steps_in(seconds: float, take: Steps) -> int:
-    """How many steps take about so long."""
-    take(2)
-    return max(1, int(1e3 * seconds / milliseconds(take, 3) * 3))
+def steps_in(seconds: float, take: Steps, at_a_time: int) -> int:
+    """How many steps, a multiple of ``at_a_time``, take about so long."""
+    take(at_a_time)
+    return max(1, int(1e3 * seconds / milliseconds(take, at_a_time))) * at_a_time
 
 
 def milliseconds(take: Steps, n: int) -> float:

@@ -87,12 +87,13 @@ class Autoencoders:
         density: Float[Tensor, " instance"],
         importance: Float[Tensor, "instance feature"],
         generators: Iterable[torch.Generator],
+        scale: float = 1.0,
     ) -> "Autoencoders":
-        """Untrained models: ``W`` of each from a generator of its own, by Glorot and Bengio's
-        normal distribution ("xavier": variance 2 / (n_features + n_hidden)), and biases 0.
+        """Untrained models: ``W`` of each from a generator of its own, ``scale`` times Glorot and
+        Bengio's normal distribution ("xavier": variance 2 / (n_features + n_hidden)), and biases 0.
         """
         shape = (cfg.n_hidden, cfg.n_features)
-        std = (2 / sum(shape)) ** 0.5
+        std = scale * (2 / sum(shape)) ** 0.5
         drawn = [
             torch.randn(1 if cfg.is_tied else 2, *shape, generator=generator) * std
             for generator in generators

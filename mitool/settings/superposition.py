@@ -43,6 +43,12 @@ class SuperpositionSettings:
         ),
     ] = "0..0.95"
     activation: Annotated[OutputActivation, Field(description="Activation of the outputs")] = "relu"
+    init_scale: Annotated[
+        float,
+        Field(
+            gt=0, le=100, description="First weights: so many times Glorot and Bengio's (xavier)"
+        ),
+    ] = 1.0
     restarts: Annotated[
         int,
         Field(ge=1, le=10_000, description="Models trained for each one, of which the best counts"),
@@ -86,8 +92,14 @@ class Preset:
     settings: SuperpositionSettings
 
 
-UNIFORM = SuperpositionSettings(n_features=200, n_hidden=20, n_instances=20, importance="1")
-"""Many features of the same importance, ten for each dimension."""
+UNIFORM = SuperpositionSettings(
+    n_features=200, n_hidden=20, n_instances=20, importance="1", init_scale=0.25
+)
+"""Many features of the same importance, ten for each dimension.
+
+The published notebook draws about as small weights: torch's ``xavier_normal_`` takes its stack
+[instance, feature, hidden] for the kernels of a convolution.
+"""
 
 PRESETS = {
     "intro": Preset(
@@ -110,8 +122,11 @@ PRESETS = {
             n_instances=20,
             sparsity="0..0.99",
             importance="0.1..10",
-            restarts=5,
-            eval_every=1000,
+            restarts=10,
+            batch_size=512,
+            steps=2000,
+            lr=1e-2,
+            eval_every=500,
         ),
     ),
     "correlated": Preset(
@@ -127,7 +142,7 @@ PRESETS = {
     ),
     "basis": Preset(
         "Draw what neurons stand for, and the computation of |x| in superposition.",
-        SuperpositionSettings(n_instances=5, sparsity="0..0.99", restarts=4),
+        SuperpositionSettings(n_instances=5, sparsity="0..0.99", init_scale=0.1, restarts=4),
     ),
     "train": Preset(
         "Train models of superposition of any size, and draw what all of them have.",

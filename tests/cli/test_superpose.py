@@ -71,7 +71,7 @@ def test_a_run_is_not_overwritten_and_goes_on(invoke: Invoke) -> None:
     [
         (["intro", "--importance", "fast"], 2, "expected 0.9^i, 1..0.01 or 1, found 'fast'"),
         (["intro", "--sparsity", "0..1"], 2, "0 <= S < 1"),
-        (["intro", "--activation", "gelu"], 2, "gelu"),
+        (["intro", "--activation", "gelu"], 2, "'gelu' is not one of 'relu', 'linear'"),
         (["phase", "--n-features", "9", "--n-hidden", "2"], 2, "expected 2 in 1 or 3 in 2"),
         (["norms", "--n-features", "9"], 2, "expected both or neither"),
         (["intro", "--from", "none"], 3, "no such file"),
@@ -90,7 +90,7 @@ def test_what_cannot_be_done_is_refused_in_one_message(
     done = invoke("superpose", name, *options, *where)
     assert done.exit_code == code
     assert message in " ".join(done.stderr.split())
-    assert done.stderr.count("Error:") == 1
+    assert done.stderr.count("Error") == 1
 
 
 def test_checks_hold_a_list_of_models(invoke: Invoke) -> None:
@@ -115,7 +115,8 @@ def test_progress_is_on_stderr_and_quiet_has_none(shell: Shell) -> None:
     assert quiet.returncode == 0
     assert quiet.stderr == ""
     assert "…" not in quiet.stdout
-    long = shell("superpose", "phase", *QUICK, "--n-instances", "6", "--sparsity", "0.5", "-q")
+    grid = ["--n-instances", "6", "--sparsity", "0..0.9", "-q"]
+    long = shell("superpose", "phase", *QUICK, *grid)
     assert "… (36 in all)" in long.stdout
 
 

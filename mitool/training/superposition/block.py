@@ -9,19 +9,28 @@ is worked out by hand in place, in five matrix products and two passes over the 
 from collections.abc import Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from mitool.device import HOST
 from mitool.models.superposition import Autoencoders
 from mitool.training.superposition.config import SuperpositionConfig
-from mitool.training.superposition.sampling import fill
+from mitool.training.superposition.examples import Examples
 
-LEAST_DRAWN = 2**15
-"""Numbers that are drawn at a time for a model: fewer, and starting to draw takes longer."""
+
+class Memory:
+    """What a step of some models works in: inputs of the output's activation, errors, hidden
+    activations and their gradient.
+    """
+
+    def __init__(self, models: Autoencoders, batch_size: int) -> None:
+        outputs = (len(models), models.cfg.n_features, batch_size)
+        hidden = (len(models), models.cfg.n_hidden, batch_size)
+        self.z, self.error = models.W.new_empty(2, *outputs).unbind()
+        self.h, self.d_h = models.W.new_empty(2, *hidden).unbind()
 
 
 class Block:
-    """Some of the models, their optimiser, and the memory that their steps work in.
+    """Some of the models, and their optimiser.
 
     Attributes:
         models: which share their memory with all of the models.
@@ -39,8 +48,8 @@ class Block:
         """
         self.models = models
         self.first = first
-        self._name, self._seed = name, config.seed
         settings = config.settings
+        self._name, self._seed, self._batch_size = name, config.seed, settings.batch_size
         self.parameters = {
             key: value.detach().requires_grad_() for key, value in models.trained().items()
         }
@@ -51,35 +60,23 @@ class Block:
             self.parameters.values(), settings.lr, weight_decay=settings.weight_decay, fused=True
         )
         self._weight = (2 / settings.batch_size * models.importance)[:, :, None]
-        self._n_drawn = steps_drawn(models.cfg.n_features, settings.batch_size)
-        shape = (len(models), models.cfg.n_features, settings.batch_size)
-        hidden = (len(models), models.cfg.n_hidden, settings.batch_size)
-        self._drawn = torch.empty(shape[0], self._n_drawn, *shape[1:], device=HOST)
-        self._drawn_for = -1
-        self._z, self._error = models.W.new_empty(2, *shape).unbind()
-        self._h, self._d_h = models.W.new_empty(2, *hidden).unbind()
 
     @torch.no_grad()
     def train(self, start: int, stop: int) -> None:
-        """Take the steps ``start`` to ``stop - 1``."""
+        """Take the steps ``start`` to ``stop - 1``, in memory that is given back afterwards."""
+        examples, memory = self.examples(), Memory(self.models, self._batch_size)
         for step in range(start, stop):
-            self._set_gradients(self.examples(step))
+            self._set_gradients(examples[step], memory)
             self.optimizer.step()
 
-    def examples(self, step: int) -> Tensor:
-        """The features of a step [instance, feature, example]: on any device, the same."""
-        number, index = divmod(step, self._n_drawn)
-        if number != self._drawn_for:
-            for i, density in enumerate(self.models.density.tolist()):
-                features = self._drawn[i].numpy()
-                where = (self._name, "batch", number, self.first + i)
-                fill(features, self.models.cfg, density, self._seed, *where)
-            self._drawn_for = number
-        return self._drawn[:, index].to(self._z.device, non_blocking=True)
+    def examples(self) -> Examples:
+        """What the models are trained on."""
+        return Examples(self.models, self.first, self._name, self._seed, self._batch_size)
 
-    def _set_gradients(self, x: Tensor) -> None:
+    def _set_gradients(self, x: Float[Tensor, "instance feature example"], memory: Memory) -> None:
         cfg, W, b = self.models.cfg, self.models.W, self.models.b[:, :, None]
-        decoder, z, error, h, d_h = self.models.decoder, self._z, self._error, self._h, self._d_h
+        decoder, z, error = self.models.decoder, memory.z, memory.error
+        h, d_h = memory.h, memory.d_h
         is_relu, has_neurons = cfg.activation == "relu", cfg.hidden_activation == "relu"
 
         torch.bmm(W, x, out=h)
@@ -89,17 +86,24 @@ class Block:
         torch.sub(z, x.abs() if cfg.target == "abs" else x, out=error)
         if is_relu:
             torch.ops.aten.threshold_backward(error, z, 0, grad_input=error)
-        error *= self._weight  # the gradient with respect to z
-        torch.bmm(decoder.mT, error, out=d_h)
+        # the gradient with respect to z is `error` times each feature's weight, which is brought
+        # in where there is less to multiply
+        weight = self._weight
+        torch.bmm((decoder * weight).mT, error, out=d_h)
         if has_neurons:
             torch.ops.aten.threshold_backward(d_h, h, 0, grad_input=d_h)
 
-        torch.sum(error, 2, out=self.gradients["b"])
-        torch.bmm(d_h, x.mT, out=self.gradients["W"])
+        gradients = self.gradients
+        torch.sum(error, 2, out=gradients["b"])
+        gradients["b"] *= weight[..., 0]
         if cfg.is_tied:
-            self.gradients["W"].baddbmm_(h, error.mT)
+            torch.bmm(h, error.mT, out=gradients["W"])
+            gradients["W"] *= weight.mT
+            gradients["W"].baddbmm_(d_h, x.mT)
         else:
-            torch.bmm(error, h.mT, out=self.gradients["W_out"])
+            torch.bmm(d_h, x.mT, out=gradients["W"])
+            torch.bmm(error, h.mT, out=gradients["W_out"])
+            gradients["W_out"] *= weight
 
     def state(self) -> Mapping[str, Mapping[str, Tensor]]:
         """The optimiser's state of each parameter, as tensors with an axis of models."""
@@ -118,8 +122,3 @@ class Block:
                 key: (value[0] if key == "step" else value).clone()
                 for key, value in state[name].items()
             }
-
-
-def steps_drawn(n_features: int, batch_size: int) -> int:
-    """How many steps' examples are drawn at a time."""
-    return max(1, LEAST_DRAWN // (n_features * batch_size))

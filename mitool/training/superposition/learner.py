@@ -16,20 +16,23 @@ from mitool.errors import InputError
 from mitool.models.superposition import Autoencoders
 from mitool.training.config import require_same
 from mitool.training.learner import Diverged, Learner
-from mitool.training.superposition.block import Block, steps_drawn
+from mitool.training.superposition.block import Block
 from mitool.training.superposition.config import FREE_TO_CHANGE, SuperpositionConfig
 from mitool.training.superposition.evaluation import (
     SuperpositionEvaluation,
     best_of_restarts,
     held_out_losses,
 )
+from mitool.training.superposition.examples import steps_drawn
 from mitool.version import __version__
 
 WORTH_A_THREAD = 2**17
 """Features of a step, of all models together, that more than one thread is worth while for."""
 
-BLOCK = 2**19
-"""Features of a block's examples: more, and they fill the processor's caches."""
+BLOCK, DRAWN = 2**19, 2**23
+"""Features of a block's examples, of a step and of those drawn at a time: more, and they fill the
+processor's caches.
+"""
 
 PATIENCE = 0.25
 """Seconds for which models are trained before anything else is looked at."""
@@ -39,7 +42,11 @@ EVALUATED = 4096
 
 
 class SuperpositionLearner(Learner[SuperpositionEvaluation]):
-    """Families of models, each of one shape, that are trained side by side."""
+    """Families of models, each of one shape, that are trained side by side.
+
+    Attributes:
+        n_drawn: how many steps' examples are drawn at a time.
+    """
 
     evaluation = SuperpositionEvaluation
 
@@ -61,17 +68,18 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
         )
         self._blocks = {name: self._blocks_of(name) for name in families}
         self._pace = 1
+        self.n_drawn = max(steps_drawn(models, settings.batch_size) for models in families.values())
 
     def _blocks_of(self, name: str) -> list[Block]:
-        models, batch_size = self.families[name], self.config.settings.batch_size
-        n_features = models.cfg.n_features
-        size = n_features * batch_size * len(models)
-        n_blocks = 1
+        """The models of a family in blocks, each of which has all restarts of its models."""
+        models, n_threads = self.families[name], self._n_threads
+        batch_size, restarts = self.config.settings.batch_size, models.cfg.restarts
+        n_instances, n_blocks = len(models) // restarts, 1
         if not self.device.is_cuda:
-            n_threads = self._n_threads
-            drawn = size * steps_drawn(n_features, batch_size)
-            n_blocks = min(len(models), n_threads * -(-drawn // (BLOCK * n_threads)))
-        bounds = [len(models) * i // n_blocks for i in range(n_blocks + 1)]
+            size = models.importance.numel() * batch_size
+            most = min(BLOCK, DRAWN // steps_drawn(models, batch_size))
+            n_blocks = min(n_instances, n_threads * -(-size // (most * n_threads)))
+        bounds = [n_instances * i // n_blocks * restarts for i in range(n_blocks + 1)]
         return [
             Block(models[first:stop], first, name, self.config)
             for first, stop in itertools.pairwise(bounds)
@@ -99,7 +107,8 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
     def train(
         self, epoch: int, batch: int, until: int, stop: Callable[[], bool]
     ) -> tuple[int, int]:
-        end = min(until, epoch + self._pace)
+        n_steps = max(self._pace, self.n_drawn)
+        end = min(until, (epoch + n_steps) // self.n_drawn * self.n_drawn)
         started = time.perf_counter()
         self.train_blocks(epoch, end)
         self.device.synchronise()

@@ -126,6 +126,8 @@ def test_models_that_an_experiment_is_not_about_are_refused(
     ("name", "settings", "reason"),
     [
         ("phase", {"n_features": 5, "n_hidden": 2}, "expected 2 in 1 or 3 in 2"),
+        ("phase", {"sparsity": "0.9"}, "sparsity: expected one value after the other to rise"),
+        ("phase", {"importance": "1"}, "importance: expected one value after the other to rise"),
         ("correlated", {"n_features": 5, "n_hidden": 2}, "expected a multiple of 2"),
     ],
 )
@@ -133,7 +135,7 @@ def test_sizes_that_do_not_fit_are_refused_before_anything_is_written(
     tmp_path: Path, name: str, settings: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(UsageError, match=reason):
-        study(name, tmp_path / "run", **settings, **QUICK)
+        study(name, tmp_path / "run", **QUICK | settings)
     assert not (tmp_path / "run").exists()
 
 

@@ -26,11 +26,13 @@ class Plan:
     Attributes:
         sparsity: S of each model.
         importance: of each model, that of each feature.
+        init_scale: of the first weights, beside Glorot and Bengio's.
     """
 
     cfg: AutoencoderConfig
     sparsity: tuple[float, ...]
     importance: tuple[tuple[float, ...], ...]
+    init_scale: float = 1.0
 
     @classmethod
     def spread(
@@ -39,7 +41,7 @@ class Plan:
         """One model for each sparsity, with the importances that the settings say, or these."""
         values = importances(settings.importance or importance, cfg.n_features)
         spread = sparsities(settings.sparsity, settings.n_instances)
-        return cls(cfg, spread, (values,) * len(spread))
+        return cls(cfg, spread, (values,) * len(spread), settings.init_scale)
 
     def build(self, seed: int, name: str, device: Device) -> Autoencoders:
         """The untrained models, each of its restarts with a seed of its own.
@@ -54,6 +56,7 @@ class Plan:
             density.float().repeat_interleave(restarts),
             torch.tensor(self.importance).repeat_interleave(restarts, dim=0),
             [generator(seed, name, "init", index) for index in range(n * restarts)],
+            self.init_scale,
         )
         return models.to(device.torch_device)
 

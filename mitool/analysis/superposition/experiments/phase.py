@@ -1,5 +1,6 @@
 """What becomes of an extra feature, over sparsity and its relative importance."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -79,11 +80,18 @@ def _plans(settings: SuperpositionSettings) -> Mapping[str, Plan]:
     side = settings.n_instances
     columns = importances(settings.importance or RELATIVE_IMPORTANCE, side)
     rows = sparsities(settings.sparsity, side)
+    for what, values in (("sparsity", rows), ("importance", columns)):
+        if any(a >= b for a, b in itertools.pairwise(values)):
+            raise UsageError(
+                f"{what}: expected one value after the other to rise along the axis of the "
+                f"diagram, found {settings.sparsity if what == 'sparsity' else settings.importance}"
+            )
     return {
         family_name(size): Plan(
             config(settings, size),
             tuple(sparsity for sparsity in rows for _ in columns),
             tuple((1.0,) * (size[0] - 1) + (extra,) for _ in rows for extra in columns),
+            settings.init_scale,
         )
         for size in chosen
     }
