@@ -55,3 +55,11 @@ def test_methods_are_scored_on_planted_circuits() -> None:
     assert report["eap-ig"] == report["exact"] == 1
     assert report["eap"] < 0.95  # its steps are flat at the clean input
     assert 0.1 < report["random"] < 0.9
+
+
+def test_the_superposition_benchmark_runs_and_reports_its_ratios() -> None:
+    report = measured("superposition", "--batch-size", "8", "--rounds", "1", "--seconds", "0.001")
+    for size in ("10x5to2", "10x100to20", "20x200to20"):
+        ratio = report[f"{size}_published_ms"] / report[f"{size}_mitool_ms"]
+        assert report[f"{size}_speedup"] == ratio
+        assert report[f"{size}_ratio_to_floor"] > 0

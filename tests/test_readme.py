@@ -23,8 +23,14 @@ def commands() -> list[list[str]]:
     found = re.findall(r"^mitool .*$|`mitool [^`]*`", text, flags=re.MULTILINE)
     words = [shlex.split(line.strip("`"), comments=True)[1:] for line in found]
     return [
-        line for line in words if not {"TASK", "PATH", "FILE", "RUN", "MODEL", "--help"} & set(line)
+        line
+        for line in words
+        if not {"TASK", "PATH", "FILE", "RUN", "MODEL", "EXPERIMENT", "--help"} & set(line)
     ]
+
+
+SHORT = {"train": ["--epochs", "2"], "superpose": ["--steps", "2"]}
+REPORTING = ("train", "analyze", "patch", "superpose")
 
 
 def test_every_command_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,11 +38,9 @@ def test_every_command_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(commands()) >= 8
     for words in commands():
         # trainings are cut short, unless a check says how they must end
-        short = words[0] == "train" and "--check" not in words
-        again = (
-            ["--overwrite", "--format", "html"] if words[0] in ("train", "analyze", "patch") else []
-        )
-        arguments = [*words, *again, *(["--epochs", "2"] if short else [])]
+        short = [] if {"--check", "--from"} & set(words) else SHORT.get(words[0], [])
+        again = ["--overwrite", "--format", "html"] if words[0] in REPORTING else []
+        arguments = [*words, *again, *short]
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert done.exit_code == 0, (words, done.stderr)
 
@@ -50,6 +54,7 @@ PRINTED = {
         "torch.Size([1, 4])",
         "torch.Size([3, 256])",
         "torch.Size([14, 6, 1])",
+        "torch.Size([10, 5])",
     ],
 }
 """What the snippet with this in it prints."""

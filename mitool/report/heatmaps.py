@@ -148,14 +148,19 @@ def add_kinds(plot: go.Figure, kinds: Mapping[str, str], **marker: object) -> No
         )
 
 
-def put_legend_above(plot: go.Figure) -> None:
-    """Make room for a legend above the names of panels, and put it there."""
-    margin = plot.layout.margin
+def put_legend_above(plot: go.Figure, lines: int = 1) -> None:
+    """Make room for a legend of so many lines above the names of panels, and put it there."""
+    margin, room = plot.layout.margin, LEGEND * lines
     bottom = BOTTOM if margin.b is None else margin.b
-    top = (TOP if margin.t is None else margin.t) + LEGEND
-    area = plot.layout.height - top + LEGEND - bottom
-    legend = {"orientation": "h", "x": 0, "y": 1 + (top - TOP + ABOVE) / area, "yanchor": "bottom"}
-    plot.update_layout(height=plot.layout.height + LEGEND, margin_t=top, showlegend=True)
+    top = (TOP if margin.t is None else margin.t) + room
+    area = plot.layout.height - top + room - bottom
+    legend = {
+        "orientation": "h",
+        "x": 0,
+        "y": 1 + (top - room - TOP + LEGEND + ABOVE) / area,
+        "yanchor": "bottom",
+    }
+    plot.update_layout(height=plot.layout.height + room, margin_t=top, showlegend=True)
     plot.update_layout(legend=legend | {"traceorder": "normal"})
 
 

@@ -28,6 +28,9 @@ from mitool.report.superposition.shown import (
 MOST = 40
 """Models that are drawn."""
 
+ON_A_LINE = 5
+"""Kinds of features that a line of the legend names."""
+
 MOST_TICKS, FEW = 20, 8
 """Bars that are named; and features that are counted one by one."""
 
@@ -61,7 +64,8 @@ def cluster_figure(family: Family) -> Figure:
     plot.update_yaxes(title_text="polytopes", row=2, col=1)
     if models.cfg.n_features <= FEW:
         plot.update_yaxes(dtick=1)
-    put_legend_above(plot)
+    n_named = sum(bool(bar.showlegend) for bar in plot.data)
+    put_legend_above(plot, lines=math.ceil(n_named / ON_A_LINE))
     caption = (
         f"{family.size}, a bar for each model, the densest features on the left. Above: how many "
         "features have a dimensionality near that of a polytope's vertices (within 0.05, and less "
