@@ -50,6 +50,10 @@ class Device:
     def is_cuda(self) -> bool:
         return self.torch_device.type == "cuda"
 
+    @property
+    def is_host(self) -> bool:
+        return self.torch_device == HOST
+
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Set the thread count and deterministic mode, and restore them afterwards."""

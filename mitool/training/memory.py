@@ -19,11 +19,20 @@ def require_memory(
     """
     needed = data_bytes(task) + weight_bytes(cfg) + step_bytes(task, cfg, settings)
     needed *= 2 if device.dtype == "float64" else 1
+    require_free(needed, device, "take a smaller task, or fewer examples a step with --batch-size")
+
+
+def require_free(needed: int, device: Device, remedy: str) -> None:
+    """Check that so many bytes are free.
+
+    Raises:
+        RunError: they are not; the message ends in ``remedy``.
+    """
     free = device.free_memory()
     if needed > free:
         raise RunError(
             f"training needs about {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB is free: "
-            "take a smaller task, or fewer examples a step with --batch-size"
+            f"{remedy}"
         )
 
 

@@ -16,7 +16,9 @@ from mitool.errors import InputError, about
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.result import Claim
 from mitool.training.learner import Observer
+from mitool.training.memory import require_free
 from mitool.training.superposition import (
+    REMEDY,
     SuperpositionConfig,
     SuperpositionEvaluation,
     best_of_restarts,
@@ -55,10 +57,10 @@ def superpose(
         Interrupted: SIGINT or SIGTERM arrived; the state is saved.
     """
     chosen = experiment(config.experiment)
-    families = {
-        name: plan.build(config.seed, name, config.device)
-        for name, plan in chosen.plans(config.settings).items()
-    }
+    plans = chosen.plans(config.settings)
+    needed = sum(plan.n_bytes(config.settings.batch_size) for plan in plans.values())
+    require_free(needed, config.device, REMEDY)
+    families = {name: plan.build(config.seed, name, config.device) for name, plan in plans.items()}
     history = train_families(
         config, families, folder, observers=observers, resume=resume, overwrite=overwrite
     )

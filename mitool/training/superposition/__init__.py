@@ -17,6 +17,7 @@ from mitool.training.superposition.evaluation import (
 from mitool.training.superposition.learner import SuperpositionLearner, families_of
 
 __all__ = [
+    "REMEDY",
     "SuperpositionConfig",
     "SuperpositionEvaluation",
     "best_of_restarts",

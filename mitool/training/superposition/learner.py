@@ -37,8 +37,8 @@ processor's caches.
 PATIENCE = 0.25
 """Seconds for which models are trained before anything else is looked at."""
 
-EVALUATED = 4096
-"""Held-out examples of an evaluation."""
+EVALUATED, MOST_EVALUATED = 4096, 2**24
+"""Held-out examples of an evaluation, and the most features in all of them."""
 
 
 class SuperpositionLearner(Learner[SuperpositionEvaluation]):
@@ -75,7 +75,7 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
         models, n_threads = self.families[name], self._n_threads
         batch_size, restarts = self.config.settings.batch_size, models.cfg.restarts
         n_instances, n_blocks = len(models) // restarts, 1
-        if not self.device.is_cuda:
+        if self.device.is_host:
             size = models.importance.numel() * batch_size
             most = min(BLOCK, DRAWN // steps_drawn(models, batch_size))
             n_blocks = min(n_instances, n_threads * -(-size // (most * n_threads)))
@@ -89,7 +89,7 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
     def _n_threads(self) -> int:
         size = sum(models.importance.numel() for models in self.families.values())
         is_worth = size * self.config.settings.batch_size >= WORTH_A_THREAD
-        return self.device.threads if is_worth and not self.device.is_cuda else 1
+        return self.device.threads if is_worth and self.device.is_host else 1
 
     @property
     def steps_per_epoch(self) -> int:
@@ -134,11 +134,16 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
     def evaluate(self, epoch: int, step: int, seconds: float) -> SuperpositionEvaluation:
         losses = {}
         for name, models in self.families.items():
-            found = held_out_losses(models, name, self.config.seed, lambda _: EVALUATED)
+            found = self._losses(name)
             losses[name] = found[best_of_restarts(found, models.cfg.restarts)].tolist()
             if not found.isfinite().all():
                 raise Diverged
         return SuperpositionEvaluation(epoch=epoch, step=step, losses=losses, seconds=seconds)
+
+    def _losses(self, name: str) -> Tensor:
+        models = self.families[name]
+        n_examples = max(1, min(EVALUATED, MOST_EVALUATED // models.cfg.n_features))
+        return held_out_losses(models, name, self.config.seed, lambda density: n_examples)
 
     def is_done(self, history: Sequence[SuperpositionEvaluation]) -> bool:
         return False

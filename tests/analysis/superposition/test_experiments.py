@@ -10,7 +10,7 @@ import torch
 from mitool import rundir
 from mitool.analysis.superposition import EXPERIMENTS, SuperpositionResult, restudy, superpose
 from mitool.device import resolve
-from mitool.errors import InputError, UsageError
+from mitool.errors import InputError, RunError, UsageError
 from mitool.settings import SuperpositionSettings
 from mitool.training.superposition import SuperpositionConfig
 
@@ -136,6 +136,14 @@ def test_sizes_that_do_not_fit_are_refused_before_anything_is_written(
 ) -> None:
     with pytest.raises(UsageError, match=reason):
         study(name, tmp_path / "run", **QUICK | settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_models_that_cannot_fit_into_memory_are_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(
+        RunError, match=r"training needs about [\d.]+ GiB .*fewer or smaller models"
+    ):
+        study("intro", tmp_path / "run", n_features=65_536, n_hidden=65_536)
     assert not (tmp_path / "run").exists()
 
 

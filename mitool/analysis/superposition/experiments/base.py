@@ -43,6 +43,15 @@ class Plan:
         spread = sparsities(settings.sparsity, settings.n_instances)
         return cls(cfg, spread, (values,) * len(spread), settings.init_scale)
 
+    def n_bytes(self, batch_size: int) -> int:
+        """Memory that training takes, roughly: weights, gradients and the optimiser's two averages
+        of all models, and a step of the least that is trained at a time.
+        """
+        cfg, n_models = self.cfg, len(self.sparsity) * self.cfg.restarts
+        weights = cfg.n_features * (cfg.n_hidden * (1 if cfg.is_tied else 2) + 1)
+        step = batch_size * (3 * cfg.n_features + 2 * cfg.n_hidden) * cfg.restarts
+        return 4 * (4 * n_models * weights + step)
+
     def build(self, seed: int, name: str, device: Device) -> Autoencoders:
         """The untrained models, each of its restarts with a seed of its own.
 
