@@ -13,15 +13,14 @@ def importances(text: str, n: int) -> tuple[float, ...]:
     range in equal ratios; or ``1``, the same for all.
 
     Raises:
-        ValueError: it is none of these, or an importance is not positive.
+        ValueError: it is none of these, one is too large, or all are 0.
     """
     if match := POWERS.fullmatch(text.strip()):
-        ratio = float(match[1])
-        values = [ratio**i for i in range(n)]
+        values = [_power(float(match[1]), i) for i in range(n)]
     else:
         values = _spread(text, n, "0.9^i, 1..0.01 or 1")
-    if not all(0 < value < math.inf for value in values):
-        raise ValueError(f"expected positive importances, found {text!r}")
+    if not (all(map(math.isfinite, values)) and max(values) > 0):
+        raise ValueError(f"expected finite importances, not all of them 0, found {text!r}")
     return tuple(values)
 
 
@@ -61,3 +60,10 @@ def _spread(text: str, n: int, expected: str) -> list[float]:
 
 def _in_equal_ratios(first: float, last: float, n: int) -> list[float]:
     return [first * (last / first) ** (i / max(n - 1, 1)) for i in range(n)]
+
+
+def _power(ratio: float, i: int) -> float:
+    try:
+        return ratio**i
+    except OverflowError:
+        return math.inf

@@ -57,6 +57,7 @@ class Learner(ABC, Generic[E]):
         saved_epochs: the epochs of the trajectory.
         device: where it computes.
         advice: what to do if training diverges.
+        unit: what its epochs are called.
     """
 
     evaluation: type[E]
@@ -65,10 +66,15 @@ class Learner(ABC, Generic[E]):
     saved_epochs: frozenset[int]
     device: Device
     advice: str = "try a lower --lr"
+    unit: str = "epoch"
 
     @property
     @abstractmethod
     def steps_per_epoch(self) -> int: ...
+
+    def place(self, epoch: int, step: int) -> str:
+        """How far a run is, in words."""
+        return f"step {step}" if self.unit == "step" else f"{self.unit} {epoch} (step {step})"
 
     @abstractmethod
     def record(self) -> dict[str, Any]:

@@ -98,8 +98,8 @@ class Run(Generic[E]):
             return
         self._save()
         raise Interrupted(
-            f"interrupted after epoch {self.epoch} (step {self.step}); saved in {self.folder}: "
-            "the same command with --resume goes on",
+            f"interrupted after {self.learner.place(self.epoch, self.step)}; saved in "
+            f"{self.folder}: the same command with --resume goes on",
             pending.signum,
         )
 
@@ -169,9 +169,9 @@ class Run(Generic[E]):
     def _fail_diverged(self) -> NoReturn:
         last = self.history[-1].epoch if self.history else 0
         raise RunError(
-            f"the loss is no finite number at epoch {self.epoch} (it was at {last}): training "
-            f"diverged; {self.learner.advice}. {self.folder / rundir.CHECKPOINT} holds the last "
-            "good weights"
+            f"the loss is no finite number at {self.learner.unit} {self.epoch} (it was at {last}): "
+            f"training diverged; {self.learner.advice}. {self.folder / rundir.CHECKPOINT} holds "
+            "the last good weights"
         )
 
 

@@ -49,6 +49,7 @@ class SuperpositionLearner(Learner[SuperpositionEvaluation]):
     """
 
     evaluation = SuperpositionEvaluation
+    unit = "step"
 
     def __init__(self, config: SuperpositionConfig, families: Mapping[str, Autoencoders]) -> None:
         """Make ready to train the models, in place.

@@ -187,7 +187,8 @@ def test_settings_say_what_is_wrong_with_them() -> None:
     for values, reason in (
         ({"n_features": 3}, "expected both or neither"),
         ({"importance": "fast"}, "expected 0.9\\^i, 1..0.01 or 1, found 'fast'"),
-        ({"importance": "0"}, "positive"),
+        ({"importance": "0"}, "not all of them 0, found '0'"),
+        ({"importance": "9^i", "n_features": 999, "n_hidden": 2}, "expected finite importances"),
         ({"sparsity": "0..1"}, "0 <= S < 1"),
         ({"sparsity": "0,0.5", "n_instances": 3}, "expected 3 sparsities"),
         ({"sparsity": "1e999"}, "0 <= S < 1"),
