@@ -8,7 +8,7 @@ from mitool.analysis.superposition.experiments.geometry import GEOMETRY
 from mitool.analysis.superposition.experiments.intro import INTRO
 from mitool.analysis.superposition.experiments.norms import NORMS
 from mitool.analysis.superposition.experiments.phase import PHASE
-from mitool.analysis.superposition.experiments.plain import TRAIN
+from mitool.analysis.superposition.experiments.train import TRAIN
 from mitool.config import nearest
 from mitool.errors import UsageError
 

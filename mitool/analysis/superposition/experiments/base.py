@@ -141,6 +141,15 @@ def tied_claims(family: str, studied: Studied) -> dict[str, Claim]:
     }
 
 
+def no_claims(families: Families) -> Mapping[str, Claim]:
+    """Nothing beside what is claimed of all models."""
+    return {}
+
+
+def any_models(families: Families) -> None:
+    """Check nothing: any models will do."""
+
+
 def require_directions(families: Families) -> None:
     """Check that each feature has one direction.
 

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 from mitool.analysis.superposition.experiments.base import (
     Experiment,
-    Families,
     Plan,
     config,
     family_name,
+    no_claims,
     require_directions,
     sizes,
 )
-from mitool.result import Claim
 from mitool.settings import SuperpositionSettings
 
 PUBLISHED = ((20, 5), (100, 20))
@@ -24,13 +23,9 @@ def _plans(settings: SuperpositionSettings) -> Mapping[str, Plan]:
     }
 
 
-def _claims(families: Families) -> Mapping[str, Claim]:
-    return {}
-
-
 NORMS = Experiment(
     name="norms",
     plans=_plans,
-    claims=_claims,
+    claims=no_claims,
     require=require_directions,
 )
