@@ -1,6 +1,6 @@
 """``mitool superpose EXPERIMENT``: toy models of superposition, trained and drawn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -76,7 +76,7 @@ def experiment_command(name: str) -> Callable[..., None]:
             config = SuperpositionConfig(name, chosen, compute, seed)
             train_and_draw(output, config, request)
         else:
-            _require_no_training(chosen, preset.settings, resume=resume)
+            _require_no_training(chosen, preset.settings, {"seed": seed, "resume": resume})
             redraw(output, source, name, request)
 
     run.__doc__ = (
@@ -88,14 +88,14 @@ def experiment_command(name: str) -> Callable[..., None]:
 
 
 def _require_no_training(
-    chosen: SuperpositionSettings, preset: SuperpositionSettings, *, resume: bool
+    chosen: SuperpositionSettings, preset: SuperpositionSettings, others: Mapping[str, object]
 ) -> None:
     """Check that nothing is asked of a training that there will not be.
 
     Raises:
         UsageError: something is.
     """
-    names = [*non_defaults(chosen, preset), *(["resume"] if resume else [])]
+    names = [*non_defaults(chosen, preset), *(name for name, value in others.items() if value)]
     if names:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
         raise UsageError(f"--from: draws models as they are, and cannot be given with {options}")

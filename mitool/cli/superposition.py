@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitool import checkpoint, rundir
-from mitool.analysis.superposition import SuperpositionResult, restudy, superpose
+from mitool.analysis.superposition import (
+    SuperpositionResult,
+    claim_names,
+    restudy,
+    superpose,
+)
 from mitool.cli.analysis import Destination, write_analysis
+from mitool.cli.checks import require_known
 from mitool.cli.common import Formats
 from mitool.cli.output import Output
 from mitool.cli.progress import TrainingProgress, short
@@ -31,6 +37,7 @@ class Request:
 
 def train_and_draw(output: Output, config: SuperpositionConfig, request: Request) -> None:
     """Train the models of an experiment, and write their report into the run's folder."""
+    require_known(output.checks, claim_names(config))
     folder = request.out or rundir.RUNS / run_name(config)
     with _observed(output, config) as observers:
         result = superpose(

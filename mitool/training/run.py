@@ -168,10 +168,11 @@ class Run(Generic[E]):
 
     def _fail_diverged(self) -> NoReturn:
         last = self.history[-1].epoch if self.history else 0
+        kept = self.folder / rundir.CHECKPOINT
         raise RunError(
-            f"the loss is no finite number at {self.learner.unit} {self.epoch} (it was at {last}): "
-            f"training diverged; {self.learner.advice}. {self.folder / rundir.CHECKPOINT} holds "
-            "the last good weights"
+            f"the loss is no finite number at {self.learner.unit} {self.epoch} (the last that was "
+            f"one: at {last}): training diverged; {self.learner.advice}. {kept} holds the last "
+            "good weights"
         )
 
 

@@ -2,6 +2,18 @@
 
 from mitool.analysis.superposition.experiments import EXPERIMENTS
 from mitool.analysis.superposition.result import SuperpositionResult
-from mitool.analysis.superposition.study import load_families, restudy, superpose
+from mitool.analysis.superposition.study import (
+    claim_names,
+    load_families,
+    restudy,
+    superpose,
+)
 
-__all__ = ["EXPERIMENTS", "SuperpositionResult", "load_families", "restudy", "superpose"]
+__all__ = [
+    "EXPERIMENTS",
+    "SuperpositionResult",
+    "claim_names",
+    "load_families",
+    "restudy",
+    "superpose",
+]

@@ -6,13 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from mitool import checkpoint, rundir
-from mitool.analysis.superposition.experiments import Experiment, Studied, experiment
+from mitool.analysis.superposition.experiments import Experiment, Families, Studied, experiment
 from mitool.analysis.superposition.experiments.base import prefixed, tied_claims
 from mitool.analysis.superposition.result import SuperpositionResult
 from mitool.checkpoint import SUPERPOSITION, Metadata
 from mitool.config import as_dict, build
 from mitool.device import HOST
-from mitool.errors import InputError, about
+from mitool.errors import InputError, UsageError, about
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.result import Claim
 from mitool.training.learner import Observer
@@ -56,11 +56,7 @@ def superpose(
         RunError: a loss diverged, or memory or disk ran out.
         Interrupted: SIGINT or SIGTERM arrived; the state is saved.
     """
-    chosen = experiment(config.experiment)
-    plans = chosen.plans(config.settings)
-    needed = sum(plan.n_bytes(config.settings.batch_size) for plan in plans.values())
-    require_free(needed, config.device, REMEDY)
-    families = {name: plan.build(config.seed, name, config.device) for name, plan in plans.items()}
+    chosen, families = experiment(config.experiment), _untrained(config)
     history = train_families(
         config, families, folder, observers=observers, resume=resume, overwrite=overwrite
     )
@@ -72,6 +68,16 @@ def superpose(
     }
     result = _studied(chosen, families, config.seed, folder, history)
     return replace(result, subject=subject, config=config.as_dict())
+
+
+def claim_names(config: SuperpositionConfig) -> list[str]:
+    """What the claims of an experiment will be called.
+
+    Raises:
+        UsageError: the settings do not fit together, or the experiment.
+        RunError: there is not enough memory.
+    """
+    return list(_claims(experiment(config.experiment), _first_of(_untrained(config))))
 
 
 def restudy(path: Path, name: str) -> SuperpositionResult:
@@ -124,16 +130,45 @@ def _studied(
 ) -> SuperpositionResult:
     studied = {name: _best(models, name, seed) for name, models in families.items()}
     chosen.require(studied)
+    return SuperpositionResult(
+        {},
+        {},
+        _claims(chosen, studied),
+        experiment=chosen,
+        folder=folder,
+        families=studied,
+        history=history,
+    )
+
+
+def _claims(chosen: Experiment, studied: Families) -> dict[str, Claim]:
     claims: dict[str, Claim] = {}
     for name, family in studied.items():
         claims[prefixed(name, "sparsity")] = family.models.sparsity
         claims[prefixed(name, "loss")] = list(family.losses)
         if family.models.cfg.is_tied:
             claims |= tied_claims(name, family)
-    claims |= chosen.claims(studied)
-    return SuperpositionResult(
-        {}, {}, claims, experiment=chosen, folder=folder, families=studied, history=history
-    )
+    return claims | dict(chosen.claims(studied))
+
+
+def _untrained(config: SuperpositionConfig) -> dict[str, Autoencoders]:
+    """The models of an experiment, which fit into memory and can be studied by it."""
+    chosen = experiment(config.experiment)
+    plans = chosen.plans(config.settings)
+    needed = sum(plan.n_bytes(config.settings.batch_size) for plan in plans.values())
+    require_free(needed, config.device, REMEDY)
+    families = {name: plan.build(config.seed, name, config.device) for name, plan in plans.items()}
+    try:
+        chosen.require(_first_of(families))
+    except InputError as failure:
+        raise UsageError(str(failure)) from None
+    return families
+
+
+def _first_of(families: Mapping[str, Autoencoders]) -> dict[str, Studied]:
+    """Models as they are, the first of their restarts, with losses that mean nothing."""
+    first = {name: models[:: models.cfg.restarts] for name, models in families.items()}
+    return {name: Studied(models, (0.0,) * len(models)) for name, models in first.items()}
 
 
 def _best(models: Autoencoders, name: str, seed: int) -> Studied:

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from mitool import rundir
-from mitool.analysis.superposition import EXPERIMENTS, SuperpositionResult, restudy, superpose
+from mitool.analysis.superposition import (
+    EXPERIMENTS,
+    SuperpositionResult,
+    claim_names,
+    restudy,
+    superpose,
+)
 from mitool.device import resolve
 from mitool.errors import InputError, RunError, UsageError
 from mitool.settings import SuperpositionSettings
@@ -20,7 +26,7 @@ OWN = {
     "intro": {"angles.0", "angles.1"},
     "norms": set(),
     "geometry": {"models_near_1", "models_near_half", "features_near_1", "features_near_half"},
-    "dimensionality": {"dimensionality_clusters.digon", "dimensionality_clusters.pentagon"},
+    "dimensionality": {"dimensionality_clusters.digon", "polytopes.pentagon", "polytopes.other"},
     "phase": {"phase_agreement", "phase_agreement_inside"},
     "correlated": {"cosine_within_sets", "cosine_between_sets"},
     "basis": {"features_computed", "monosemantic_neurons", "polysemantic_neurons"},
@@ -54,6 +60,9 @@ def test_every_experiment_claims_what_it_says_and_is_redrawn_the_same(
         assert len(result.claims[f"{prefix}loss"]) == n_models
         expected = [0, 0, 0.9, 0.9] if name == "phase" else [0, 0.9]
         assert result.claims[f"{prefix}sparsity"] == pytest.approx(expected)
+    chosen = replace(EXPERIMENTS[name].preset, **QUICK)
+    config = SuperpositionConfig(name, chosen, resolve("cpu", threads=1))
+    assert claim_names(config) == list(result.claims)
     again = restudy(tmp_path / name, name)
     assert again.claims == result.claims
     assert again.history == result.history
@@ -129,6 +138,7 @@ def test_models_that_an_experiment_is_not_about_are_refused(
         ("phase", {"sparsity": "0.9"}, "sparsity: expected one value after the other to rise"),
         ("phase", {"importance": "1"}, "importance: expected one value after the other to rise"),
         ("correlated", {"n_features": 5, "n_hidden": 2}, "expected a multiple of 2"),
+        ("correlated", {"n_features": 4, "n_hidden": 3}, "expected 2 hidden dimensions"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused_before_anything_is_written(

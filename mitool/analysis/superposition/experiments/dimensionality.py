@@ -9,7 +9,13 @@ from mitool.analysis.superposition.experiments.base import (
     require_directions,
 )
 from mitool.analysis.superposition.experiments.geometry import uniform
-from mitool.analysis.superposition.polytopes import clusters, polytopes
+from mitool.analysis.superposition.polytopes import (
+    ALONE,
+    OTHER,
+    POLYTOPES,
+    clusters,
+    polytopes,
+)
 from mitool.result import Claim
 
 
@@ -21,7 +27,7 @@ def _claims(families: Families) -> Mapping[str, Claim]:
         for name, counts in clusters(W).items():
             claims[prefixed(family, f"dimensionality_clusters.{name}")] = counts
         formed = [polytopes(one) for one in W]
-        for name in dict.fromkeys(name for of_model in formed for name in of_model):
+        for name in (*(polytope.name for polytope in (ALONE, *POLYTOPES)), OTHER):
             counts = [of_model[name] for of_model in formed]
             claims[prefixed(family, f"polytopes.{name}")] = counts
     return claims
