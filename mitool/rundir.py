@@ -9,7 +9,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -240,12 +240,23 @@ def remove_run(folder: Path) -> None:
     Raises:
         UsageError: a file cannot be removed.
     """
-    own = [path for name, kind in OWN_FOLDERS.items() for path in (folder / name).glob(kind)]
+    kinds = {name: kind for name, kind in OWN_FOLDERS.items() if name != FIGURES}
+    own = [path for name, kind in kinds.items() for path in (folder / name).glob(kind)]
     try:
-        for path in (*own, *(folder / name for name in OWN_FILES)):
+        for path in (*own, *_own_images(folder), *(folder / name for name in OWN_FILES)):
             path.unlink(missing_ok=True)
     except OSError as failure:
         raise UsageError(_cannot_write(path, failure)) from None
+
+
+def _own_images(folder: Path) -> list[Path]:
+    """The images that the folder's result says it has; others beside them are somebody's."""
+    artifacts: object = None
+    with contextlib.suppress(InputError):
+        artifacts = read_json(folder / RESULT).get("artifacts")
+    listed = artifacts if isinstance(artifacts, list) else []
+    names = {PurePath(name).name for name in listed if isinstance(name, str)}
+    return [path for path in (folder / FIGURES).glob(OWN_FOLDERS[FIGURES]) if path.name in names]
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -49,6 +49,18 @@ def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> N
     assert (tmp_path / "notes.txt").read_text() == "the user's own"
 
 
+def test_only_the_images_that_a_result_lists_are_removed_with_it(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    for name in ("own.png", "drawn.svg", "loss.png", "loss.jpg"):
+        (tmp_path / "figures" / name).write_text(name)
+    listed = ["runs/a/figures/drawn.svg", "figures/loss.png", "figures/loss.jpg", "../own", 3]
+    result = {"mitool": "0", "claims": {}, "artifacts": listed}
+    rundir.write_json(tmp_path / "result.json", result)
+    with claimed(tmp_path, overwrite=True):
+        left = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert left == {"own.png", "loss.jpg"}
+
+
 def test_a_folder_of_which_nothing_comes_is_taken_away_again(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), claimed(tmp_path / "made"):
         raise ZeroDivisionError
