@@ -93,7 +93,7 @@ def mitool_steps(learner: SuperpositionLearner) -> Steps:
 
     def take(n: int) -> None:
         nonlocal taken
-        learner.train_blocks(taken, taken + n)
+        learner.train_all(taken, taken + n)
         taken += n
 
     return take

@@ -7,7 +7,7 @@ not a slightly different result.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,8 @@ BRIDGE = "bridge"
 """The kind of a file that holds a ``TransformerBridge`` state dict."""
 SUPERPOSITION = "superposition"
 """The kind of a file that holds toy models of superposition."""
+MONOSEMANTICITY = "monosemanticity"
+"""The kind of a file that holds MLPs on features in superposition."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
@@ -130,6 +132,34 @@ def trajectory(path: Path) -> list[Path]:
             "--checkpoint-every, or analyse the last checkpoint alone"
         )
     return [found[step] for step in sorted(found)]
+
+
+def joined(families: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors of several models, by name of the model, as one checkpoint holds them."""
+    return {
+        full_name(family, name): tensor
+        for family, tensors in families.items()
+        for name, tensor in tensors.items()
+    }
+
+
+def families_of(
+    tensors: Mapping[str, Tensor], names: Sequence[str]
+) -> dict[str, dict[str, Tensor]]:
+    """The tensors of a checkpoint of several models, by those models and then by their names."""
+    return {
+        family: {
+            full.rpartition(".")[2]: tensor
+            for full, tensor in tensors.items()
+            if full.rpartition(".")[0] == family
+        }
+        for family in names
+    }
+
+
+def full_name(family: str, name: str) -> str:
+    """The name of a model's tensor in a checkpoint; a lone model may have no name."""
+    return f"{family}.{name}" if family else name
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:

@@ -54,6 +54,7 @@ class Learner(ABC, Generic[E]):
         evaluation: the type of a measurement.
         n_epochs: how many epochs there are to be.
         eval_every: epochs between measurements.
+        also_evaluated: epochs that are measured as well.
         saved_epochs: the epochs of the trajectory.
         device: where it computes.
         advice: what to do if training diverges.
@@ -63,6 +64,7 @@ class Learner(ABC, Generic[E]):
     evaluation: type[E]
     n_epochs: int
     eval_every: int
+    also_evaluated: frozenset[int] = frozenset()
     saved_epochs: frozenset[int]
     device: Device
     advice: str = "try a lower --lr"

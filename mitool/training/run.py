@@ -37,7 +37,7 @@ class Run(Generic[E]):
         self.history: list[E] = []
         self.seconds = 0.0
         self._saved_at = time.monotonic()
-        self._saved_epochs = sorted(learner.saved_epochs)
+        self._noted_epochs = sorted(learner.saved_epochs | learner.also_evaluated)
 
     @property
     def step(self) -> int:
@@ -86,7 +86,7 @@ class Run(Generic[E]):
                 self._raise_if(pending)
                 finished = self.batch == 0 and self._is_finished()
                 due = self.batch == 0 and self.epoch in self.learner.saved_epochs
-                on_trajectory = due or (finished and bool(self._saved_epochs))
+                on_trajectory = due or (finished and bool(self.learner.saved_epochs))
                 if finished or on_trajectory or self.step == 0 or self._save_is_overdue():
                     self._save(on_trajectory=on_trajectory)
                 if finished:
@@ -121,11 +121,13 @@ class Run(Generic[E]):
     def _next_of_note(self) -> int:
         """The next epoch that is evaluated or saved."""
         every = self.learner.eval_every
-        later = self._saved_epochs[bisect.bisect_right(self._saved_epochs, self.epoch) :][:1]
+        later = self._noted_epochs[bisect.bisect_right(self._noted_epochs, self.epoch) :][:1]
         return min((self.epoch // every + 1) * every, self.learner.n_epochs, *later)
 
     def _is_evaluation_due(self) -> bool:
-        return self.epoch % self.learner.eval_every == 0 or self.epoch >= self.learner.n_epochs
+        learner = self.learner
+        is_regular = self.epoch % learner.eval_every == 0 or self.epoch >= learner.n_epochs
+        return is_regular or self.epoch in learner.also_evaluated
 
     def _evaluate_if_due(self) -> None:
         due = self._is_evaluation_due()

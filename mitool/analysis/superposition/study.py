@@ -22,7 +22,6 @@ from mitool.training.superposition import (
     SuperpositionConfig,
     SuperpositionEvaluation,
     best_of_restarts,
-    families_of,
     held_out_losses,
     train_families,
 )
@@ -112,7 +111,7 @@ def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata]:
         shapes = metadata.model.get("families")
         if not isinstance(shapes, dict) or not all(isinstance(v, dict) for v in shapes.values()):
             raise InputError("damaged: it says nothing of its models' shapes")
-        by_family = families_of(tensors, list(shapes))
+        by_family = checkpoint.families_of(tensors, list(shapes))
         return {
             name: Autoencoders.from_tensors(
                 build(AutoencoderConfig, shapes[name], InputError), by_family[name]

@@ -14,14 +14,13 @@ from mitool.training.superposition.evaluation import (
     best_of_restarts,
     held_out_losses,
 )
-from mitool.training.superposition.learner import SuperpositionLearner, families_of
+from mitool.training.superposition.learner import SuperpositionLearner
 
 __all__ = [
     "REMEDY",
     "SuperpositionConfig",
     "SuperpositionEvaluation",
     "best_of_restarts",
-    "families_of",
     "held_out_losses",
     "run_name",
     "train_families",

@@ -34,12 +34,22 @@ def fill(
     draws = drawer(seed, *purpose)
     if cfg.correlation != "none":
         _fill_sets(features, cfg, density, draws)
-    elif density < RARE:
-        _fill_by_gaps(features.reshape(-1), density, draws)
     else:
-        _fill_densely(features.reshape(-1), density, draws)
+        fill_independently(features.reshape(-1), density, draws)
     if cfg.target == "abs":
         _spread_to_both_signs(features)
+
+
+def fill_independently(
+    flat: Float[np.ndarray, " n"], density: float, draws: np.random.Generator
+) -> None:
+    """Draw features in place: each is zero with probability ``1 - density``, and else uniform in
+    (0, 1].
+    """
+    if density < RARE:
+        _fill_by_gaps(flat, density, draws)
+    else:
+        _fill_densely(flat, density, draws)
 
 
 def _fill_densely(
