@@ -30,9 +30,11 @@ def inspect(
 
     path = checkpoint.find(path)
     metadata = checkpoint.load(path)[1]
-    weights = (
-        _weights_of_families(path) if metadata.kind == checkpoint.SUPERPOSITION else _weights(path)
-    )
+    read = {
+        checkpoint.SUPERPOSITION: _weights_of_families,
+        checkpoint.MONOSEMANTICITY: _weights_of_sweep,
+    }
+    weights = read.get(metadata.kind, _weights)(path)
     claims: dict[str, "Claim"] = {
         "kind": metadata.kind,
         "task": metadata.task.name,
@@ -82,12 +84,26 @@ def _weights(path: Path) -> dict[str, dict[str, Any]]:
 def _weights_of_families(path: Path) -> dict[str, dict[str, Any]]:
     """The weights of models of superposition, and what they were trained for."""
     from mitool.analysis.superposition import load_families
+    from mitool.checkpoint import full_name
 
     return {
-        f"{family}.{name}" if family else name: _described(tensor, trained=name in trained)
+        full_name(family, name): _described(tensor, trained=name in trained)
         for family, models in load_families(path)[0].items()
         for trained in [models.trained()]
         for name, tensor in models.tensors().items()
+    }
+
+
+def _weights_of_sweep(path: Path) -> dict[str, dict[str, Any]]:
+    """The weights of models that engineer monosemanticity, and their fixed embeddings."""
+    from mitool.analysis.monosemanticity import load_models
+    from mitool.checkpoint import full_name
+
+    return {
+        full_name(model_name, name): _described(tensor, trained=name in trained)
+        for model_name, (_, model) in load_models(path)[0].items()
+        for trained in [dict(model.named_parameters())]
+        for name, tensor in model.state_dict().items()
     }
 
 

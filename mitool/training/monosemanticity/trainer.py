@@ -18,8 +18,8 @@ from mitool.training.superposition.sampling import fill_independently
 EXPONENT = 1.1
 """Of the power law by which feature i comes as often as ``i^-1.1``."""
 
-LEAST_DRAWN = 2**19
-"""Numbers that are drawn at a time: fewer, and starting to draw takes longer."""
+DRAWN, MOST_STEPS = 2**19, 8
+"""Numbers that are drawn at a time, of so many steps at most: of fewer, starting takes longer."""
 
 
 class Trainer:
@@ -29,7 +29,8 @@ class Trainer:
         """Prepare to train ``model``, in place."""
         self.model, self.settings, self._seed = model, settings, seed
         parameters = [model.W_in, model.b_in, model.W_out]
-        self.optimizer = Lamb(parameters, lr=settings.learning_rate)
+        # or else steps are longer at first, by Adam's correction of the first average's bias
+        self.optimizer = Lamb(parameters, lr=settings.learning_rate, adam_debias=True)
 
     def train(self, start: int, stop: int) -> None:
         """Take the steps ``start`` to ``stop - 1``, unless the model has diverged."""
@@ -136,4 +137,4 @@ class Examples:
 
 def steps_drawn(settings: MonosemanticitySettings) -> int:
     """How many steps' examples are drawn at a time."""
-    return max(1, LEAST_DRAWN // (settings.N * settings.batch_size))
+    return max(1, min(MOST_STEPS, DRAWN // (settings.N * settings.batch_size)))

@@ -75,7 +75,7 @@ def _fill_by_gaps(
     while last < len(flat):
         left = (len(flat) - last) * density
         gaps = draws.geometric(density, size=int(left + 6 * left**0.5 + 16))
-        places = last + gaps.cumsum()
+        places = last + np.minimum(gaps, len(flat) + 1).cumsum()  # that their sum has room
         inside = places[: np.searchsorted(places, len(flat))]
         flat[inside] = _uniform(len(inside), draws)
         last = int(places[-1])
