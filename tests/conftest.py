@@ -23,6 +23,7 @@ install_import_hook(
         "mitool.analysis.circuits",
         "mitool.analysis.patching",
         "mitool.analysis.statistics",
+        "mitool.analysis.monosemanticity",
         "mitool.analysis.superposition",
     ],
     "beartype.beartype",

@@ -73,6 +73,10 @@ COMMANDS = {
         "mitool.cli.superpose:BASIS",
         "Draw what neurons stand for, and the computation of |x| in superposition.",
     ),
+    "superpose mono": (
+        "mitool.cli.mono:mono",
+        "Train neurons to stand for one feature each, over a sweep of settings.",
+    ),
     "superpose train": (
         "mitool.cli.superpose:TRAIN",
         "Train models of superposition of any size, and draw what all of them have.",

@@ -28,6 +28,38 @@ def options(cls: type, defaults: object, panel: str) -> list[inspect.Parameter]:
     ]
 
 
+def overrides(cls: type, defaults: object, otherwise: str, panel: str) -> list[inspect.Parameter]:
+    """A keyword parameter, annotated for Typer, for each field of ``cls``; None if left out.
+
+    Args:
+        defaults: what is shown as the values otherwise.
+        otherwise: where else these come from.
+    """
+    hints, plain = field_hints(cls), get_type_hints(cls)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                plain[field.name] | None,
+                typer.Option(
+                    option_name(field.name),
+                    help=help_text(field, hints[field.name]),
+                    show_default=f"{getattr(defaults, field.name)}, or {otherwise}",
+                    rich_help_panel=panel,
+                ),
+            ],
+        )
+        for field in fields(cls)
+    ]
+
+
+def option_name(field_name: str) -> str:
+    """``--log2-batch-size``; a name of one letter keeps its case."""
+    return f"--{field_name.replace('_', '-')}"
+
+
 def take_options(
     function: Callable[..., None], made: Sequence[inspect.Parameter], owner: str
 ) -> None:

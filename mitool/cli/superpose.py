@@ -1,6 +1,6 @@
 """``mitool superpose EXPERIMENT``: toy models of superposition, trained and drawn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +19,7 @@ from mitool.cli.common import (
     ThreadsOption,
     command_line,
 )
-from mitool.cli.settings import options, take_options
+from mitool.cli.settings import option_name, options, take_options
 from mitool.config import build, non_defaults
 from mitool.errors import UsageError
 from mitool.settings import SuperpositionSettings
@@ -76,7 +76,9 @@ def experiment_command(name: str) -> Callable[..., None]:
             config = SuperpositionConfig(name, chosen, compute, seed)
             train_and_draw(output, config, request)
         else:
-            _require_no_training(chosen, preset.settings, {"seed": seed, "resume": resume})
+            others = {"--seed": seed, "--resume": resume}
+            given = [name for name, value in others.items() if value]
+            require_no_training([*non_defaults(chosen, preset.settings), *given])
             redraw(output, source, name, request)
 
     run.__doc__ = (
@@ -87,18 +89,20 @@ def experiment_command(name: str) -> Callable[..., None]:
     return command(f"superpose {name}")(run)
 
 
-def _require_no_training(
-    chosen: SuperpositionSettings, preset: SuperpositionSettings, others: Mapping[str, object]
-) -> None:
+def require_no_training(given: Sequence[str]) -> None:
     """Check that nothing is asked of a training that there will not be.
+
+    Args:
+        given: what is asked for: options by their names, or the names of settings.
 
     Raises:
         UsageError: something is.
     """
-    names = [*non_defaults(chosen, preset), *(name for name, value in others.items() if value)]
-    if names:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
-        raise UsageError(f"--from: draws models as they are, and cannot be given with {options}")
+    if given:
+        shown = (n if n.startswith("-") or n.isupper() else option_name(n) for n in given)
+        raise UsageError(
+            f"--from: draws models as they are, and cannot be given with {', '.join(shown)}"
+        )
 
 
 INTRO, NORMS, GEOMETRY, DIMENSIONALITY, PHASE, CORRELATED, BASIS, TRAIN = (

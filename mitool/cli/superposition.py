@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitool import checkpoint, rundir
-from mitool.analysis.superposition import (
-    SuperpositionResult,
-    claim_names,
-    restudy,
-    superpose,
-)
+from mitool.analysis.superposition import claim_names, restudy, superpose
 from mitool.cli.analysis import Destination, write_analysis
 from mitool.cli.checks import require_known
 from mitool.cli.common import Formats
 from mitool.cli.output import Output
 from mitool.cli.progress import TrainingProgress, short
-from mitool.report import superposition_report
+from mitool.report import Report, superposition_report
+from mitool.result import Result
 from mitool.training import Observer
 from mitool.training.superposition import SuperpositionConfig, SuperpositionEvaluation, run_name
 
@@ -47,7 +43,8 @@ def train_and_draw(output: Output, config: SuperpositionConfig, request: Request
             resume=request.resume,
             overwrite=request.overwrite,
         )
-    write_result(output, folder, result, request)
+    report = superposition_report(result, request.command_line)
+    write_result(output, folder, result, report, request)
 
 
 def redraw(output: Output, source: Path, name: str, request: Request) -> None:
@@ -62,14 +59,13 @@ def redraw(output: Output, source: Path, name: str, request: Request) -> None:
 
 
 def write_result(
-    output: Output, folder: Path, result: SuperpositionResult, request: Request
+    output: Output, folder: Path, result: Result, report: Report, request: Request
 ) -> None:
     """Write a run's arrays and report beside its checkpoint, and print it."""
     arrays = folder / result.arrays_name
     record = {"kind": "arrays", "subject": dict(result.subject), "config": dict(result.config)}
     checkpoint.write_tensors(arrays, result.arrays(), record)
     output.note(f"writing {folder / rundir.REPORT}")
-    report = superposition_report(result, request.command_line)
     written = request.formats.write(folder, report)
     output.finish(
         result,

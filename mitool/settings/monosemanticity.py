@@ -95,7 +95,7 @@ SWEEPABLE = tuple(f.name for f in fields(MonosemanticitySettings) if f.name not 
 
 
 @dataclass(frozen=True, config=FROZEN)
-class Batch:
+class Preset:
     """A line of the published table: settings, and what is swept."""
 
     settings: MonosemanticitySettings
@@ -118,32 +118,32 @@ NEGATIVE = {"decay": 0.03, "initial_bias": -1.0}
 """A negative bias that decays, which makes neurons monosemantic."""
 
 
-def _batch(axes: Axes, **settings: object) -> Batch:
-    return Batch(MonosemanticitySettings(**settings), dict(axes))  # type: ignore[arg-type]
+def _preset(axes: Axes, **settings: object) -> Preset:
+    return Preset(MonosemanticitySettings(**settings), dict(axes))  # type: ignore[arg-type]
 
 
-BATCHES = {
-    "LR1": _batch(RATES),
-    "LR2": _batch(RATES, **POWER_LAW),
-    "LR3": _batch(RATES, **NEGATIVE),
-    "LR4": _batch(RATES, **POWER_LAW, **NEGATIVE),
-    "LR5": _batch(RATES, task="abs", k=2048, **NEGATIVE),
-    "B1": _batch(BIASES, eps=1 / 16, decay=0.03),
-    "B2": _batch(BIASES, eps=1 / 32, decay=0.003),
-    "B3": _batch(BIASES, eps=1 / 64, decay=0.003),
-    "B4": _batch(BIASES, eps=1 / 128, decay=0.003),
-    "B5": _batch(BIASES, eps=1 / 256, decay=0.003),
-    "B6": _batch({**RATES, **BIASES}, activation="gelu", decay=0.03),
-    "E1": _batch(DENSITIES, decay=0.03, initial_bias=-1.0),
-    "E2": _batch(DENSITIES, decay=0.01, initial_bias=-1.0),
-    "E3": _batch(DENSITIES, decay=0.003, initial_bias=-1.0),
-    "E4": _batch(DENSITIES, decay=0.001, initial_bias=-1.0),
-    "K0": _batch(NEURONS, learning_rate=0.007),
-    "K1": _batch(NEURONS, learning_rate=0.007, **NEGATIVE),
-    "K2": _batch(NEURONS, learning_rate=0.007, **POWER_LAW, **NEGATIVE),
-    "RG1": _batch(REGS, learning_rate=0.005, **NEGATIVE),
-    "RP1": _batch(RATES, task="reproject", **NEGATIVE),
-    "D1": _batch(DECAYS, task="abs", k=2048, learning_rate=0.007, initial_bias=-1.0),
+PRESETS = {
+    "LR1": _preset(RATES),
+    "LR2": _preset(RATES, **POWER_LAW),
+    "LR3": _preset(RATES, **NEGATIVE),
+    "LR4": _preset(RATES, **POWER_LAW, **NEGATIVE),
+    "LR5": _preset(RATES, task="abs", k=2048, **NEGATIVE),
+    "B1": _preset(BIASES, eps=1 / 16, decay=0.03),
+    "B2": _preset(BIASES, eps=1 / 32, decay=0.003),
+    "B3": _preset(BIASES, eps=1 / 64, decay=0.003),
+    "B4": _preset(BIASES, eps=1 / 128, decay=0.003),
+    "B5": _preset(BIASES, eps=1 / 256, decay=0.003),
+    "B6": _preset({**RATES, **BIASES}, activation="gelu", decay=0.03),
+    "E1": _preset(DENSITIES, decay=0.03, initial_bias=-1.0),
+    "E2": _preset(DENSITIES, decay=0.01, initial_bias=-1.0),
+    "E3": _preset(DENSITIES, decay=0.003, initial_bias=-1.0),
+    "E4": _preset(DENSITIES, decay=0.001, initial_bias=-1.0),
+    "K0": _preset(NEURONS, learning_rate=0.007),
+    "K1": _preset(NEURONS, learning_rate=0.007, **NEGATIVE),
+    "K2": _preset(NEURONS, learning_rate=0.007, **POWER_LAW, **NEGATIVE),
+    "RG1": _preset(REGS, learning_rate=0.005, **NEGATIVE),
+    "RP1": _preset(RATES, task="reproject", **NEGATIVE),
+    "D1": _preset(DECAYS, task="abs", k=2048, learning_rate=0.007, initial_bias=-1.0),
 }
 """The published runs; B6 is what the source's table calls a second B3."""
 
@@ -164,9 +164,9 @@ class Scale:
     batch: int
     steps: int
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, preset: Preset) -> Preset:
         """The smaller runs."""
-        s = batch.settings
+        s = preset.settings
         settings = replace(
             s,
             N=s.N // self.sizes,
@@ -176,7 +176,7 @@ class Scale:
             log2_training_steps=s.log2_training_steps - round(math.log2(self.steps)),
             decay=s.decay * self.steps,
         )
-        return Batch(settings, {name: self._scaled(name, v) for name, v in batch.axes.items()})
+        return Preset(settings, {name: self._scaled(name, v) for name, v in preset.axes.items()})
 
     def _scaled(self, name: str, values: tuple[Value, ...]) -> tuple[Value, ...]:
         if name == "k":

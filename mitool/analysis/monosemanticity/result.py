@@ -80,13 +80,13 @@ class MonosemanticityResult(Result):
     Attributes:
         models: by names that say what is swept; the name of a lone one is empty.
         history: the evaluations of the run, as far as they lie beside the checkpoint.
-        batch: the line of the published table that this is, if it is one.
+        preset: the line of the published table that this is, if it is one.
         scale: what was made smaller of it, by its name in ``SCALES``.
     """
 
     models: Mapping[str, StudiedModel]
     history: tuple[MonosemanticityEvaluation, ...]
-    batch: str | None
+    preset: str | None
     scale: str
 
     @property

@@ -152,7 +152,7 @@ def _studied(
         _claims(studied, swept),
         models=studied,
         history=history,
-        batch=task["parameters"].get("batch"),
+        preset=task["parameters"].get("preset"),
         scale=task["parameters"].get("scale", "published"),
         warnings=tuple(
             f"{name or 'the model'} has diverged: it has no loss, and its neurons mean nothing"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mitool.checkpoint import MONOSEMANTICITY
-from mitool.config import as_dict, build, non_defaults
+from mitool.config import as_dict, build, nearest, non_defaults
 from mitool.device import Device
 from mitool.errors import UsageError
 from mitool.models.monosemanticity import FeatureMLPConfig
@@ -30,7 +30,7 @@ class MonosemanticityConfig:
     Attributes:
         settings: of all models, but for what is swept.
         axes: what is swept; there is a model for each combination of values.
-        batch: the line of the published table that this is, if it is one.
+        preset: the line of the published table that this is, if it is one.
         scale: what was made smaller of it, in words.
 
     Raises:
@@ -42,14 +42,15 @@ class MonosemanticityConfig:
     device: Device
     seed: int = 0
     axes: Axes = field(default_factory=dict)
-    batch: str | None = None
+    preset: str | None = None
     scale: str = "published"
 
     def __post_init__(self) -> None:
         n_models = 1
         for name, values in self.axes.items():
             if name not in SWEEPABLE:
-                raise UsageError(f"sweep: expected one of {', '.join(SWEEPABLE)}, found {name!r}")
+                hint = nearest(name, SWEEPABLE)
+                raise UsageError(f"sweep: expected one of the settings, found {name!r}: {hint}")
             if not values or len(set(values)) < len(values):
                 raise UsageError(f"sweep: {name}: expected different values, found {list(values)}")
             n_models *= len(values)
@@ -73,7 +74,7 @@ class MonosemanticityConfig:
     def as_dict(self) -> dict[str, Any]:
         """The configuration as JSON values, as ``config.json`` holds it."""
         settings = as_dict(self.settings)
-        parameters = {"batch": self.batch, "scale": self.scale}
+        parameters = {"preset": self.preset, "scale": self.scale}
         return {
             "task": {"name": MONOSEMANTICITY, "parameters": parameters},
             "model": {k: v for k, v in settings.items() if k not in OF_TRAINING},
@@ -96,12 +97,12 @@ def model_config(settings: MonosemanticitySettings) -> FeatureMLPConfig:
 
 
 def run_name(config: MonosemanticityConfig, reference: "MonosemanticityConfig") -> str:
-    """A folder name that says batch, settings and sweeps that are not its own, and seed.
+    """A folder name that says preset, settings and sweeps that are not its own, and seed.
 
     Args:
-        reference: the batch as it is, or the defaults where it is none.
+        reference: the preset as it is, or the defaults where it is none.
     """
-    parts = [config.batch] if config.batch else []
+    parts = [config.preset] if config.preset else []
     parts += [config.scale] if config.scale != "published" else []
     changed = non_defaults(config.settings, reference.settings)
     parts += [f"{name}_{value}" for name, value in changed.items()]
