@@ -1,9 +1,11 @@
 """MLPs on features: their parts beside torch's, and the measure on weights set by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mitool.device import generator
 from mitool.errors import InputError
@@ -72,17 +74,17 @@ def test_it_computes_what_torchs_own_layers_do(activation: str, task: str) -> No
         first.weight.copy_(model.W_in.T)
         first.bias.copy_(model.b_in)
         last.weight.copy_(model.W_out.T)
-    functions = {
+    functions: dict[str, Callable[[Tensor], Tensor]] = {
         "relu": nn.ReLU(),
         "gelu": nn.GELU(),
         "solu": lambda z: z * torch.softmax(z, dim=-1),
     }
     expected = last(functions[activation](first(x @ model.W_E)))
     torch.testing.assert_close(model(x), expected)
-    targets = {"decoder": x, "abs": x.abs()} | (
-        {"reproject": x @ model.W_P} if model.W_P is not None else {}
-    )
-    squared = (expected - targets[task]).square().sum(dim=1)
+    targets = {"decoder": x, "abs": x.abs()}
+    target = targets[task] if model.W_P is None else x @ model.W_P
+    assert (model.W_P is not None) == (task == "reproject")
+    squared = (expected - target).square().sum(dim=1)
     torch.testing.assert_close(model.errors(x, model.hidden(x)), squared)
 
 

@@ -97,7 +97,8 @@ def test_every_preset_runs_for_64_steps(tmp_path: Path, name: str) -> None:
     config = MonosemanticityConfig(settings, Device("cpu"), 0, axes, name, "small")
     result = engineer_monosemanticity(config, tmp_path)
     assert len(result.models) == len(config.points())
-    assert all(loss is not None and loss > 0 for loss in result.claims["loss"])
+    losses: Any = result.claims["loss"]
+    assert all(loss is not None and loss > 0 for loss in losses)
     assert result.history[-1].step == 64
 
 

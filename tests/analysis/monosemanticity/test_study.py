@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -66,7 +67,7 @@ def test_sorted_monosemantic_neurons_are_on_a_diagonal() -> None:
 def test_claims_are_one_for_each_model_and_follow_the_definitions(tmp_path: Path) -> None:
     of = config({"learning_rate": (0.003, 0.03), "k": (10, 24)}, mono_threshold=0.5)
     result = engineer_monosemanticity(of, tmp_path)
-    claims = dict(result.claims)
+    claims: dict[str, Any] = dict(result.claims)
     assert list(claims) == claim_names(of)
     assert claims["learning_rate"] == [0.003, 0.003, 0.03, 0.03]
     assert claims["k"] == [10, 24, 10, 24]
@@ -111,8 +112,9 @@ def test_a_checkpoint_is_studied_again_alone_or_of_the_trajectory(tmp_path: Path
 
 def test_what_a_diverged_model_would_have_is_undefined(tmp_path: Path) -> None:
     result = engineer_monosemanticity(config({"decay": (0.0, 1000.0)}, learning_rate=0.1), tmp_path)
+    claims: dict[str, Any] = dict(result.claims)
     for name in ("loss", "monosemantic_neurons", "mean_bias", "features_with_own_neuron"):
-        first, second = result.claims[name]
+        first, second = claims[name]
         assert first is not None
         assert second is None
     assert result.warnings == (

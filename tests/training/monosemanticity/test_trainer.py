@@ -37,10 +37,12 @@ def reference(settings: MonosemanticitySettings, seed: int, n_steps: int) -> dic
     second = {name: torch.zeros_like(w) for name, w in weights.items()}
     for step in range(n_steps):
         x = examples[step].double()
-        target = {"decoder": x, "abs": x.abs()}.get(settings.task)
+        target = x.abs() if settings.task == "abs" else x
+        if model.W_P is not None:
+            target = x @ model.W_P
         hidden = torch.relu(x @ model.W_E @ weights["W_in"] + weights["b_in"])
         output = hidden @ weights["W_out"]
-        loss = (output - (x @ model.W_P if target is None else target)).pow(2).sum(1).mean()
+        loss = (output - target).pow(2).sum(1).mean()
         loss = loss + settings.reg * hidden.abs().sum(1).mean()
         gradients = torch.autograd.grad(loss, [*weights.values()])
         rate = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.half_period))
@@ -49,9 +51,9 @@ def reference(settings: MonosemanticitySettings, seed: int, n_steps: int) -> dic
                 first[name] = BETAS[0] * first[name] + (1 - BETAS[0]) * gradient
                 second[name] = BETAS[1] * second[name] + (1 - BETAS[1]) * gradient**2
                 update = first[name] / (second[name].sqrt() + EPS)
-                w -= rate * min(w.norm().item(), CLAMP) / update.norm() * update
+                w.sub_(rate * min(w.norm().item(), CLAMP) / update.norm() * update)
             if step < settings.steps / 2:
-                weights["b_in"] *= 1 - settings.decay * settings.learning_rate
+                weights["b_in"].mul_(1 - settings.decay * settings.learning_rate)
     return {name: w.detach() for name, w in weights.items()}
 
 
