@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from mitool.analysis.attention import AttentionResult, analyze_attention
     from mitool.analysis.circuits import CircuitFiles, CircuitResult, analyze_circuit
     from mitool.analysis.fourier import FourierResult, analyze_fourier
+    from mitool.analysis.monosemanticity import (
+        MonosemanticityResult,
+        engineer_monosemanticity,
+        restudy_monosemanticity,
+    )
     from mitool.analysis.patching import PatchResult, patch
     from mitool.analysis.superposition import SuperpositionResult, restudy, superpose
     from mitool.conversion import ConversionResult, convert
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
         ConversionSettings,
         FourierSettings,
         ModelSettings,
+        MonosemanticitySettings,
         PatchSettings,
         SuperpositionSettings,
         TrainingSettings,
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from mitool.subject import Subject, load
     from mitool.tasks import Task
     from mitool.training import RunConfig, TrainResult, train, train_seeds
+    from mitool.training.monosemanticity import MonosemanticityConfig
     from mitool.training.superposition import SuperpositionConfig
 
 _HOMES = {
@@ -55,6 +62,9 @@ _HOMES = {
     "FourierResult": "mitool.analysis.fourier",
     "FourierSettings": "mitool.settings",
     "ModelSettings": "mitool.settings",
+    "MonosemanticityConfig": "mitool.training.monosemanticity",
+    "MonosemanticityResult": "mitool.analysis.monosemanticity",
+    "MonosemanticitySettings": "mitool.settings",
     "PatchResult": "mitool.analysis.patching",
     "PatchSettings": "mitool.settings",
     "RunConfig": "mitool.training",
@@ -70,6 +80,7 @@ _HOMES = {
     "analyze_circuit": "mitool.analysis.circuits",
     "analyze_fourier": "mitool.analysis.fourier",
     "convert": "mitool.conversion",
+    "engineer_monosemanticity": "mitool.analysis.monosemanticity",
     "from_bridge": "mitool.models.bridge",
     "generated_pairs": "mitool.pair_prompts",
     "load": "mitool.subject",
@@ -77,6 +88,7 @@ _HOMES = {
     "plant": "mitool.planted",
     "resolve": "mitool.device",
     "restudy": "mitool.analysis.superposition",
+    "restudy_monosemanticity": "mitool.analysis.monosemanticity",
     "superpose": "mitool.analysis.superposition",
     "to_bridge": "mitool.models.bridge",
     "train": "mitool.training",
@@ -96,6 +108,9 @@ __all__ = [
     "FourierSettings",
     "MitoolError",
     "ModelSettings",
+    "MonosemanticityConfig",
+    "MonosemanticityResult",
+    "MonosemanticitySettings",
     "PatchResult",
     "PatchSettings",
     "Planted",
@@ -115,6 +130,7 @@ __all__ = [
     "analyze_circuit",
     "analyze_fourier",
     "convert",
+    "engineer_monosemanticity",
     "from_bridge",
     "generated_pairs",
     "load",
@@ -123,6 +139,7 @@ __all__ = [
     "plant",
     "resolve",
     "restudy",
+    "restudy_monosemanticity",
     "superpose",
     "to_bridge",
     "train",

@@ -27,6 +27,7 @@ from mitool.settings.models import (
     Positional,
     TrainingSettings,
 )
+from mitool.settings.monosemanticity import MonosemanticitySettings
 from mitool.settings.superposition import OutputActivation, SuperpositionSettings
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "MethodName",
     "MetricName",
     "ModelSettings",
+    "MonosemanticitySettings",
     "Normalization",
     "OutputActivation",
     "PatchSettings",
