@@ -87,6 +87,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], Metadata]:
     """
     path = find(path)
     tensors, record = read_tensors(path)
+    if not {"model", "training"} & record.keys():
+        what = "the arrays of a result" if record.get("kind") == "arrays" else "other tensors"
+        raise InputError(f"{path}: expected a checkpoint, as a run's {CHECKPOINT} is, found {what}")
     try:
         metadata = TypeAdapter(Metadata).validate_json(json.dumps(record))
     except ValidationError as failure:

@@ -248,3 +248,19 @@ def test_the_metadata_is_readable_json(path: Path) -> None:
     assert record["task"] == {"name": "modadd", "parameters": as_dict(TASK)}
     assert record["format"] == 1
     assert len(record["digest"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("record", "found"),
+    [
+        ({"kind": "arrays", "subject": {}, "config": {}}, "found the arrays of a result"),
+        ({"epoch": 1, "batch": 0, "seconds": 0.5}, "found other tensors"),
+    ],
+    ids=["arrays", "resume"],
+)
+def test_other_files_of_a_run_are_no_checkpoints(
+    tmp_path: Path, record: dict[str, object], found: str
+) -> None:
+    write_tensors(tmp_path / "x.safetensors", {"x": torch.ones(1)}, record)
+    with pytest.raises(InputError, match=f"expected a checkpoint, as a run's .*, {found}"):
+        load(tmp_path / "x.safetensors")

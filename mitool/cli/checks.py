@@ -36,6 +36,9 @@ class Check:
         return f"{self.name} {self.operator} {json.dumps(self.value)}"
 
 
+FEW_VALUES = 8
+"""Of a list of more values a message says only those that do not meet a check."""
+
 MOST_NAMED = 24
 """Claims that a message names one by one."""
 
@@ -86,11 +89,24 @@ def require(checks: Sequence[Check], claims: Mapping[str, Claim]) -> None:
 
 def _failures(check: Check, claims: Mapping[str, Claim]) -> list[str]:
     return [
-        f"check not met: {check} (it is {json.dumps(claims[name])}"
+        f"check not met: {check} (it is {_shown(check, claims[name])}"
         + (")" if name == check.name else f", {name})")
         for name in _names(check, claims)
         if not _holds(check, claims[name])
     ]
+
+
+def _shown(check: Check, found: Claim) -> str:
+    """The claim; of a long list whose values are held against the check, those that fail it."""
+    is_whole = check.operator in ("==", "!=")
+    if is_whole or not isinstance(found, Sequence) or isinstance(found, str):
+        return json.dumps(found)
+    if len(found) <= FEW_VALUES:
+        return json.dumps(found)
+    wrong = [(index, value) for index, value in enumerate(found) if not _holds(check, value)]
+    shown = ", ".join(f"{json.dumps(value)} at {index}" for index, value in wrong[:FEW_VALUES])
+    more = f" and {len(wrong) - FEW_VALUES} more" if len(wrong) > FEW_VALUES else ""
+    return f"{shown}{more}, of {len(found)} values"
 
 
 def _names(check: Check, claims: Collection[str]) -> list[str]:

@@ -10,6 +10,7 @@ CLAIMS = {
     "ok": True,
     "grokked_at": None,
     "frequencies": [3, 7],
+    "losses": [0.1, None, *[0.2] * 9],
     "seed0.loss": 0.1,
     "seed1.loss": 0.9,
     "scores.m1->logits": 2.0,
@@ -52,6 +53,9 @@ def test_checks_that_are_met(text: str) -> None:
     ("text", "message"),
     [
         ("loss > 0.25", "check not met: loss > 0.25 (it is 0.25)"),
+        ("losses < 0.15", "0.2 at 7, 0.2 at 8 and 2 more, of 11 values)"),
+        ("losses > 0.05", "check not met: losses > 0.05 (it is null at 1, of 11 values)"),
+        ("losses == [0.1]", "(it is [0.1, null, 0.2,"),
         ("grokked_at < 100", "grokked_at < 100 (it is null)"),
         ("op == subtract", '(it is "add")'),
         ("ok > 0", "(it is true)"),
