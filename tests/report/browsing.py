@@ -1,7 +1,6 @@
 """Pages in a headless browser: what it draws, says and asks for."""
 
 import asyncio
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,8 @@ DRAWN = """Array.from(document.querySelectorAll(".plot"))
   .map((plot) => plot.id.slice("figure-".length))"""
 """The names of the figures that are drawn and shown."""
 
-CHOOSE = """(index) => {
-  const chooser = document.getElementById("chooser");
-  chooser.selectedIndex = index;
-  chooser.dispatchEvent(new Event("change", { bubbles: true }));
-}"""
+KEYS = {"ArrowDown": 40}
+"""The numbers of keys."""
 
 WAIT = 0.6
 """Seconds in which a page has drawn what it draws."""
@@ -61,14 +57,16 @@ class Page:
         found: list[str] = await self.evaluate(DRAWN)
         return found
 
-    async def choose(self, index: int) -> None:
-        await self.evaluate(f"({CHOOSE})({index})")
-        await asyncio.sleep(WAIT)
+    async def press(self, key: str) -> None:
+        for kind in ("keyDown", "keyUp"):
+            event = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
+            await self._tab.send_command("Input.dispatchKeyEvent", event)
 
-    async def screenshot(self, path: Path) -> None:
-        whole = {"captureBeyondViewport": True}
-        answer = await self._tab.send_command("Page.captureScreenshot", whole)
-        path.write_bytes(base64.b64decode(answer["result"]["data"]))
+    async def choose_next(self) -> None:
+        """By the keyboard, in the order of what can be chosen."""
+        await self.evaluate('document.getElementById("chooser").focus()')
+        await self.press("ArrowDown")
+        await asyncio.sleep(WAIT)
 
     def _requested(self, own: str) -> Any:
         async def note(event: Any) -> None:

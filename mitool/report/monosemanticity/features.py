@@ -30,7 +30,7 @@ def feature_figure(shown: Shown) -> Figure:
     if 0 < studied.monosemantic_neurons < len(neurons):
         plot.add_vline(studied.monosemantic_neurons - 0.5, line=DOTTED)
     caption = (
-        "The activations of all neurons on three features alone, at 1: the first, the middle and "
+        "The activations of all neurons on some features alone, at 1: the first, the middle and "
         "the last by number, which are not chosen by what they show. A feature of its own neuron "
         "is one high bar left of the dotted line, where neurons are monosemantic; one in "
         f"superposition activates many on its right.{_pooling(len(neurons))}"
@@ -50,7 +50,7 @@ def neuron_figure(shown: Shown) -> Figure:
         names, [studied.activations[:, neuron] for neuron in chosen.values()], "feature, by number"
     )
     caption = (
-        "The activations of three neurons on every feature alone, at 1: the most monosemantic, the "
+        "The activations of some neurons on every feature alone, at 1: the most monosemantic, the "
         "middle and the least monosemantic of those that some feature activates, each with the "
         "largest of its activations as a share of their sum. A monosemantic neuron is one bar; a "
         "polysemantic one answers to many features."

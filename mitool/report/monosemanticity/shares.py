@@ -6,6 +6,7 @@ from mitool.report.monosemanticity.lines import DOTTED, Line, line_panels
 from mitool.report.monosemanticity.shown import (
     colors_of,
     coloured_by,
+    left_out,
     main_axis,
     shown_of,
     value_name,
@@ -49,7 +50,7 @@ def share_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
         f"of the sum over all features. A neuron above the dotted line at {above} is monosemantic; "
         "at 0 are neurons that no feature activates. A step from 1 to low shares is a model whose "
         f"neurons are either monosemantic or clearly not.{coloured_by(axis, values)}"
-        f"{beyond if is_cut else ''}"
+        f"{beyond if is_cut else ''}{left_out(result)}"
     )
     return (Figure("shares", "How monosemantic neurons are", caption, plot),)
 

@@ -11,8 +11,8 @@ from mitool.report.shades import ranked_shades
 from mitool.report.tables import readable
 from mitool.settings.monosemanticity import Value
 
-MOST_IMAGES = 3
-"""Models whose own figures are drawn as images."""
+MOST_SHOWN, MOST_IMAGES = 100, 3
+"""Models that have figures of their own, and those whose figures are drawn as images."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,26 @@ class Shown:
 
 
 def shown_of(result: MonosemanticityResult) -> list[Shown]:
-    """The models that have not diverged."""
-    found = [
+    """The models that have not diverged; of very many, some."""
+    found = _found(result)
+    places = spread(len(found), MOST_SHOWN)
+    drawn = [places[index] for index in spread(len(places), MOST_IMAGES)]
+    images = f" Images are written of {len(drawn)} of {len(found)} models, spread evenly."
+    note = images + left_out(result) if len(found) > len(drawn) else ""
+    return [Shown(*found[place], place in drawn, note) for place in places]
+
+
+def left_out(result: MonosemanticityResult) -> str:
+    """What a caption says of models that are not shown."""
+    n = len(_found(result))
+    return f" {MOST_SHOWN} of {n:,} models are shown, spread evenly." if n > MOST_SHOWN else ""
+
+
+def _found(result: MonosemanticityResult) -> list[tuple[int, str, StudiedModel]]:
+    return [
         (number, name, studied)
         for number, (name, studied) in enumerate(result.models.items())
         if studied.loss is not None
-    ]
-    drawn = spread(len(found), MOST_IMAGES)
-    note = (
-        f" Images are written of {len(drawn)} of {len(found)} models, from the first to the last."
-    )
-    return [
-        Shown(number, name, studied, place in drawn, note if len(found) > len(drawn) else "")
-        for place, (number, name, studied) in enumerate(found)
     ]
 
 
@@ -93,8 +100,12 @@ def coloured_by(axis: str | None, values: Sequence[Value]) -> str:
     if axis is None or len(values) < 2:
         return ""
     darker = ", the darker the larger" if all(map(is_number, values)) else ""
-    pointed = "; point at a line to see its value" if len(values) > MAX_LEGEND else ""
-    return f" Colours stand for {axis}{darker}{pointed}."
+    named = (
+        "point at a line to see its value"
+        if len(values) > MAX_LEGEND
+        else "on the page a click on a value hides its lines, and two clicks show them alone"
+    )
+    return f" Colours stand for {axis}{darker}; {named}."
 
 
 def is_number(value: Value) -> bool:
