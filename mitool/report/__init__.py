@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mitool.report.figures import Figure
     from mitool.report.fourier import fourier_figures, fourier_report
     from mitool.report.images import write_images
+    from mitool.report.monosemanticity import monosemanticity_figures, monosemanticity_report
     from mitool.report.page import Report, render_page
     from mitool.report.patching import patching_figures, patching_report
     from mitool.report.superposition import superposition_figures, superposition_report
@@ -33,6 +34,8 @@ _HOMES = {
     "fourier_figures": "mitool.report.fourier",
     "fourier_report": "mitool.report.fourier",
     "write_images": "mitool.report.images",
+    "monosemanticity_figures": "mitool.report.monosemanticity",
+    "monosemanticity_report": "mitool.report.monosemanticity",
     "Report": "mitool.report.page",
     "render_page": "mitool.report.page",
     "patching_figures": "mitool.report.patching",
@@ -61,6 +64,8 @@ __all__ = [
     "find_browser",
     "fourier_figures",
     "fourier_report",
+    "monosemanticity_figures",
+    "monosemanticity_report",
     "patching_figures",
     "patching_report",
     "render_page",

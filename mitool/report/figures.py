@@ -84,6 +84,8 @@ class Figure:
         caption: plain text: what is shown and how to read it.
         plot: the picture; what it draws of outside text is escaped with ``label``.
         scalable: as an image it is drawn as SVG too (``NAME.svg``).
+        of: which of several like things it is about; a page shows those of one at a time.
+        has_image: it is drawn as an image at all; of many like things, a few are enough.
     """
 
     name: str
@@ -91,6 +93,8 @@ class Figure:
     caption: str
     plot: go.Figure
     scalable: bool = False
+    of: str = ""
+    has_image: bool = True
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.name):
@@ -202,6 +206,15 @@ def _power(step: int, power: int) -> str:
     if step == 1 and abs(power) > 4:
         return f"10<sup>{power}</sup>"
     return f"{step * 10.0**power:.12g}"
+
+
+def spread(n: int, most: int) -> list[int]:
+    """Which of ``n`` things in their order are drawn: of more than ``most``, some that are spread
+    evenly from the first to the last.
+    """
+    if n <= most:
+        return [*range(n)]
+    return [round(i * (n - 1) / max(most - 1, 1)) for i in range(most)]
 
 
 def thinned(history: Sequence[Point]) -> Sequence[Point]:

@@ -38,8 +38,8 @@ NOISY = ("kaleido", "choreographer", "browser_proc", "asyncio", "concurrent.futu
 def write_images(
     figures: Sequence[Figure], folder: Path, *, timeout: float = TIMEOUT
 ) -> tuple[Path, ...]:
-    """Write ``NAME.png`` for every figure, and ``NAME.svg`` too for one that is scalable; where the
-    browser fails, nothing.
+    """Write ``NAME.png`` for every figure that has an image, and ``NAME.svg`` too for one that is
+    scalable; where the browser fails, nothing.
 
     Args:
         timeout: seconds that the browser may take for all of them.
@@ -49,9 +49,9 @@ def write_images(
         BrowserError: the browser ended early, hung, or could not draw a figure.
         RunError: the folder cannot be written.
     """
-    if not figures:
-        return ()
     wanted = [(figure, kind) for figure in figures for kind in _formats(figure)]
+    if not wanted:
+        return ()
     images = _draw(wanted, require_browser(), timeout)
     paths = tuple(folder / f"{figure.name}.{kind}" for figure, kind in wanted)
     for path, image in zip(paths, images, strict=True):
@@ -60,6 +60,8 @@ def write_images(
 
 
 def _formats(figure: Figure) -> tuple[str, ...]:
+    if not figure.has_image:
+        return ()
     return ("png", "svg") if figure.scalable else ("png",)
 
 

@@ -26,6 +26,7 @@ class Report:
         summary: the finding, in one line.
         command: what to type to have the same result again, if a command gave it.
         version: of mitool.
+        tables: below the figures, each with its heading.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Report:
     figures: Sequence[Figure]
     command: str | None = None
     version: str = __version__
+    tables: Sequence[Table] = ()
 
     def __post_init__(self) -> None:
         names = [figure.name for figure in self.figures]
@@ -60,6 +62,8 @@ def render_page(report: Report) -> str:
         claims=claims_tables(report.result.claims),
         subject=_subject_tables(report.result),
         settings=settings_tables(report.result.config),
+        figures=[figure for figure in report.figures if not figure.of],
+        choices=_choices(report.figures),
         plots={figure.name: _script_json(figure) for figure in report.figures},
         style=_source("page.css"),
         scripts=scripts,
@@ -84,6 +88,15 @@ def _subject_tables(result: Result) -> tuple[Table, ...]:
     """What was studied, less what the settings repeat."""
     own = {k: v for k, v in result.subject.items() if result.config.get(k) != v}
     return settings_tables(own)
+
+
+def _choices(figures: Sequence[Figure]) -> dict[str, list[Figure]]:
+    """The figures of each of several like things, of which a page shows one at a time."""
+    by_subject: dict[str, list[Figure]] = {}
+    for figure in figures:
+        if figure.of:
+            by_subject.setdefault(figure.of, []).append(figure)
+    return by_subject
 
 
 def _script_json(figure: Figure) -> str:

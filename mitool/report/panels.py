@@ -42,7 +42,8 @@ def new_panels(
         height: pixels of a panel; about as high as wide if left out.
         shared: the axes have the same labels in all panels, which stand at the edge only.
         long_labels: below each panel there is room for labels that are words.
-        columns: how many panels stand side by side; as many as have room if left out.
+        columns: how many panels stand side by side; as many as have room if left out. One above
+            the other they keep their height in a narrow window.
     """
     n_columns = columns or columns_of(len(names), shared=shared)
     n_rows = math.ceil(len(names) / n_columns)
@@ -61,6 +62,8 @@ def new_panels(
     plot.update_annotations(font_size=14)
     plot.update_layout(template=TEMPLATE, height=round(area + TOP + BOTTOM), margin_t=TOP)
     _title_axes(plot, places(len(names), columns=n_columns), x_title, y_title, shared=shared)
+    if columns == 1:
+        plot.update_layout(meta={"keeps_height": True})
     if n_columns > MORE_COLUMNS:
         plot.update_layout(meta={"least_width": LEAST_WIDTH})
     if shared:
@@ -83,6 +86,13 @@ def _title_axes(
             plot.update_yaxes(title_text=label(y_title), row=row, col=column)
         elif shared:
             plot.update_yaxes(showticklabels=False, row=row, col=column)
+
+
+def share_x(plot: go.Figure) -> go.Figure:
+    """Make all panels show the same stretch of x, whichever of them is zoomed."""
+    for axis in [*plot.select_xaxes()][1:]:
+        axis.matches = "x"
+    return plot
 
 
 def places(

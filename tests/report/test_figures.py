@@ -11,6 +11,7 @@ from mitool.report.figures import (
     fit_legend,
     label,
     new_plot,
+    spread,
 )
 
 
@@ -65,3 +66,10 @@ def test_a_plot_grows_with_its_legend(n_lines: int, height: int, has_legend: boo
 def test_a_name_that_is_no_file_stem_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="name: expected letters"):
         Figure(name, "title", "caption", new_plot("x", "y"))
+
+
+def test_of_many_things_some_are_spread_from_the_first_to_the_last() -> None:
+    assert spread(3, 3) == [0, 1, 2]
+    assert spread(9, 3) == [0, 4, 8]
+    assert spread(9, 1) == [0]
+    assert spread(0, 3) == []

@@ -83,6 +83,10 @@ def test_all_images_are_drawn_in_one_session_even_inside_an_event_loop(
     assert levels == [logging.getLogger(name).level for name in ("kaleido", "asyncio")]
 
 
+def test_a_figure_that_has_no_image_needs_no_browser(tmp_path: Path, fake_browser: Path) -> None:
+    assert write_images([replace(a_figure(), has_image=False)], tmp_path) == ()
+
+
 @needs_browser
 def test_what_is_scalable_is_drawn_as_svg_too_in_the_same_session(
     tmp_path: Path, sessions: list[object]

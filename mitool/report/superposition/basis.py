@@ -8,6 +8,7 @@ from mitool.analysis.superposition import SuperpositionResult
 from mitool.report.figures import BLACK, BLUE, ORANGE, Figure
 from mitool.report.heatmaps import add_kinds, put_legend_above
 from mitool.report.panels import new_panels, places
+from mitool.report.shades import ranked_shades
 from mitool.report.superposition.shown import (
     UNREPRESENTED,
     Family,
@@ -15,7 +16,6 @@ from mitool.report.superposition.shown import (
     families_of,
     left_out,
     model_name,
-    ranked_shades,
 )
 from mitool.report.superposition.stacks import Block, Stack, stacks
 

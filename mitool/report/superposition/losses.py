@@ -20,6 +20,7 @@ from mitool.report.figures import (
     thinned,
 )
 from mitool.report.panels import BOTTOM, TOP, new_panels, places
+from mitool.report.shades import ranked_shades
 from mitool.report.superposition.shown import (
     INVERSE_DENSITY,
     Family,
@@ -27,7 +28,6 @@ from mitool.report.superposition.shown import (
     families_of,
     inverse_density,
     model_name,
-    ranked_shades,
 )
 
 LOSS = "loss (weighted squared error)"

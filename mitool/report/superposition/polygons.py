@@ -5,15 +5,14 @@ from torch import Tensor
 from mitool.analysis.superposition import SuperpositionResult
 from mitool.report.figures import BLUE, Figure
 from mitool.report.heatmaps import put_legend_above
+from mitool.report.shades import SHADES, shades
 from mitool.report.superposition.plane import HOW, Plane, plane_panels
 from mitool.report.superposition.shown import (
-    SHADES,
     Family,
     chosen,
     families_of,
     left_out,
     model_name,
-    shades,
 )
 
 MOST = 20

@@ -4,14 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import plotly.colors
-import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from mitool.analysis.superposition.experiments import Families, Studied
 from mitool.models.superposition import Autoencoders
-from mitool.report.figures import drawable
+from mitool.report.figures import drawable, spread
 
 DENSITY = "density 1 - S"
 INVERSE_DENSITY = "1/(1 - S), the inverse density"
@@ -21,12 +18,6 @@ UNREPRESENTED = "#B8BEC7"
 
 MAX_FAMILY = 24
 """Letters of the name of a family."""
-
-MOST_SHADES = 16
-"""Distinct values that have a colour each; of more, those near one another share one."""
-
-# Viridis without its yellow, which is hard to see on white; the largest value is the darkest
-SHADES = plotly.colors.sample_colorscale("Viridis", [0.82 - 0.082 * i for i in range(11)])
 
 
 @dataclass(frozen=True)
@@ -78,10 +69,7 @@ def chosen(models: Autoencoders, most: int) -> list[int]:
     that are spread evenly.
     """
     order = by_density(models)
-    if len(order) <= most:
-        return order
-    last = max(most - 1, 1)
-    return [order[round(i * (len(order) - 1) / last)] for i in range(most)]
+    return [order[place] for place in spread(len(order), most)]
 
 
 def by_density(models: Autoencoders) -> list[int]:
@@ -111,16 +99,3 @@ def inverse_density(models: Autoencoders) -> list[float | None]:
 def digits(values: Tensor) -> list[float]:
     """The values to the digits that can be seen."""
     return [float(f"{value:.4g}") for value in values.tolist()]
-
-
-def shades(values: Float[Tensor, " feature"], low: float, high: float) -> list[str]:
-    """A colour for each value between ``low``, the lightest, and ``high``, the darkest."""
-    share = ((values.double() - low) / max(high - low, 1e-30)).clamp(0, 1)
-    if len(share.unique()) > MOST_SHADES:
-        share = (share * (MOST_SHADES - 1)).round() / (MOST_SHADES - 1)
-    return plotly.colors.sample_colorscale(SHADES, share.tolist())
-
-
-def ranked_shades(n: int) -> list[str]:
-    """Colours for ``n`` things in their order, from the darkest to the lightest."""
-    return shades(torch.arange(n, 0, -1).float(), 1, max(n, 2))

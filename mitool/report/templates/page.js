@@ -1,5 +1,6 @@
 "use strict";
 // Draws each figure from the JSON beside it. In a narrow window the legend goes below the plot.
+// Of several like things, the figures of the one that is chosen are shown, and drawn then.
 (() => {
   const NARROW = 640;
   const WIDE = 900;
@@ -16,10 +17,13 @@
     const listed = plot.data.filter((trace) => trace.showlegend !== false);
     const names = plot.layout.showlegend === false ? [] : listed.map((trace) => trace.name || "");
     const widest = 70 + 7 * Math.max(0, ...names.map((name) => name.length));
-    const rows = Math.ceil(names.length / Math.max(1, Math.floor(width / widest)));
+    const title = plot.layout.legend?.title;
+    const rows =
+      Math.ceil(names.length / Math.max(1, Math.floor(width / widest))) + (title?.text ? 1 : 0);
     const [above, below] = [plot.layout.margin?.t ?? 52, 64 + 22 * rows];
     // rows of panels, and names beside them, keep their shape
-    const area = Math.max(300, ((plot.layout.height - above - 60) * width) / WIDE);
+    const scale = plot.layout.meta?.keeps_height ? 1 : width / WIDE;
+    const area = Math.max(300, (plot.layout.height - above - 60) * scale);
     // the names of panels come as close as these
     const named = (text) => ({ ...text, font: { ...text.font, size: 11 } });
     return {
@@ -28,7 +32,11 @@
       autosize: true,
       height: above + area + below,
       margin: { l: 56, r: 12, t: above, b: below },
-      legend: { ...plot.layout.legend, orientation: "h", x: 0, y: -56 / area, yanchor: "top" },
+      legend: {
+        ...plot.layout.legend,
+        ...{ orientation: "h", x: 0, y: -56 / area, yanchor: "top" },
+        title: { ...title, side: "top" },
+      },
     };
   }
 
@@ -59,13 +67,31 @@
     return Plotly.react(holder, dataFor(plot, width), layout, CONFIG);
   }
 
-  const holders = Array.from(document.querySelectorAll(".plot"));
-  const isNarrow = () => holders.length > 0 && holders[0].parentElement.clientWidth < NARROW;
+  // A plot has no size to be drawn in before it is shown.
+  const plotsIn = (element) =>
+    Array.from(element.querySelectorAll(".plot")).filter((holder) => !holder.closest("[hidden]"));
+
+  function choose(chosen) {
+    const place = window.scrollY;
+    for (const choice of document.querySelectorAll(".choice:not([hidden])")) {
+      if (choice === chosen) return;
+      plotsIn(choice).forEach((holder) => Plotly.purge(holder));
+      choice.hidden = true;
+    }
+    chosen.hidden = false;
+    plotsIn(chosen).forEach(draw);
+    window.scrollTo(0, place);
+  }
+
+  const isNarrow = () => plotsIn(document)[0].parentElement.clientWidth < NARROW;
   let narrow = isNarrow();
-  holders.forEach(draw);
+  plotsIn(document).forEach(draw);
   window.addEventListener("resize", () => {
     if (isNarrow() === narrow) return;
     narrow = !narrow;
-    holders.forEach(draw);
+    plotsIn(document).forEach(draw);
+  });
+  document.getElementById("chooser")?.addEventListener("change", (event) => {
+    choose(document.getElementById(event.target.value));
   });
 })();

@@ -1,0 +1,69 @@
+"""How monosemantic the neurons of all models are."""
+
+from mitool.analysis.monosemanticity import MonosemanticityResult
+from mitool.report.figures import Figure, spread
+from mitool.report.monosemanticity.lines import DOTTED, Line, line_panels
+from mitool.report.monosemanticity.shown import (
+    colors_of,
+    coloured_by,
+    left_out,
+    main_axis,
+    shown_of,
+    value_name,
+    values_of,
+)
+
+MOST_POINTS = 200
+"""Neurons of a model that are points of its line."""
+
+HEIGHT = 340
+"""Pixels of the panel."""
+
+RANGE = (-0.03, 1.06)
+"""Of the shares that are drawn; those of neurons with negative activations may lie beyond."""
+
+
+def share_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
+    """Nothing where all models have diverged."""
+    lines, axis = _lines(result), main_axis(result)
+    if not lines:
+        return ()
+    plot = line_panels(
+        ["largest activation over the sum of a neuron's activations"],
+        lines,
+        "share of neurons, the most monosemantic first",
+        legend=axis or "",
+        height=HEIGHT,
+    )
+    thresholds = {studied.settings.mono_threshold for studied in result.models.values()}
+    for threshold in thresholds:
+        plot.add_hline(threshold, line=DOTTED)
+    shares = [share for line in lines for share in line.y[0] if share is not None]
+    plot.update_yaxes(range=RANGE).update_xaxes(range=[-0.01, 1.01])
+    beyond = " Shares beyond 0 and 1, which negative activations make, are cut off."
+    is_cut = min(shares) < RANGE[0] or max(shares) > RANGE[1]
+    values = values_of(result, axis) if axis else []
+    a_line = "A line is a model: of each" if len(lines) > 1 else "Of each"
+    above = " and ".join(f"{threshold:g}" for threshold in sorted(thresholds))
+    caption = (
+        f"{a_line} of its neurons, sorted, the largest activation on a single feature as a share "
+        f"of the sum over all features. A neuron above the dotted line at {above} is monosemantic; "
+        "at 0 are neurons that no feature activates. A step from 1 to low shares is a model whose "
+        f"neurons are either monosemantic or clearly not.{coloured_by(axis, values)}"
+        f"{beyond if is_cut else ''}{left_out(result)}"
+    )
+    return (Figure("shares", "How monosemantic neurons are", caption, plot),)
+
+
+def _lines(result: MonosemanticityResult) -> list[Line]:
+    axis = main_axis(result)
+    colors = colors_of(values_of(result, axis) if axis else [""])
+    lines = []
+    for shown in shown_of(result):
+        value = shown.studied.point[axis] if axis else ""
+        neurons = shown.studied.order[0]
+        places = spread(len(neurons), MOST_POINTS)
+        shares = shown.studied.monosemanticity[neurons[places]].tolist()
+        x = [float(f"{(place + 0.5) / len(neurons):.4g}") for place in places]
+        lines.append(Line(value_name(value), shown.name or "share", colors[value], x, (shares,)))
+    return lines
