@@ -77,7 +77,7 @@ def result_of(models: Mapping[str, StudiedModel], **other: Any) -> Monosemantici
             None if m.loss is None else m.monosemantic_neurons for m in models.values()
         ],
     }
-    known = {"batch": None, "scale": "published", "history": history, **other}
+    known = {"preset": None, "scale": "published", "history": history, **other}
     return MonosemanticityResult({}, {}, claims, models=models, **known)
 
 

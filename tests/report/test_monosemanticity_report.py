@@ -195,12 +195,12 @@ def test_a_lone_model_has_no_chooser() -> None:
 
 def test_the_summary_names_the_models_with_most_and_fewest() -> None:
     weights = [torch.ones(3, 5), own_neurons(), torch.ones(3, 5)]
-    result = sweep(RATES, weights, [0.5, 0.25, None], batch="LR1", scale="small")
+    result = sweep(RATES, weights, [0.5, 0.25, None], preset="LR1", scale="small")
     summary = monosemanticity_report(result).summary
     assert "learning_rate is swept over 3 values, 0.001 to 0.03." in summary
     assert "Most: 2 monosemantic neurons (0.67 per feature), loss 0.25, at learning" in summary
     assert "Fewest: 0 monosemantic neurons (0 per feature), loss 0.5, at learning" in summary
-    assert f"Scaled down from batch LR1 of the published table: {SCALES['small']}." in summary
+    assert f"Scaled down from preset LR1 of the published table: {SCALES['small']}." in summary
     (table,) = monosemanticity_report(result).tables
     assert table.columns == ("learning_rate", "loss", "monosemantic_neurons")
     assert [cell.text for cell in table.rows[2][1]] == ["0.01", "undefined", "undefined"]
@@ -218,7 +218,7 @@ def test_names_of_models_stay_text() -> None:
     # all are points of one axis, itself hostile
     axis = HOSTILE[3]
     models = {name: replace(m, point={axis: name}) for name, m in models.items()}
-    report = monosemanticity_report(result_of(models, batch=HOSTILE[0], scale=HOSTILE[1]))
+    report = monosemanticity_report(result_of(models, preset=HOSTILE[0], scale=HOSTILE[1]))
     read = Tags(render_page(report))
     assert not [a for _, attributes in read.tags for a in attributes if a.startswith("on")]
     assert not read.all("img")

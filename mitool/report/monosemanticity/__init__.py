@@ -22,7 +22,7 @@ def monosemanticity_report(result: MonosemanticityResult, command: str | None = 
     """
     title = "Engineering monosemanticity"
     return Report(
-        f"{title}: {result.batch}" if result.batch else title,
+        f"{title}: {result.preset}" if result.preset else title,
         summary_of(result),
         result,
         monosemanticity_figures(result),

@@ -87,12 +87,12 @@ def _said(studied: StudiedModel) -> str:
 
 
 def _source(result: MonosemanticityResult) -> str:
-    batch = f"batch {result.batch} of the published table" if result.batch else ""
+    preset = f"preset {result.preset} of the published table" if result.preset else ""
     if result.scale == "published":
-        return f"This is {batch}." if batch else ""
+        return f"This is {preset}." if preset else ""
     scale = SCALES.get(result.scale)
     how = result.scale if scale is None else str(scale)
-    return f"Scaled down from {batch}: {how}." if batch else f"Scaled down: {how}."
+    return f"Scaled down from {preset}: {how}." if preset else f"Scaled down: {how}."
 
 
 def _range(values: Sequence[int]) -> str:
