@@ -46,9 +46,10 @@ def share_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
     a_line = "A line is a model: of each" if len(lines) > 1 else "Of each"
     caption = (
         f"{a_line} of its neurons, sorted, the largest activation on a single feature as a share "
-        f"of the sum over all features. A neuron above the dotted line at {threshold:g} is monosemantic; "
-        "at 0 are neurons that no feature activates. A step from 1 to low shares is a model whose "
-        f"neurons are either monosemantic or clearly not.{coloured_by(axis, values)}"
+        f"of the sum over all features. A neuron above the dotted line at {threshold:g} is "
+        "monosemantic; at 0 are neurons that no feature activates. A step from 1 to low shares is "
+        "a model whose neurons are either monosemantic or clearly not."
+        f"{coloured_by(axis, values)}"
         f"{negative}{cut}{left_out(result)}"
     )
     return (Figure("shares", "How monosemantic neurons are", caption, plot),)
