@@ -46,7 +46,11 @@ def test_several_features_on_are_added_in_every_row() -> None:
 
 def test_negative_activations_are_colours_below_nothing() -> None:
     W_in = torch.tensor([[4.0, -0.7], [-0.7, 4.0]])
-    figure = drawn(lone(W_in, activation="gelu"))["activations"]
+    figures = drawn(lone(W_in, activation="gelu"))
+    figure = figures["activations"]
+    for name in ("shares", "neurons"):
+        assert "Some activations are negative" in figures[name].caption
+        assert "negative" not in drawn(lone(own_neurons()))[name].caption
     # GeLU(-0.7) is -0.169, and GeLU(4) nearly 4
     assert levels(figure).tolist() == [[100, -4], [-4, 100]]
     assert figure.plot.data[0].zmin == -4
@@ -85,9 +89,7 @@ def test_features_and_neurons_are_bars() -> None:
     neurons = figures["neurons"].plot
     # of four that are active at all: neurons 2, 3 and 0
     assert [list(bar.y) for bar in neurons.data] == [[0, 0, 1], [2, 0, 0], [0.5, 0.5, 0.5]]
-    assert neurons.layout.annotations[2].text == (
-        "neuron 0, the least monosemantic: 0.3333 on one feature"
-    )
+    assert neurons.layout.annotations[2].text == ("neuron 0, the least monosemantic: share 0.3333")
 
 
 def test_neurons_are_sorted_by_their_share() -> None:
@@ -125,6 +127,7 @@ def test_a_sweep_is_drawn_in_the_order_of_its_values() -> None:
     assert list(loss.y) == [0.2, 0.3, None]
     assert list(per_feature.y) == [0.666667, 0.666667, None]
     assert list(per_neuron.y) == [0.4, 0.4, None]
+    assert list(figures["sweep"].plot.layout.xaxis.ticktext) == ["0.001", "0.01", "0.03"]
     assert figures["sweep"].plot.layout.xaxis.type == "log"
     assert "Models that diverged have no point." in figures["sweep"].caption
     # the diverged model is the first
@@ -189,7 +192,7 @@ def test_a_lone_model_has_no_chooser() -> None:
     assert not report.tables
     assert report.summary == (
         "1 model of N = 3 features, m = 3 dimensions and k = 5 neurons (ReLU), whose outputs are "
-        "to be the features (decoder). 2 monosemantic neurons (0.67 per feature), loss 0.5."
+        "to be the features (decoder). 2 monosemantic neurons (0.667 per feature), loss 0.5."
     )
 
 
@@ -198,12 +201,20 @@ def test_the_summary_names_the_models_with_most_and_fewest() -> None:
     result = sweep(RATES, weights, [0.5, 0.25, None], preset="LR1", scale="small")
     summary = monosemanticity_report(result).summary
     assert "learning_rate is swept over 3 values, 0.001 to 0.03." in summary
-    assert "Most: 2 monosemantic neurons (0.67 per feature), loss 0.25, at learning" in summary
+    assert "Most: 2 monosemantic neurons (0.667 per feature), loss 0.25, at learning" in summary
     assert "Fewest: 0 monosemantic neurons (0 per feature), loss 0.5, at learning" in summary
     assert f"Scaled down from preset LR1 of the published table: {SCALES['small']}." in summary
     (table,) = monosemanticity_report(result).tables
     assert table.columns == ("learning_rate", "loss", "monosemantic_neurons")
     assert [cell.text for cell in table.rows[2][1]] == ["0.01", "undefined", "undefined"]
+
+
+def test_models_with_as_many_such_neurons_are_told_by_their_losses() -> None:
+    summary = monosemanticity_report(sweep(RATES, losses=[None, 0.2, 0.3])).summary
+    assert summary.endswith(
+        "All that have not diverged have 2 monosemantic neurons (0.667 per feature), "
+        "with losses of 0.2 to 0.3."
+    )
 
 
 def test_where_all_diverged_there_are_the_sweep_and_the_training() -> None:
@@ -242,12 +253,12 @@ def test_a_page_of_66_published_models_is_of_reasonable_size() -> None:
 def test_many_models_have_figures_of_their_own() -> None:
     points = [
         {"learning_rate": 0.001 * (i + 1), "initial_bias": float(j)}
-        for i in range(6)
+        for i in range(3)
         for j in range(4)
     ]
     report = monosemanticity_report(sweep(points))
     read = Tags(render_page(report))
-    assert len(read.all("option")) == 24
+    assert len(read.all("option")) == 12
     groups = [a for a in read.all("div") if a.get("class") == "choice"]
-    assert ["hidden" in group for group in groups] == [False] + [True] * 23
-    assert len(read.all("figure")) == 3 + 4 * 24
+    assert ["hidden" in group for group in groups] == [False] + [True] * 11
+    assert len(read.all("figure")) == 3 + 4 * 12

@@ -9,7 +9,7 @@ from mitool.models.monosemanticity import own_features
 from mitool.report.figures import BLUE, MAX_POINTS, Figure
 from mitool.report.monosemanticity.activations import pooled, some_features
 from mitool.report.monosemanticity.lines import DOTTED
-from mitool.report.monosemanticity.shown import Shown
+from mitool.report.monosemanticity.shown import Shown, where_negative
 from mitool.report.panels import new_panels, share_x
 
 PANEL = 130
@@ -43,7 +43,7 @@ def neuron_figure(shown: Shown) -> Figure:
     studied = shown.studied
     chosen = _some_neurons(studied.activations, studied.order[0])
     names = [
-        f"neuron {neuron}, {place}: {studied.monosemanticity[neuron]:.4g} on one feature"
+        f"neuron {neuron}, {place}: share {studied.monosemanticity[neuron]:.4g}"
         for place, neuron in chosen.items()
     ]
     plot = _bars(
@@ -54,7 +54,7 @@ def neuron_figure(shown: Shown) -> Figure:
         "middle and the least monosemantic of those that some feature activates, each with the "
         "largest of its activations as a share of their sum. A monosemantic neuron is one bar; a "
         "polysemantic one answers to many features."
-        f"{_pooling(studied.settings.N)}"
+        f"{where_negative([studied])}{_pooling(studied.settings.N)}"
     )
     return shown.figure("neurons", "Features that neurons answer to", caption, plot)
 

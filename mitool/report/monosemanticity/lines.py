@@ -102,6 +102,7 @@ def _trace(
         legendgroup=label(line.group),
         line=dict(style),
         marker_size=6,
+        cliponaxis=False,
         hovertemplate=f"{label(line.name)}<br>%{{x:,}}: %{{y:.4g}}<extra></extra>",
     )
 

@@ -11,6 +11,7 @@ from mitool.report.monosemanticity.shown import (
     shown_of,
     value_name,
     values_of,
+    where_negative,
 )
 
 MOST_POINTS = 200
@@ -35,22 +36,21 @@ def share_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
         legend=axis or "",
         height=HEIGHT,
     )
-    thresholds = {studied.settings.mono_threshold for studied in result.models.values()}
-    for threshold in thresholds:
-        plot.add_hline(threshold, line=DOTTED)
+    threshold = next(iter(result.models.values())).settings.mono_threshold
+    plot.add_hline(threshold, line=DOTTED)
     shares = [share for line in lines for share in line.y[0] if share is not None]
     plot.update_yaxes(range=RANGE).update_xaxes(range=[-0.01, 1.01])
-    beyond = " Shares beyond 0 and 1, which negative activations make, are cut off."
-    is_cut = min(shares) < RANGE[0] or max(shares) > RANGE[1]
+    cut = " Lines are cut off there." if min(shares) < RANGE[0] or max(shares) > RANGE[1] else ""
+    negative = where_negative(shown.studied for shown in shown_of(result))
     values = values_of(result, axis) if axis else []
     a_line = "A line is a model: of each" if len(lines) > 1 else "Of each"
-    above = " and ".join(f"{threshold:g}" for threshold in sorted(thresholds))
     caption = (
         f"{a_line} of its neurons, sorted, the largest activation on a single feature as a share "
-        f"of the sum over all features. A neuron above the dotted line at {above} is monosemantic; "
-        "at 0 are neurons that no feature activates. A step from 1 to low shares is a model whose "
-        f"neurons are either monosemantic or clearly not.{coloured_by(axis, values)}"
-        f"{beyond if is_cut else ''}{left_out(result)}"
+        f"of the sum over all features. A neuron above the dotted line at {threshold:g} is "
+        "monosemantic; at 0 are neurons that no feature activates. A step from 1 to low shares is "
+        "a model whose neurons are either monosemantic or clearly not."
+        f"{coloured_by(axis, values)}"
+        f"{negative}{cut}{left_out(result)}"
     )
     return (Figure("shares", "How monosemantic neurons are", caption, plot),)
 

@@ -1,6 +1,6 @@
 """Which models of a sweep are drawn, how they are called, and what colours they have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -66,6 +66,16 @@ def _found(result: MonosemanticityResult) -> list[tuple[int, str, StudiedModel]]
         for number, (name, studied) in enumerate(result.models.items())
         if studied.loss is not None
     ]
+
+
+def where_negative(models: Iterable[StudiedModel]) -> str:
+    """What a caption says of shares where activations can be negative."""
+    if not any(bool((studied.activations < 0).any()) for studied in models):
+        return ""
+    return (
+        " Some activations are negative, which makes a sum less than what is in it: a share may "
+        "then lie beyond 0 and 1, and says little of how many features a neuron answers to."
+    )
 
 
 def values_of(result: MonosemanticityResult, axis: str) -> list[Value]:

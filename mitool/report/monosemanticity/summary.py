@@ -73,17 +73,26 @@ def _ends(result: MonosemanticityResult) -> str:
     most = max(known, key=lambda name: known[name].monosemantic_neurons)
     fewest = min(known, key=lambda name: known[name].monosemantic_neurons)
     if known[most].monosemantic_neurons == known[fewest].monosemantic_neurons:
-        return f"All have {_said(known[most])}."
+        losses = [studied.loss for studied in known.values() if studied.loss is not None]
+        ends = f"{_rounded(min(losses))} to {_rounded(max(losses))}"
+        which = "All" if len(known) == len(result.models) else "All that have not diverged"
+        return f"{which} have {_count(known[most])}, with losses of {ends}."
     return f"Most: {_said(known[most])}, at {most}. Fewest: {_said(known[fewest])}, at {fewest}."
 
 
 def _said(studied: StudiedModel) -> str:
-    count, s = studied.monosemantic_neurons, studied.settings
     assert studied.loss is not None
-    per_feature = readable(float(f"{count / s.N:.2g}"))
-    loss = readable(float(f"{studied.loss:.3g}"))
-    plural = "" if count == 1 else "s"
-    return f"{count:,} monosemantic neuron{plural} ({per_feature} per feature), loss {loss}"
+    return f"{_count(studied)}, loss {_rounded(studied.loss)}"
+
+
+def _count(studied: StudiedModel) -> str:
+    count = studied.monosemantic_neurons
+    per_feature = _rounded(count / studied.settings.N)
+    return f"{count:,} monosemantic neuron{'' if count == 1 else 's'} ({per_feature} per feature)"
+
+
+def _rounded(value: float) -> str:
+    return readable(float(f"{value:.3g}"))
 
 
 def _source(result: MonosemanticityResult) -> str:

@@ -20,6 +20,9 @@ from mitool.training.monosemanticity import run_label
 
 PANELS = ("monosemantic neurons per feature", "share of neurons that are monosemantic", "loss")
 
+MOST_TICKS = 12
+"""Values that all have a tick."""
+
 
 def sweep_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
     """Nothing of a lone model."""
@@ -100,6 +103,8 @@ def _set_axis(plot: go.Figure, values: Sequence[Value]) -> bool:
     is_log = is_wide(numbers)
     if is_log:
         plot.update_xaxes(type="log", **log_ticks(numbers))
+    if len(values) <= MOST_TICKS:
+        plot.update_xaxes(tickvals=numbers, ticktext=[value_name(value) for value in values])
     return is_log
 
 
