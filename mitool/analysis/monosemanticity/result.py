@@ -64,12 +64,14 @@ class StudiedModel:
     @cached_property
     def order(self) -> tuple[Int[Tensor, " k"], Int[Tensor, " N"]]:
         """Neurons from the most monosemantic on, and features by the place of the neuron that
-        they activate most: monosemantic neurons are then on a diagonal.
+        they activate most, with those that activate none at the end: monosemantic neurons are
+        then on a diagonal.
         """
         neurons = self.monosemanticity.argsort(descending=True, stable=True)
         place = torch.empty_like(neurons)
         place[neurons] = torch.arange(len(neurons))
-        features = place[self.activations.argmax(dim=1)].argsort(stable=True)
+        largest, most_active = self.activations.max(dim=1)
+        features = torch.where(largest > 0, place[most_active], len(neurons)).argsort(stable=True)
         return neurons, features
 
 

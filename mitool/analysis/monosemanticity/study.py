@@ -102,7 +102,8 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
         sweep = metadata.model.get("sweep")
         result = _studied(models, sweep, task, metadata.seed, seen)
     subject = {"task": task, "checkpoint": str(path), "step": metadata.step}
-    return replace(result, subject=subject, config={"model": metadata.model})
+    shared = {name: value for name, value in metadata.model.items() if name != "models"}
+    return replace(result, subject=subject, config={"model": shared})
 
 
 def load_models(path: Path) -> tuple[Models, Metadata]:
@@ -154,12 +155,23 @@ def _studied(
         history=history,
         preset=task["parameters"].get("preset"),
         scale=task["parameters"].get("scale", "published"),
-        warnings=tuple(
-            f"{name or 'the model'} has diverged: it has no loss, and its neurons mean nothing"
-            for name, model in studied.items()
-            if model.loss is None
-        ),
+        warnings=_warnings(studied),
     )
+
+
+def _warnings(models: Mapping[str, StudiedModel]) -> tuple[str, ...]:
+    diverged = [
+        f"{name or 'the model'} has diverged: it has no loss, and its neurons mean nothing"
+        for name, model in models.items()
+        if model.loss is None
+    ]
+    kinds = {model.settings.activation for model in models.values()} - {"relu"}
+    negative = [
+        f"activations of {kind} can be negative, which the published measure of a neuron (its "
+        "largest over their sum) is not made for: its share can be above 1, or below 0"
+        for kind in sorted(kinds)
+    ]
+    return (*diverged, *negative)
 
 
 def _loss(model: FeatureMLP, settings: MonosemanticitySettings, seed: int) -> float | None:

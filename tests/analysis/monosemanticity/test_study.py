@@ -64,6 +64,19 @@ def test_sorted_monosemantic_neurons_are_on_a_diagonal() -> None:
     assert sorted(columns.tolist()) == list(range(6))
 
 
+def test_features_that_activate_nothing_come_last() -> None:
+    model = studied([[0.0, 0.0], [0.0, 1.0], [0.0, 0.0], [2.0, 0.0]])
+    assert model.order[1].tolist() == [3, 1, 0, 2]
+
+
+def test_a_measure_that_activations_below_0_upset_has_a_warning(tmp_path: Path) -> None:
+    result = engineer_monosemanticity(
+        config({"activation": ("relu", "gelu")}, log2_training_steps=2), tmp_path
+    )
+    (warning,) = result.warnings
+    assert "activations of gelu can be negative" in warning
+
+
 def test_claims_are_one_for_each_model_and_follow_the_definitions(tmp_path: Path) -> None:
     of = config({"learning_rate": (0.003, 0.03), "k": (10, 24)}, mono_threshold=0.5)
     result = engineer_monosemanticity(of, tmp_path)
