@@ -7,15 +7,21 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from mitool.config import field_hints, help_text
+from mitool.config import build, field_hints, help_text
 from mitool.errors import UsageError
 
 
-def options(cls: type, defaults: object, panel: str) -> list[inspect.Parameter]:
+class SettingsOption(inspect.Parameter):
+    """A parameter, annotated for Typer, of a field of the settings ``cls``."""
+
+    cls: type
+
+
+def options(cls: type, defaults: object, panel: str) -> list[SettingsOption]:
     """A keyword parameter, annotated for Typer, for each field of ``cls``."""
     hints, plain = field_hints(cls), get_type_hints(cls)
-    return [
-        inspect.Parameter(
+    made = [
+        SettingsOption(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=getattr(defaults, field.name),
@@ -26,12 +32,14 @@ def options(cls: type, defaults: object, panel: str) -> list[inspect.Parameter]:
         )
         for field in fields(cls)
     ]
+    for option in made:
+        option.cls = cls
+    return made
 
 
-def take_options(
-    function: Callable[..., None], made: Sequence[inspect.Parameter], owner: str
-) -> None:
-    """Put the parameters ``made`` in the place of the function's ``**settings``, after ``output``.
+def take_options(function: Callable[..., None], made: Sequence[SettingsOption], owner: str) -> None:
+    """Put the parameters ``made`` in the place of the function's ``**settings``, after ``output``,
+    and note on it the classes that they are of (``settings_of``).
 
     Raises:
         UsageError: two options would have one name.
@@ -42,6 +50,17 @@ def take_options(
     require_distinct(parameters, owner)
     described: Any = function  # a type checker knows no signature to set on a function
     described.__signature__ = inspect.Signature([output, *parameters])
+    described.settings = tuple(dict.fromkeys(option.cls for option in made))
+
+
+def settings_of(function: Callable[..., None], values: dict[str, Any]) -> list[object]:
+    """The settings that a command would make of the values of its options.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+    described: Any = function
+    return [build(cls, chosen(cls, values)) for cls in described.settings]
 
 
 def takes_settings(cls: type, panel: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -26,6 +26,7 @@ class Report:
         summary: the finding, in one line.
         command: what to type to have the same result again, if a command gave it.
         version: of mitool.
+        tables: below the figures, each with its heading.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Report:
     figures: Sequence[Figure]
     command: str | None = None
     version: str = __version__
+    tables: Sequence[Table] = ()
 
     def __post_init__(self) -> None:
         names = [figure.name for figure in self.figures]
