@@ -96,7 +96,10 @@ class BaseCommand:
 
     @cached_property
     def _base(self) -> Any:
-        return self._read(self.words[2:])
+        try:
+            return self._read(self.words[2:])
+        except UsageError as failure:
+            raise UsageError(f"{self.name}: {failure}") from None
 
     @cached_property
     def _options(self) -> dict[str, Any]:
@@ -144,7 +147,7 @@ class BaseCommand:
         try:
             return self.command.make_context(self.words[1], list(arguments), self.group)
         except MISREAD as failure:
-            raise UsageError(f"{self.name}: {failure.format_message()}") from None
+            raise UsageError(failure.format_message()) from None
 
 
 def read_command(text: str) -> BaseCommand:

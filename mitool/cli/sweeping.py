@@ -13,7 +13,7 @@ from mitool.cli.output import Output, readable
 from mitool.cli.point_commands import BaseCommand, read_command
 from mitool.cli.sweep_progress import SweepProgress
 from mitool.config import nearest
-from mitool.errors import Interrupted, MitoolError, RunError
+from mitool.errors import MitoolError, RunError
 from mitool.report import sweep_report
 from mitool.report.sweep import drawable_claims
 from mitool.sweeps import Point, Runner, SweepResult, sweep, threads_of
@@ -92,21 +92,15 @@ def _sweep(
     runner: Runner,
 ) -> SweepResult:
     with SweepProgress(output).shown() as progress:
-        try:
-            return sweep(
-                base.words,
-                points,
-                folder,
-                runner,
-                progress,
-                resume=request.resume,
-                overwrite=request.overwrite,
-            )
-        except Interrupted as signal:
-            raise Interrupted(
-                f"{signal}; what ran is saved in {folder}: the same command with --resume goes on",
-                signal.signum,
-            ) from None
+        return sweep(
+            base.words,
+            points,
+            folder,
+            runner,
+            progress,
+            resume=request.resume,
+            overwrite=request.overwrite,
+        )
 
 
 def _runner(request: Request, base: BaseCommand, points: Sequence[Point], folder: Path) -> Runner:

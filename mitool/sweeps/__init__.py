@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mitool import rundir
-from mitool.errors import InputError, UsageError
+from mitool.errors import InputError, Interrupted, UsageError
+from mitool.interrupt import deferred_signals
 from mitool.result import Claim, Result
-from mitool.sweeps.base import Job, Outcome, Point, Runner, Watcher, error_of, point_name
+from mitool.sweeps.base import End, Job, Outcome, Point, Runner, Watcher, error_of, point_name
 from mitool.sweeps.table import Value, typed, write_tables
 
 __all__ = [
@@ -74,7 +75,10 @@ def sweep(
         "axes": _axes(points),
         "points": {point.name: dict(point.values) for point in points},
     }
-    with rundir.claimed(folder, overwrite=overwrite, resume=resume, clear=False):
+    with (
+        runner.available(),
+        rundir.claimed(folder, overwrite=overwrite, resume=resume, clear=False),
+    ):
         if overwrite:
             _remove(folder)
         saved = _saved(folder)
@@ -89,14 +93,17 @@ def sweep(
         jobs = [_job(folder, point, runner) for point in points if point.name not in outcomes]
         _begin_logs(folder, jobs)
         watcher.begin(jobs, len(outcomes))
-        with contextlib.closing(runner.run(jobs, watcher.tick)) as ends:
-            for job, end in ends:
-                outcome = _done(folder, job.point) if end.exit_code == 0 else None
-                if outcome is None:
-                    code, error = end.exit_code or 1, error_of(job, end)
-                    outcome = Outcome(job.point, code, error, {}, None)
-                outcomes[job.point.name] = outcome
-                watcher.ended(outcome)
+        with deferred_signals() as pending:
+
+            def tick() -> None:
+                watcher.tick()
+                if pending.signum is not None:
+                    raise Interrupted(_interrupted(folder, len(outcomes), points), pending.signum)
+
+            with contextlib.closing(runner.run(jobs, tick)) as ends:
+                for job, end in ends:
+                    outcomes[job.point.name] = outcome = _outcome(folder, job, end)
+                    watcher.ended(outcome)
         result = _result(folder, record, [outcomes[point.name] for point in points])
         write_tables(folder, result.axes, result.outcomes)
     return result
@@ -119,7 +126,10 @@ def _axes(points: Sequence[Point]) -> dict[str, list[str]]:
 def _saved(folder: Path) -> dict[str, Any]:
     """The record of the sweep that the folder holds, if it holds one."""
     path = folder / rundir.CONFIG
-    return rundir.read_json(path) if path.exists() else {}
+    record = rundir.read_json(path) if path.exists() else {}
+    if not isinstance(record.get("points", {}), dict):
+        raise InputError(f"{path}: damaged: expected the points of a sweep")
+    return record
 
 
 def _require_same(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
@@ -142,6 +152,13 @@ def _require_same(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
             f"--resume: the sweep was started otherwise ({'; '.join(differences)}); resume with "
             "what it was, or choose another --out"
         )
+
+
+def _interrupted(folder: Path, n_done: int, points: Sequence[Point]) -> str:
+    return (
+        f"interrupted after {n_done} of {len(points)} points; what ran is saved in {folder}: the "
+        "same command with --resume goes on"
+    )
 
 
 def _words(value: object) -> str:
@@ -170,6 +187,11 @@ def _begin_logs(folder: Path, jobs: Sequence[Job]) -> None:
     (folder / rundir.LOGS).mkdir(exist_ok=True)
     for job in jobs:
         job.log.unlink(missing_ok=True)
+
+
+def _outcome(folder: Path, job: Job, end: End) -> Outcome:
+    done = _done(folder, job.point) if end.exit_code == 0 else None
+    return done or Outcome(job.point, end.exit_code or 1, error_of(job, end), {}, None)
 
 
 def _done(folder: Path, point: Point) -> Outcome | None:

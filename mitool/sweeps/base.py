@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -111,10 +112,18 @@ class Runner(Protocol):
     def threads(self) -> int:
         """That each of them has."""
 
+    def available(self) -> AbstractContextManager[object]:
+        """Hold what jobs run on, for the time of a sweep.
+
+        Raises:
+            RunError: it is not there.
+        """
+
     def run(
         self, jobs: Sequence[Job], tick: Callable[[], None]
     ) -> Generator[tuple[Job, End], None, None]:
-        """Run the jobs, and yield each as it ends; when closed early, end those that run.
+        """Run the jobs, and yield each as it ends; when closed early, have those that run save
+        and end.
 
         Args:
             tick: called about every second.

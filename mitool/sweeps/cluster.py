@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,10 +38,9 @@ class RayRunner:
     threads: int
     gpus: float = 0.0
 
-    def run(
-        self, jobs: Sequence[Job], tick: Callable[[], None]
-    ) -> Generator[tuple[Job, End], None, None]:
-        """See ``Runner``.
+    @contextlib.contextmanager
+    def available(self) -> Iterator[None]:
+        """Connect to the cluster; see ``Runner``.
 
         Raises:
             RunError: Ray is not installed, no cluster is at the address, or no node of it has so
@@ -48,21 +48,29 @@ class RayRunner:
         """
         with _connected(self.address) as ray:
             _require_room(ray, self.threads, self.gpus)
-            task = ray.remote(
-                num_cpus=self.threads,
-                num_gpus=self.gpus,
-                max_retries=MOST_RETRIES,
-                retry_exceptions=False,
-            )(_task)
-            waiting = {task.remote(self.command, job): job for job in jobs}
-            try:
-                while waiting:
-                    ended, _ = ray.wait(list(waiting), timeout=SECONDS_OF_A_TICK)
-                    for reference in ended:
-                        yield waiting.pop(reference), _end(ray, reference)
-                    tick()
-            finally:
-                _stop(ray, list(waiting))
+            yield
+
+    def run(
+        self, jobs: Sequence[Job], tick: Callable[[], None]
+    ) -> Generator[tuple[Job, End], None, None]:
+        """See ``Runner``."""
+        import ray
+
+        task = ray.remote(
+            num_cpus=self.threads,
+            num_gpus=self.gpus,
+            max_retries=MOST_RETRIES,
+            retry_exceptions=False,
+        )(_task)
+        waiting = {task.options(name=job.point.name).remote(self.command, job): job for job in jobs}
+        try:
+            while waiting:
+                ended, _ = ray.wait(list(waiting), timeout=SECONDS_OF_A_TICK)
+                for reference in ended:
+                    yield waiting.pop(reference), _end(ray, reference)
+                tick()
+        finally:
+            _stop(ray, list(waiting))
 
 
 def require_gpus(gpus: float) -> None:
@@ -120,7 +128,10 @@ def _require_room(ray: Any, threads: int, gpus: float) -> None:
 
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[Any]:
-    """Ray, connected to a cluster for the time of a sweep."""
+    """Ray, connected to a cluster for the time of a sweep.
+
+    What it says of workers meanwhile, which it prints, goes to stderr.
+    """
     try:
         import ray
     except ImportError:
@@ -135,7 +146,8 @@ def _connected(address: str) -> Iterator[Any]:
             "the address of one that runs"
         ) from None
     try:
-        yield ray
+        with contextlib.redirect_stdout(sys.stderr):
+            yield ray
     finally:
         with _own_signals():
             ray.shutdown()

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -42,10 +43,14 @@ class LocalRunner:
     threads: int
     preloaded: tuple[str, ...] = ()
 
+    def available(self) -> AbstractContextManager[object]:
+        """See ``Runner``."""
+        return contextlib.nullcontext()
+
     def run(
         self, jobs: Sequence[Job], tick: Callable[[], None]
     ) -> Generator[tuple[Job, End], None, None]:
-        """See ``Runner``. When closed early, the processes save their runs and end."""
+        """See ``Runner``."""
         context: Any = multiprocessing.get_context(METHOD)
         context.set_forkserver_preload(list(self.preloaded))
         waiting, running = list(reversed(jobs)), dict[int, tuple[Job, BaseProcess]]()
