@@ -104,8 +104,9 @@ def sweep_figures(result: SweepResult, metrics: Sequence[str] = ()) -> tuple[Fig
 
 
 def drawable_claims(result: SweepResult) -> dict[str, Numbers]:
-    """The claims that are numbers, and not the same one at all points."""
-    lists = {k: v for k, v in result.claims.items() if isinstance(v, list)}
+    """The claims that are numbers, and not the same one at all points; no axis's own values."""
+    claims = {k: v for k, v in result.claims.items() if k not in result.axes}
+    lists = {name: values for name, values in claims.items() if isinstance(values, list)}
     return {name: values for name, values in lists.items() if _varies(values)}
 
 

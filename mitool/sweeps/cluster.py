@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -19,6 +21,11 @@ MOST_RETRIES = 3
 SECONDS_OF_A_TICK = 1.0
 SECONDS_TO_SAVE = 60.0
 """After which a job that was told to end is left to end with its worker."""
+
+SECONDS_TO_ANSWER = 10.0
+MOST_OF_A_REASON = 200
+VARIABLE = "RAY_ADDRESS"
+"""Where Ray looks first for the cluster that ``auto`` is."""
 
 INSTALL = "pip install 'mitool[ray]'"
 
@@ -137,13 +144,14 @@ def _connected(address: str) -> Iterator[Any]:
     except ImportError:
         raise RunError(f"--ray needs Ray, which is not installed; {INSTALL}") from None
     try:
+        _require_listening(address)
         with _own_signals():
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as failure:
+    except (OSError, RuntimeError, ValueError) as failure:
         raise RunError(
             f"--ray {address}: no Ray cluster answers there "
-            f"({' '.join(str(failure).split())[:200]}); start one with ray start --head, or give "
-            "the address of one that runs"
+            f"({' '.join(str(failure).split())[:MOST_OF_A_REASON]}); start one with ray start "
+            "--head, or give the address of one that runs"
         ) from None
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -151,6 +159,18 @@ def _connected(address: str) -> Iterator[Any]:
     finally:
         with _own_signals():
             ray.shutdown()
+
+
+def _require_listening(address: str) -> None:
+    """Check that something listens at the address, of which Ray would take minutes to despair.
+
+    Raises:
+        OSError: nothing does.
+    """
+    known = os.environ.get(VARIABLE, address) if address == "auto" else address
+    host, _, port = known.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
 
 
 @contextlib.contextmanager
