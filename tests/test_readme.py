@@ -26,7 +26,17 @@ def commands() -> list[list[str]]:
     return [
         line
         for line in words
-        if not {"TASK", "PATH", "FILE", "RUN", "MODEL", "EXPERIMENT", "ADDRESS", "--help"}
+        if not {
+            "TASK",
+            "PATH",
+            "FILE",
+            "RUN",
+            "MODEL",
+            "EXPERIMENT",
+            "COMMAND",
+            "ADDRESS",
+            "--help",
+        }
         & set(line)
     ]
 

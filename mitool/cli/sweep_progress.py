@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import statistics
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group
@@ -14,6 +15,7 @@ from mitool.cli.output import Output
 from mitool.cli.progress import short
 from mitool.sweeps import Job, Outcome
 from mitool.sweeps.base import tail
+from mitool.sweeps.table import flat
 
 MOST_SHOWN = 8
 """Points that run and have a line of their own, and room that is left on a low terminal."""
@@ -92,9 +94,16 @@ def _latest(job: Job) -> str:
         values = json.loads(last or "{}")
     except ValueError:
         return ""
-    numbers = [
+    shown = [
         f"{name} {value if isinstance(value, int) else short(value)}"
-        for name, value in values.items()
-        if isinstance(value, int | float) and name != "seconds"
+        for name, found in flat(values)
+        if (value := _mean(found)) is not None and name != "seconds"
     ]
-    return "  ".join(numbers[:MOST_METRICS])
+    return "  ".join(shown[:MOST_METRICS])
+
+
+def _mean(value: object) -> float | None:
+    """A number, or the mean of a list of numbers; None of anything else."""
+    if isinstance(value, list) and value and all(isinstance(item, float) for item in value):
+        return statistics.fmean(value)
+    return value if isinstance(value, int | float) else None

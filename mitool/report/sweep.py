@@ -12,7 +12,7 @@ import torch
 from mitool.report.figures import PALETTE, Figure, label, log_ticks
 from mitool.report.heatmaps import heatmap, put_legend_above
 from mitool.report.page import Report
-from mitool.report.panels import new_panels, places
+from mitool.report.panels import WIDTH, columns_of, new_panels, places
 from mitool.report.tables import Table, cell
 from mitool.sweeps import SweepResult
 
@@ -27,8 +27,11 @@ LOG_SPAN, LOG_AXIS_SPAN = 100.0, 20.0
 """Ratios of the largest value to the smallest from which on a claim, and an axis, is on a log
 scale."""
 
-LEAST_GAP = 0.12
-"""Of an axis, between two ticks with labels side by side."""
+LETTER, BETWEEN = 7.0, 8.0
+"""Pixels of a letter of a tick's label, and between two labels."""
+
+PANEL_SHARE = 0.88
+"""Of the width that a panel has, that is its plot."""
 
 PANEL_HEIGHT = 210
 BESIDE = 0.07
@@ -137,6 +140,7 @@ def _over(
     n_found: int,
 ) -> Figure:
     plot = new_panels(list(claims), axis.name, "", height=PANEL_HEIGHT, long_labels=True)
+    n_columns = columns_of(len(claims), shared=False)
     for (row, column), values in zip(places(len(claims)), claims.values(), strict=True):
         for index, group in enumerate(colour.distinct if colour else [None]):
             chosen = [
@@ -150,7 +154,8 @@ def _over(
             first = (row, column) == (1, 1)
             for trace in _traces(axis, chosen, name, PALETTE[index], shown=first):
                 plot.add_trace(trace, row, column)
-        _scale(plot, axis, [v for v in values if v is not None], row, column)
+        known = [value for value in values if value is not None]
+        _scale(plot, axis, known, {"row": row, "col": column}, n_columns)
     plot.update_layout(showlegend=False)
     if colour is not None:
         put_legend_above(plot, lines=math.ceil(len(colour.distinct) / 4))
@@ -198,9 +203,10 @@ def _traces(
     ]
 
 
-def _scale(plot: go.Figure, axis: Axis, values: Sequence[float], row: int, column: int) -> None:
-    """Scales and ticks of a panel."""
-    at = {"row": row, "col": column}
+def _scale(
+    plot: go.Figure, axis: Axis, values: Sequence[float], at: Mapping[str, int], n_columns: int
+) -> None:
+    """Scales and ticks of a panel, of which so many stand side by side."""
     if not axis.numbers:
         plot.update_xaxes(type="category", categoryorder="array", **at)
         plot.update_xaxes(categoryarray=[_place(value) for value in axis.distinct], **at)
@@ -208,7 +214,7 @@ def _scale(plot: go.Figure, axis: Axis, values: Sequence[float], row: int, colum
         plot.update_xaxes(range=_range(axis), **at)
     if axis.is_log:
         plot.update_xaxes(type="log", **log_ticks(axis.numbers), **at)
-    if ticks := _ticks(axis):
+    if ticks := _ticks(axis, n_columns):
         plot.update_xaxes(tickvals=ticks, ticktext=[_shown(value) for value in ticks], **at)
     if _spans(values, LOG_SPAN):
         plot.update_yaxes(type="log", **log_ticks(values), **at)
@@ -224,13 +230,15 @@ def _range(axis: Axis) -> list[float]:
     return [low - beside, high + beside]
 
 
-def _ticks(axis: Axis) -> list[float]:
+def _ticks(axis: Axis, n_columns: int) -> list[float]:
     """The values of an axis of numbers, where there is room for each of them."""
     values = axis.numbers
     if not 2 <= len(values) <= MOST_TICKS:
         return []
     along = [math.log(value) if axis.is_log else value for value in values]
-    least = LEAST_GAP * (along[-1] - along[0])
+    width = WIDTH / n_columns * PANEL_SHARE * (1 - 2 * BESIDE)
+    label_width = max(len(_shown(value)) for value in values) * LETTER + BETWEEN
+    least = (along[-1] - along[0]) * label_width / width
     fits = all(b - a >= least for a, b in itertools.pairwise(along))
     return values if fits else []
 

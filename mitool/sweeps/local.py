@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
 from mitool.device import available_cores
@@ -59,7 +60,7 @@ class LocalRunner:
                 while waiting and len(running) < self.jobs:
                     job = waiting.pop()
                     process = context.Process(target=_child, args=(self.command, job), daemon=True)
-                    with _one_thread():
+                    with _one_thread(), _no_script():
                         process.start()
                     running[process.sentinel] = job, process
                 for sentinel in wait(list(running), SECONDS_OF_A_TICK):
@@ -139,6 +140,19 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
         for process in processes:
             process.kill()
         raise
+
+
+@contextlib.contextmanager
+def _no_script() -> Iterator[None]:
+    """Have a process that is started meanwhile not run the script that this one runs: it needs
+    nothing of it, and a script that starts a sweep when it is loaded would start it again.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextlib.contextmanager

@@ -84,7 +84,7 @@ def _metrics(folder: Path, labels: Rows, outcomes: Sequence[Outcome]) -> "pa.Tab
     tables = []
     for label, outcome in zip(labels, outcomes, strict=True):
         path = folder / rundir.POINTS / outcome.point.name / rundir.METRICS
-        rows = [_joined(label, dict(_flat("", line)), "metric") for line in rundir.read_lines(path)]
+        rows = [_joined(label, dict(flat(line)), "metric") for line in rundir.read_lines(path)]
         if rows:
             tables.append(_table(rows))
     return pa.concat_tables(tables, promote_options="permissive") if tables else _table(labels[:0])
@@ -95,12 +95,12 @@ def _joined(label: Mapping[str, Any], own: Mapping[str, Any], kind: str) -> dict
     return {**label, **{f"{kind}.{k}" if k in label else k: v for k, v in own.items()}}
 
 
-def _flat(prefix: str, values: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Nested values by names with dots between; a name that is empty adds none."""
     for key, value in values.items():
         name = ".".join(part for part in (prefix, key) if part)
         if isinstance(value, dict):
-            yield from _flat(name, value)
+            yield from flat(value, name)
         else:
             yield name, value
 

@@ -164,6 +164,17 @@ def test_what_cannot_be_swept_is_refused_before_anything_is_trained(
     assert list(Path().iterdir()) == []
 
 
+def test_a_script_that_sweeps_is_not_run_again_in_each_process(tmp_path: Path) -> None:
+    lines = ["from mitool.cli.main import app", "print('loaded', flush=True)", f"app({SMALL!r})"]
+    (tmp_path / "script.py").write_text("\n".join(lines))
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("loaded") == 1
+    assert sweeps.result(tmp_path / "s")["claims"]["done"] == 2  # type: ignore[index]
+
+
 def test_true_and_false_are_a_flag_and_its_opposite(invoke: Invoke) -> None:
     done = invoke("sweep", TINY, "--grid", "attn-only=true,false", "--format", "html", "-o", "s")
     assert done.exit_code == 0, done.stderr

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ AXES = {
 LOSS = [1.0, 3.0, 1e-3, 10.0, 20.0, None]
 
 
-def _result(axes: dict[str, tuple[object, ...]], claims: dict[str, object]) -> SweepResult:
+def _result(axes: dict[str, tuple[object, ...]], claims: dict[str, Any]) -> SweepResult:
     n = len(next(iter(axes.values())))
     outcomes = [
         Outcome(Point(f"p{i}", {}, ()), int(i == 5), "<i>diverged" if i == 5 else None, {}, 1.0)
