@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from mitool import device as devices
@@ -146,12 +147,13 @@ def _name(base: BaseCommand, points: Sequence[Point]) -> str:
 
 
 def _table(result: SweepResult) -> Table:
-    """All points, with the claims that are one value at each."""
-    names = [name for name, values in result.claims.items() if isinstance(values, list)]
-    table = Table("point", "status", *names, box=None, pad_edge=False)
+    """All points, with the claims that differ between them."""
+    claims = drawable_claims(result)
+    table = Table(box=None, pad_edge=False)
+    for name in ("point", "status", *claims):
+        table.add_column(escape(name), overflow="fold")
     for index, outcome in enumerate(result.outcomes):
         status = "done" if outcome.done else f"[red]failed ({outcome.exit_code})[/]"
-        values = [result.claims[name] for name in names]
-        cells = [readable(value[index]) for value in values if isinstance(value, list)]
+        cells = [readable(values[index]) for values in claims.values()]
         table.add_row(outcome.point.name, status, *cells)
     return table
