@@ -35,6 +35,9 @@ EFFECTS = "effects.json"
 CIRCUIT = "circuit.json"
 CIRCUIT_ARRAYS = "circuit.safetensors"
 TENSORBOARD = "tensorboard"
+POINTS = "points"
+LOGS = "logs"
+TABLES = ("points.csv", "points.parquet", "metrics.csv", "metrics.parquet")
 LOCK = ".lock"
 
 OWN_FILES = (
@@ -50,8 +53,20 @@ OWN_FILES = (
     EFFECTS,
     CIRCUIT,
     CIRCUIT_ARRAYS,
+    *TABLES,
 )
-OWN_FOLDERS = {TRAJECTORY: "[0-9]*.safetensors", FIGURES: "*.[ps][nv]g", TENSORBOARD: "events.*"}
+OWN_FOLDERS = {
+    TRAJECTORY: "[0-9]*.safetensors",
+    FIGURES: "*.[ps][nv]g",
+    TENSORBOARD: "events.*",
+    LOGS: "*.log",
+}
+RECORDS = (
+    (CONFIG, {"task", "model", "training"}),
+    (CONFIG, {"command", "axes", "points"}),
+    (RESULT, {"mitool", "claims"}),
+)
+"""What the record of a run, of a sweep or of a result has in it, by which it is known."""
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -196,12 +211,24 @@ def claimed(
         yield folder
     finally:
         if is_new:
-            _remove_empty(folder)
+            remove_empty(folder)
         lock.release()
 
 
-def _remove_empty(folder: Path) -> None:
-    """Remove a folder of which nothing came but the lock."""
+def wait_until_free(folder: Path, seconds: float) -> None:
+    """Wait for whoever has claimed the folder to let go of it, for so many seconds at most."""
+    if (folder / LOCK).exists():
+        lock = FileLock(folder / LOCK)
+        with contextlib.suppress(Timeout, OSError):
+            lock.acquire(timeout=seconds)
+        lock.release()
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing but the lock, and empty folders of a run's."""
+    for name in OWN_FOLDERS:
+        with contextlib.suppress(OSError):
+            (folder / name).rmdir()
     with contextlib.suppress(OSError):
         if {path.name for path in folder.iterdir()} <= {LOCK}:
             (folder / LOCK).unlink(missing_ok=True)
@@ -224,7 +251,7 @@ def _make(folder: Path) -> bool:
 
 def _require_own(folder: Path) -> None:
     """Check that the run's or result's record is there, and mitool's."""
-    for name, keys in ((CONFIG, {"task", "model", "training"}), (RESULT, {"mitool", "claims"})):
+    for name, keys in RECORDS:
         with contextlib.suppress(InputError):
             if keys <= read_json(folder / name).keys():
                 return

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mitool.cli.main import app
+from mitool.sweeps.grid import parse_values
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -25,22 +26,46 @@ def commands() -> list[list[str]]:
     return [
         line
         for line in words
-        if not {"TASK", "PATH", "FILE", "RUN", "MODEL", "EXPERIMENT", "--help"} & set(line)
+        if not {
+            "TASK",
+            "PATH",
+            "FILE",
+            "RUN",
+            "MODEL",
+            "EXPERIMENT",
+            "COMMAND",
+            "ADDRESS",
+            "--help",
+        }
+        & set(line)
     ]
 
 
+def short_of(words: list[str]) -> list[str]:
+    """The command with its trainings cut short, unless a check says how they must end."""
+    if words[0] != "sweep":
+        return [*words, *([] if {"--check", "--from"} & set(words) else SHORT.get(words[0], []))]
+    name, base, *options = words
+    return [name, shlex.join(short_of(shlex.split(base))), *map(two_of, options)]
+
+
+def two_of(option: str) -> str:
+    """The first two values of an axis of a sweep; any other option as it is."""
+    axis, equals, values = option.partition("=")
+    is_axis = axis.replace("-", "_").isidentifier() and equals
+    return f"{axis}={','.join(parse_values(values, axis)[:2])}" if is_axis else option
+
+
 SHORT = {"train": ["--epochs", "2"], "superpose": ["--steps", "2"]}
-REPORTING = ("train", "analyze", "patch", "superpose")
+REPORTING = ("train", "analyze", "patch", "superpose", "sweep")
 
 
 def test_every_command_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(commands()) >= 8
     for words in commands():
-        # trainings are cut short, unless a check says how they must end
-        short = [] if {"--check", "--from"} & set(words) else SHORT.get(words[0], [])
         again = ["--overwrite", "--format", "html"] if words[0] in REPORTING else []
-        arguments = [*words, *again, *short]
+        arguments = [*short_of(words), *again]
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert done.exit_code == 0, (words, done.stderr)
 

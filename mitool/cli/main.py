@@ -29,6 +29,10 @@ COMMANDS = {
         "mitool.cli.plant:plant",
         "Write a toy model whose circuit is known, with pairs that show it and its true edges.",
     ),
+    "sweep": (
+        "mitool.cli.sweep:sweep",
+        "Run a training at every point of a grid, and compare what comes out.",
+    ),
     "doctor": (
         "mitool.cli.doctor:doctor",
         "Check versions, devices, threads and the browser that draws images.",

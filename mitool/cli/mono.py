@@ -16,9 +16,9 @@ from mitool.cli.common import (
     ThreadsOption,
     command_line,
 )
-from mitool.cli.settings import overrides, take_options
+from mitool.cli.settings import options, take_options
 from mitool.cli.superpose import FromOption, require_no_training
-from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings
+from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings, ScaleName
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output
@@ -33,7 +33,7 @@ def complete_preset(incomplete: str) -> list[str]:
 PresetArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[PRESET]",
+        metavar="PRESET",
         help="A line of the published table, LR1 to D1: its settings, and what it sweeps.",
         autocompletion=complete_preset,
     ),
@@ -42,9 +42,8 @@ ListOption = Annotated[
     bool, typer.Option("--list", help="List the published table, and train nothing.")
 ]
 ScaleOption = Annotated[
-    str,
+    ScaleName,
     typer.Option(
-        metavar="|".join(SCALES),
         help=f"Sizes: as published, or for two cores: {SCALES['small']}.",
         rich_help_panel=MODELS_PANEL,
     ),
@@ -103,7 +102,7 @@ Sources: Jermyn et al. 2022, Engineering Monosemanticity in Toy Models, arXiv 22
 """
 take_options(
     run,
-    overrides(MonosemanticitySettings, MonosemanticitySettings(), "PRESET's", MODELS_PANEL),
+    options(MonosemanticitySettings, MonosemanticitySettings(), MODELS_PANEL, otherwise="PRESET's"),
     "mono",
 )
 mono = command("superpose mono")(run)

@@ -30,6 +30,7 @@ from mitool.settings.monosemanticity import (
     Axes,
     MonosemanticitySettings,
     Preset,
+    ScaleName,
     Value,
 )
 from mitool.sweeps.grid import parse_values
@@ -43,7 +44,7 @@ from mitool.training.monosemanticity import (
 
 def configs(
     preset: str | None,
-    scale: str,
+    scale: ScaleName,
     sweep: Sequence[str],
     stated: Mapping[str, Any],
     device: Device,
@@ -62,8 +63,6 @@ def configs(
         raise UsageError(
             f"no preset named {preset!r}: {nearest(preset.upper(), PRESETS, ['--list'])}"
         )
-    if scale not in SCALES:
-        raise UsageError(f"--scale: expected {' or '.join(SCALES)}, found {scale!r}")
     name = preset.upper() if preset is not None else None
     published = PRESETS[name] if name else Preset(MonosemanticitySettings(), {})
     scaled = SCALES[scale](published)

@@ -167,4 +167,4 @@ class _Stream(Console):
 def _console(file: TextIO | None) -> Console:
     if file is None:  # closed by whoever started the process
         return Console(file=io.StringIO())
-    return _Stream(file=file, width=None if file.isatty() else PIPE_WIDTH)
+    return _Stream(file=file, emoji=False, width=None if file.isatty() else PIPE_WIDTH)

@@ -7,63 +7,55 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from mitool.config import field_hints, help_text
+from mitool.config import build, field_hints, help_text
 from mitool.errors import UsageError
 
 
-def options(cls: type, defaults: object, panel: str) -> list[inspect.Parameter]:
-    """A keyword parameter, annotated for Typer, for each field of ``cls``."""
-    hints, plain = field_hints(cls), get_type_hints(cls)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=getattr(defaults, field.name),
-            annotation=Annotated[
-                plain[field.name],
-                typer.Option(help=help_text(field, hints[field.name]), rich_help_panel=panel),
-            ],
-        )
-        for field in fields(cls)
-    ]
+class SettingsOption(inspect.Parameter):
+    """A parameter, annotated for Typer, of a field of the settings ``cls``."""
+
+    cls: type
 
 
-def overrides(cls: type, defaults: object, otherwise: str, panel: str) -> list[inspect.Parameter]:
-    """A keyword parameter, annotated for Typer, for each field of ``cls``; None if left out.
+def options(
+    cls: type, defaults: object, panel: str, *, otherwise: str | None = None
+) -> list[SettingsOption]:
+    """A keyword parameter, annotated for Typer, for each field of ``cls``.
 
     Args:
-        defaults: what is shown as the values otherwise.
-        otherwise: where else these come from.
+        otherwise: where values may come from instead where an option is left out, which then is
+            None; ``defaults`` are only shown.
     """
     hints, plain = field_hints(cls), get_type_hints(cls)
-    return [
-        inspect.Parameter(
+    made = []
+    for field in fields(cls):
+        default = getattr(defaults, field.name)
+        declared: Any = typer.Option(
+            *([option_name(field.name)] if len(field.name) == 1 else []),
+            help=help_text(field, hints[field.name]),
+            show_default=f"{default}, or {otherwise}" if otherwise else True,
+            rich_help_panel=panel,
+        )
+        kind = plain[field.name] | None if otherwise else plain[field.name]
+        option = SettingsOption(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[
-                plain[field.name] | None,
-                typer.Option(
-                    option_name(field.name),
-                    help=help_text(field, hints[field.name]),
-                    show_default=f"{getattr(defaults, field.name)}, or {otherwise}",
-                    rich_help_panel=panel,
-                ),
-            ],
+            default=None if otherwise else default,
+            annotation=Annotated[kind, declared],
         )
-        for field in fields(cls)
-    ]
+        option.cls = cls
+        made.append(option)
+    return made
 
 
 def option_name(field_name: str) -> str:
-    """``--log2-batch-size``; a name of one letter keeps its case."""
+    """``--log2-batch-size``; a name of one letter keeps its case, which Typer would not."""
     return f"--{field_name.replace('_', '-')}"
 
 
-def take_options(
-    function: Callable[..., None], made: Sequence[inspect.Parameter], owner: str
-) -> None:
-    """Put the parameters ``made`` in the place of the function's ``**settings``, after ``output``.
+def take_options(function: Callable[..., None], made: Sequence[SettingsOption], owner: str) -> None:
+    """Put the parameters ``made`` in the place of the function's ``**settings``, after ``output``,
+    and note on it the classes that they are of (``settings_of``).
 
     Raises:
         UsageError: two options would have one name.
@@ -74,6 +66,22 @@ def take_options(
     require_distinct(parameters, owner)
     described: Any = function  # a type checker knows no signature to set on a function
     described.__signature__ = inspect.Signature([output, *parameters])
+    described.settings = tuple(dict.fromkeys(option.cls for option in made))
+
+
+def settings_of(function: Callable[..., None], values: dict[str, Any]) -> list[object]:
+    """The settings that a command would make of the values of its options, of which those that
+    are left out may be None.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+    described: Any = function
+    stated = {name: value for name, value in values.items() if value is not None}
+    return [
+        build(cls, {name: stated[name] for name in chosen(cls, values) if name in stated})
+        for cls in described.settings
+    ]
 
 
 def takes_settings(cls: type, panel: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mitool.report.page import Report, render_page
     from mitool.report.patching import patching_figures, patching_report
     from mitool.report.superposition import superposition_figures, superposition_report
+    from mitool.report.sweep import sweep_figures, sweep_report
     from mitool.report.training import seeds_figures, training_figures, training_report
     from mitool.report.write import FORMATS, Written, write_report
 
@@ -42,6 +43,8 @@ _HOMES = {
     "patching_report": "mitool.report.patching",
     "superposition_figures": "mitool.report.superposition",
     "superposition_report": "mitool.report.superposition",
+    "sweep_figures": "mitool.report.sweep",
+    "sweep_report": "mitool.report.sweep",
     "seeds_figures": "mitool.report.training",
     "training_figures": "mitool.report.training",
     "training_report": "mitool.report.training",
@@ -73,6 +76,8 @@ __all__ = [
     "seeds_figures",
     "superposition_figures",
     "superposition_report",
+    "sweep_figures",
+    "sweep_report",
     "training_figures",
     "training_report",
     "write_images",

@@ -192,5 +192,6 @@ class Scale:
         )
 
 
-SCALES = {"published": Scale(1, 1, 1), "small": Scale(2, 32, 8)}
+ScaleName = Literal["published", "small"]
+SCALES: Mapping[str, Scale] = {"published": Scale(1, 1, 1), "small": Scale(2, 32, 8)}
 """Sizes of the runs: the published ones, and some that two cores train in minutes."""

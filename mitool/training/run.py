@@ -10,7 +10,7 @@ from typing import Any, Generic, NoReturn
 from mitool import checkpoint, rundir
 from mitool.config import build
 from mitool.errors import InputError, Interrupted, RunError, about
-from mitool.training.interrupt import PendingSignal, deferred_signals
+from mitool.interrupt import PendingSignal, deferred_signals
 from mitool.training.learner import Diverged, E, Learner, Observer
 
 SECONDS_BETWEEN_SAVES = 60.0

@@ -78,7 +78,6 @@ def test_the_published_table_is_listed(invoke: Invoke) -> None:
     ("arguments", "message"),
     [
         (["LR9"], "no preset named 'LR9': did you mean 'LR"),
-        (["--scale", "large"], "--scale: expected published or small, found 'large'"),
         (["--sweep", "learning-rate"], "--sweep: expected SETTING=VALUES"),
         (["--sweep", "learning-rat=0.1"], "did you mean 'learning_rate'"),
         (["--sweep", "k=0,4"], "k: expected 1 <= k <= 65536, found '0'"),

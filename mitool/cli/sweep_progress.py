@@ -1,0 +1,109 @@
+"""How a sweep goes: a bar and the points that run on a terminal, a line for each elsewhere."""
+
+import contextlib
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from mitool import rundir
+from mitool.cli.output import Output
+from mitool.cli.progress import short
+from mitool.sweeps import Job, Outcome
+from mitool.sweeps.base import tail
+from mitool.sweeps.table import flat
+
+MOST_SHOWN = 8
+"""Points that run and have a line of their own, and room that is left on a low terminal."""
+
+MOST_METRICS = 4
+LINES_LEFT = 4
+
+
+class SweepProgress:
+    """Shows a sweep on stderr; a ``Watcher``."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._console = output.stderr
+        self._live: Live | None = None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+        )
+        self._jobs: dict[str, Job] = {}
+        self._failed = 0
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator["SweepProgress"]:
+        """Show it for the time of the sweep, and take it away afterwards."""
+        if self._output.quiet or not self._console.is_terminal:
+            yield self
+            return
+        with Live(console=self._console, transient=True, refresh_per_second=4) as live:
+            self._live = live
+            yield self
+
+    def begin(self, jobs: Sequence[Job], n_done: int) -> None:
+        self._jobs = {job.point.name: job for job in jobs}
+        self._total, self._n_done = len(jobs) + n_done, n_done
+        self._task = self._bar.add_task("points", total=len(jobs) + n_done, completed=n_done)
+        if n_done:
+            self._output.note(f"{n_done} of {self._total} points are done already")
+        self.tick()
+
+    def ended(self, outcome: Outcome) -> None:
+        job = self._jobs.pop(outcome.point.name)
+        self._n_done += 1
+        self._failed += not outcome.done
+        self._bar.update(self._task, completed=self._n_done)
+        if self._failed:
+            self._bar.update(self._task, description=f"points ({self._failed} failed)")
+        if self._live is None:
+            end = _latest(job) if outcome.done else f"failed ({outcome.error})"
+            self._output.note(f"{self._n_done}/{self._total} {outcome.point.name}: {end}")
+
+    def tick(self) -> None:
+        if self._live is None:
+            return
+        # its log is there from when a point is started, on whatever machine
+        running = [job for job in self._jobs.values() if job.log.exists()]
+        room = max(0, min(MOST_SHOWN, self._console.height - LINES_LEFT))
+        lines = [_line(job) for job in running[:room]]
+        if len(running) > room:
+            lines.append(Text(f"  and {len(running) - room} more", style="dim"))
+        self._live.update(Group(self._bar, *lines))
+
+
+def _line(job: Job) -> Text:
+    text = Text("  ", no_wrap=True, overflow="ellipsis")
+    return text.append(job.point.name, style="cyan").append(f"  {_latest(job) or 'starts'}")
+
+
+def _latest(job: Job) -> str:
+    """The last evaluation of a run, in a few words."""
+    *_, last = ("", *tail(job.folder / rundir.METRICS).split("\n")[:-1])
+    try:
+        values = json.loads(last or "{}")
+    except ValueError:
+        return ""
+    shown = [
+        f"{name} {value if isinstance(value, int) else short(value)}"
+        for name, found in flat(values)
+        if (value := _mean(found)) is not None and name != "seconds"
+    ]
+    return "  ".join(shown[:MOST_METRICS])
+
+
+def _mean(value: object) -> float | None:
+    """A number, or the mean of a list of numbers; None of anything else."""
+    if isinstance(value, list) and value and all(isinstance(item, float) for item in value):
+        return statistics.fmean(value)
+    return value if isinstance(value, int | float) else None

@@ -1,0 +1,159 @@
+"""What ``mitool sweep`` does once its options are read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from mitool import device as devices
+from mitool import rundir
+from mitool.cli.common import Formats
+from mitool.cli.output import Output, readable
+from mitool.cli.point_commands import BaseCommand, read_command
+from mitool.cli.sweep_progress import SweepProgress
+from mitool.config import nearest
+from mitool.errors import MitoolError, RunError
+from mitool.report import sweep_report
+from mitool.report.sweep import drawable_claims
+from mitool.sweeps import Point, Runner, SweepResult, sweep, threads_of
+from mitool.sweeps.cluster import RayRunner, require_gpus
+from mitool.sweeps.grid import Assignment
+from mitool.sweeps.local import LocalRunner, shared_cores
+
+PRELOADED = {
+    "train": ("mitool.cli.train", "mitool.cli.training", "torch._dynamo"),
+    "superpose": ("mitool.cli.superpose", "mitool.cli.superposition", "torch._dynamo"),
+}
+"""What the processes of points would each load; torch loads the last when it makes an optimiser."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A sweep, as asked for on the command line."""
+
+    base: str
+    grid: Sequence[Assignment]
+    metrics: Sequence[str]
+    jobs: int | None
+    threads: int | None
+    ray: str | None
+    gpus: float
+    out: Path | None
+    resume: bool
+    overwrite: bool
+    formats: Formats
+    command_line: str
+
+
+def sweep_and_report(output: Output, request: Request) -> None:
+    """Run the points, and write their tables and the page that compares them.
+
+    Raises:
+        RunError: all points failed.
+    """
+    base = read_command(request.base)
+    points = base.points(request.grid)
+    folder = request.out or rundir.RUNS / _name(base, points)
+    runner = _runner(request, base, points, folder)
+    result = _sweep(output, request, base, points, folder, runner)
+    output.note(f"writing {folder / rundir.REPORT}")
+    report = sweep_report(result, request.command_line, request.metrics)
+    written = request.formats.write(folder, report)
+    tables = [folder / name for name in rundir.TABLES]
+    output.finish(
+        result,
+        folder=folder,
+        artifacts=[*tables, *written.artifacts],
+        warnings=[*_not_drawn(request.metrics, result), *written.warnings],
+        tables=[_table(result)],
+    )
+    if result.claims["done"] == 0:
+        raise RunError(f"all {len(points)} points failed; {folder / rundir.LOGS} has what they say")
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run a command line of mitool in this process, and give its exit code."""
+    from mitool.cli.main import app
+
+    try:
+        app(list(arguments), prog_name="mitool")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _sweep(
+    output: Output,
+    request: Request,
+    base: BaseCommand,
+    points: Sequence[Point],
+    folder: Path,
+    runner: Runner,
+) -> SweepResult:
+    with SweepProgress(output).shown() as progress:
+        return sweep(
+            base.words,
+            points,
+            folder,
+            runner,
+            progress,
+            resume=request.resume,
+            overwrite=request.overwrite,
+        )
+
+
+def _runner(request: Request, base: BaseCommand, points: Sequence[Point], folder: Path) -> Runner:
+    before = threads_of(folder) if request.resume else None
+    threads = request.threads or before
+    if request.ray is not None:
+        require_gpus(request.gpus)
+        return RayRunner(run_command, request.ray, threads or 1, request.gpus)
+    jobs, threads = shared_cores(len(points), request.jobs, threads)
+    _require_devices(base, points, threads)
+    return LocalRunner(run_command, jobs, threads, PRELOADED[base.words[0]])
+
+
+def _require_devices(base: BaseCommand, points: Sequence[Point], threads: int) -> None:
+    """Check that this machine has the devices of the points.
+
+    Raises:
+        MitoolError: it has not.
+    """
+    wanted = {}
+    for point in points:
+        values = base.values_of(point)
+        wanted[values["device"], values.get("dtype", "float32")] = point
+    for (device, dtype), point in wanted.items():
+        try:
+            devices.resolve(device, dtype, threads)
+        except MitoolError as failure:
+            raise type(failure)(f"{point.name}: {failure}") from None
+
+
+def _not_drawn(metrics: Sequence[str], result: SweepResult) -> list[str]:
+    known = drawable_claims(result)
+    return [
+        f"--metric {name}: no claim of this name is a number that varies: {nearest(name, known)}"
+        for name in metrics
+        if name not in known
+    ]
+
+
+def _name(base: BaseCommand, points: Sequence[Point]) -> str:
+    axes = dict.fromkeys(axis for point in points for axis in point.values)
+    return rundir.folder_name("sweep", base.words[1], *axes)
+
+
+def _table(result: SweepResult) -> Table:
+    """All points, with the claims that differ between them."""
+    claims = drawable_claims(result)
+    table = Table(box=None, pad_edge=False)
+    for name in ("point", "status", *claims):
+        table.add_column(escape(name), overflow="fold")
+    for index, outcome in enumerate(result.outcomes):
+        status = "done" if outcome.done else f"[red]failed ({outcome.exit_code})[/]"
+        cells = [readable(values[index]) for values in claims.values()]
+        table.add_row(outcome.point.name, status, *cells)
+    return table

@@ -1,0 +1,259 @@
+"""Sweeps: one training command at every point of a grid, each a run directory of its own."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mitool import rundir
+from mitool.errors import InputError, Interrupted, UsageError
+from mitool.interrupt import deferred_signals
+from mitool.result import Claim, Result
+from mitool.sweeps.base import End, Job, Outcome, Point, Runner, Watcher, error_of, point_name
+from mitool.sweeps.table import Value, typed, write_tables
+
+__all__ = [
+    "Job",
+    "Outcome",
+    "Point",
+    "Runner",
+    "SweepResult",
+    "Watcher",
+    "point_name",
+    "sweep",
+    "threads_of",
+]
+
+
+@dataclass(frozen=True)
+class SweepResult(Result):
+    """What became of all points.
+
+    Attributes:
+        folder: of the sweep.
+        axes: the value of each point, in the points' order, by the axis's name; numbers where all
+            values of the axis are; None where a point leaves it to the command.
+        outcomes: in the same order.
+    """
+
+    folder: Path
+    axes: Mapping[str, tuple[Value, ...]]
+    outcomes: tuple[Outcome, ...]
+
+
+def sweep(
+    command: Sequence[str],
+    points: Sequence[Point],
+    folder: Path,
+    runner: Runner,
+    watcher: Watcher,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> SweepResult:
+    """Run a command at each point, in ``folder/points/NAME``, and write the tables of all.
+
+    A point that fails is an outcome as any other, and leaves the rest alone.
+
+    Args:
+        command: words that all points share.
+        resume: run only what the folder does not hold, or what failed; the points may be others
+            than before.
+        overwrite: replace the sweep that the folder holds.
+
+    Raises:
+        UsageError: the folder cannot be used, or holds a sweep of another command.
+        RunError: a file cannot be written, or the runner has nothing to run points on.
+        Interrupted: SIGINT or SIGTERM arrived; the runs have saved and ended.
+    """
+    folder = folder.absolute()  # for processes and nodes that work elsewhere
+    record = {
+        "command": list(command),
+        "threads": runner.threads,
+        "axes": _axes(points),
+        "points": {point.name: dict(point.values) for point in points},
+    }
+    with (
+        runner.available(),
+        rundir.claimed(folder, overwrite=overwrite, resume=resume, clear=False),
+    ):
+        if overwrite:
+            _remove(folder)
+        saved = _saved(folder)
+        _require_same(saved, record)
+        rundir.write_json(folder / rundir.CONFIG, record)
+        outcomes = {
+            point.name: outcome
+            for point in points
+            if saved.get("points", {}).get(point.name) == dict(point.values)
+            and (outcome := _done(folder, point))
+        }
+        jobs = [_job(folder, point, runner) for point in points if point.name not in outcomes]
+        _begin_logs(folder, jobs)
+        watcher.begin(jobs, len(outcomes))
+        with deferred_signals() as pending:
+
+            def tick() -> None:
+                watcher.tick()
+                if pending.signum is not None:
+                    raise Interrupted(_interrupted(folder, len(outcomes), points), pending.signum)
+
+            with contextlib.closing(runner.run(jobs, tick)) as ends:
+                for job, end in ends:
+                    outcomes[job.point.name] = outcome = _outcome(folder, job, end)
+                    watcher.ended(outcome)
+        result = _result(folder, record, [outcomes[point.name] for point in points])
+        write_tables(folder, result.axes, result.outcomes)
+    return result
+
+
+def threads_of(folder: Path) -> int | None:
+    """The threads that each point of the folder's sweep has; None where there is none."""
+    threads = _saved(folder).get("threads")
+    return threads if isinstance(threads, int) else None
+
+
+def _axes(points: Sequence[Point]) -> dict[str, list[str]]:
+    axes: dict[str, dict[str, None]] = {}
+    for point in points:
+        for name, value in point.values.items():
+            axes.setdefault(name, {})[value] = None
+    return {name: list(values) for name, values in axes.items()}
+
+
+def _saved(folder: Path) -> dict[str, Any]:
+    """The record of the sweep that the folder holds, if it holds one."""
+    path = folder / rundir.CONFIG
+    record = rundir.read_json(path) if path.exists() else {}
+    if not isinstance(record.get("points", {}), dict):
+        raise InputError(f"{path}: damaged: expected the points of a sweep")
+    return record
+
+
+def _require_same(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Check that a sweep goes on with its command and its threads.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if not saved:
+        return
+    if "points" not in saved:
+        raise UsageError("--resume: the folder holds a run and no sweep; choose another --out")
+    differences = [
+        f"{name} was {_words(saved.get(name))}, asked {_words(asked[name])}"
+        for name in ("command", "threads")
+        if saved.get(name) != asked[name]
+    ]
+    if differences:
+        raise UsageError(
+            f"--resume: the sweep was started otherwise ({'; '.join(differences)}); resume with "
+            "what it was, or choose another --out"
+        )
+
+
+def _interrupted(folder: Path, n_done: int, points: Sequence[Point]) -> str:
+    return (
+        f"interrupted after {n_done} of {len(points)} points; what ran is saved in {folder}: the "
+        "same command with --resume goes on"
+    )
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a sweep with the runs of its points, and nothing that mitool did not write."""
+    names = _saved(folder).get("points", {})
+    for name in sorted(names):
+        place = folder / rundir.POINTS / name
+        if place.parent == folder / rundir.POINTS and rundir.holds_run(place):
+            with rundir.claimed(place, overwrite=True):
+                pass
+            rundir.remove_empty(place)
+    rundir.remove_run(folder)
+
+
+def _job(folder: Path, point: Point, runner: Runner) -> Job:
+    place = folder / rundir.POINTS / point.name
+    added = ("--out", str(place), "--threads", str(runner.threads), "--resume", "--json", "--quiet")
+    return Job(point, (*point.arguments, *added), place, folder / rundir.LOGS / f"{point.name}.log")
+
+
+def _begin_logs(folder: Path, jobs: Sequence[Job]) -> None:
+    (folder / rundir.LOGS).mkdir(exist_ok=True)
+    for job in jobs:
+        job.log.unlink(missing_ok=True)
+
+
+def _outcome(folder: Path, job: Job, end: End) -> Outcome:
+    done = _done(folder, job.point) if end.exit_code == 0 else None
+    return done or Outcome(job.point, end.exit_code or 1, error_of(job, end), {}, None)
+
+
+def _done(folder: Path, point: Point) -> Outcome | None:
+    """The outcome of a point whose folder holds its result."""
+    try:
+        document = rundir.read_json(folder / rundir.POINTS / point.name / rundir.RESULT)
+    except InputError:
+        return None
+    claims, seconds = document.get("claims"), document.get("seconds")
+    if "mitool" not in document or not isinstance(claims, dict):
+        return None
+    return Outcome(point, 0, None, claims, seconds if isinstance(seconds, int | float) else None)
+
+
+def _result(folder: Path, record: Mapping[str, Any], outcomes: Sequence[Outcome]) -> SweepResult:
+    axes = {
+        name: tuple(typed([outcome.point.values.get(name) for outcome in outcomes]))
+        for name in record["axes"]
+    }
+    failed = [outcome for outcome in outcomes if not outcome.done]
+    lists = _lists(outcomes)
+    claims: dict[str, Claim] = {
+        "points": len(outcomes),
+        "done": len(outcomes) - len(failed),
+        "failed": len(failed),
+        **lists,
+    }
+    warnings = [f"{o.point.name} failed (exit code {o.exit_code}): {o.error}" for o in failed]
+    undefined = Counter(
+        name
+        for o in outcomes
+        if o.done
+        for name, values in lists.items()
+        if o.claims.get(name) is None
+    )
+    warnings += [
+        f"{name} is undefined for {count} of {len(outcomes)} points"
+        for name, count in undefined.items()
+    ]
+    command = " ".join(record["command"][:2])
+    return SweepResult(
+        {"command": command, "run": str(folder)},
+        record,
+        claims,
+        warnings=tuple(warnings),
+        folder=folder,
+        axes=axes,
+        outcomes=tuple(outcomes),
+    )
+
+
+def _lists(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
+    """The claims that are one value at every point, as lists over the points."""
+    names = dict.fromkeys(name for outcome in outcomes for name in outcome.claims)
+    lists = {name: [single(o.claims.get(name)) for o in outcomes] for name in names}
+    return {
+        name: values
+        for name, values in lists.items()
+        if not any(isinstance(value, list) for value in values)
+    }
+
+
+def single(claim: Any) -> Any:
+    """A claim that is a list of one as that one."""
+    return claim[0] if isinstance(claim, list) and len(claim) == 1 else claim

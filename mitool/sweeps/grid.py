@@ -1,0 +1,187 @@
+"""Grids: which values the options of a command take, from text or from a file."""
+
+import itertools
+import math
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from mitool import strict_json
+from mitool.errors import InputError, UsageError
+
+MOST_POINTS = 10_000
+DIGITS = 4
+"""Significant digits of values in equal ratios."""
+
+AXIS = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
+RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})(?::({_NUMBER}))?")
+RATIOS = re.compile(rf"({_NUMBER})\.\.({_NUMBER}):(\d+)")
+
+Assignment = Mapping[str, str]
+"""The value of each axis, as it is typed, by the axis's name (an option's, with ``_``)."""
+
+
+def parse_grid(texts: Sequence[str]) -> list[Assignment]:
+    """The product of axes such as ``p=53,97``, ``seed=0:10`` and ``lr=0.001..0.03:6``.
+
+    ``0:10`` and ``0:10:2`` are half-open ranges; ``0.001..0.03:6`` are six values in equal ratios,
+    both ends included. The last axis runs fastest.
+
+    Raises:
+        UsageError: a text is no axis, an axis or a value comes twice, or there are too many points.
+    """
+    axes: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not equals or not AXIS.fullmatch(name.strip()):
+            raise UsageError(
+                f"--grid: expected OPTION=VALUES such as p=53,97,113 or seed=0:10, found {text!r}"
+            )
+        _add(axes, name.strip(), parse_values(values, name.strip()), "--grid")
+    return _product(axes, "--grid")
+
+
+def parse_values(text: str, axis: str) -> list[str]:
+    """The values of an axis, each as typed or written out of a range.
+
+    Raises:
+        UsageError: there are none, too many, or a range of no values.
+    """
+    values: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        if not part:
+            raise UsageError(f"{axis}: expected values with commas between, found {text!r}")
+        if found := RANGE.fullmatch(part):
+            values += _range(axis, part, *found.groups())
+        elif found := RATIOS.fullmatch(part):
+            values += _ratios(axis, part, *found.groups())
+        else:
+            values.append(part)
+        _require_few(len(values), axis)
+    return values
+
+
+def read_grid(path: Path) -> list[Assignment]:
+    """The points of a file: JSON or TOML with the values of each axis, or JSON with a list of
+    points, each an object.
+
+    Values are numbers, texts, true and false, or for an option of several values a list; the
+    values of an axis are a list of these, or a text as ``--grid`` takes it.
+
+    Raises:
+        InputError: the file is missing, of another kind, or holds something else.
+        UsageError: what it holds is no grid, as of ``parse_grid``.
+    """
+    content = _content(path)
+    if isinstance(content, list):
+        points = [_point(path, index, point) for index, point in enumerate(content)]
+        _require_few(len(points), str(path))
+        if not points:
+            raise InputError(f"{path}: expected at least one point, found none")
+        return points
+    if not isinstance(content, dict):
+        kind = strict_json.kind(content)
+        raise InputError(f"{path}: expected an object of axes or a list of points, found {kind}")
+    axes: dict[str, list[str]] = {}
+    for name, values in content.items():
+        where = f"{path}: {name}"
+        if isinstance(values, str):
+            texts = parse_values(values, where)
+        else:
+            texts = [_text(where, v) for v in (values if isinstance(values, list) else [values])]
+        _require_name(path, name)
+        _add(axes, name, texts, str(path))
+    return _product(axes, str(path))
+
+
+def _content(path: Path) -> Any:
+    kinds: dict[str, Callable[[str], Any]] = {".json": strict_json.parsed, ".toml": tomllib.loads}
+    if path.suffix not in kinds:
+        raise InputError(f"{path}: expected a grid in a .json or .toml file")
+    try:
+        return kinds[path.suffix](path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
+    except (ValueError, RecursionError) as failure:
+        raise InputError(f"{path}: expected {path.suffix[1:].upper()}: {failure}") from None
+
+
+def _point(path: Path, index: int, point: Any) -> Assignment:
+    if not isinstance(point, dict) or not point:
+        raise InputError(f"{path}: point {index + 1}: expected an object of options and values")
+    values: dict[str, list[str]] = {}
+    for name, value in point.items():
+        _require_name(path, name)
+        _add(values, name, [_text(f"{path}: point {index + 1}: {name}", value)], str(path))
+    return {name: value for name, (value,) in values.items()}
+
+
+def _require_name(path: Path, name: str) -> None:
+    if not AXIS.fullmatch(name):
+        raise InputError(f"{path}: expected an option's name, found {name!r}")
+
+
+def _text(where: str, value: Any) -> str:
+    """A value as it would be typed; several with spaces between."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case str() if value.strip():
+            return value.strip()
+        case list() if value and not any(isinstance(item, list) for item in value):
+            return " ".join(_text(where, item) for item in value)
+    raise InputError(f"{where}: expected a number, a text, true or false, found {value!r}")
+
+
+def _add(axes: dict[str, list[str]], typed: str, values: list[str], source: str) -> None:
+    name = typed.replace("-", "_")
+    if name in axes:
+        raise UsageError(f"{source}: the axis {typed} is given twice: give all its values at once")
+    if not values:
+        raise UsageError(f"{source}: the axis {typed} has no values")
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        raise UsageError(f"{source}: the axis {typed} has the value {twice} twice")
+    axes[name] = values
+
+
+def _product(axes: Mapping[str, Sequence[str]], source: str) -> list[Assignment]:
+    if not axes:
+        raise UsageError(f"{source}: expected at least one axis, found none")
+    _require_few(math.prod(map(len, axes.values())), source)
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def _range(axis: str, text: str, first: str, last: str, step: str | None = None) -> Iterable[str]:
+    start, stop, by = Decimal(first), Decimal(last), Decimal(step or 1)
+    count = (stop - start) / by if by else Decimal(0)
+    if count <= 0:
+        raise UsageError(
+            f"{axis}: expected FIRST:END or FIRST:END:STEP with values before END, found {text!r}"
+        )
+    _require_few(count, axis)
+    return [str(start + index * by) for index in range(math.ceil(count))]
+
+
+def _ratios(axis: str, text: str, first: str, last: str, number: str) -> Iterable[str]:
+    low, high, count = float(first), float(last), Decimal(number)
+    _require_few(count, axis)
+    if low <= 0 or high <= 0 or count < 2:
+        raise UsageError(
+            f"{axis}: expected FIRST..LAST:NUMBER with ends above 0 and 2 or more values, "
+            f"found {text!r}"
+        )
+    exponents = (index / (int(count) - 1) for index in range(int(count)))
+    return [f"{low * (high / low) ** exponent:.{DIGITS}g}" for exponent in exponents]
+
+
+def _require_few(count: int | Decimal, source: str) -> None:
+    if count > MOST_POINTS:
+        found = f"{count:,}" if count < 10**12 else f"{count:.2e}"
+        raise UsageError(f"{source}: expected at most {MOST_POINTS:,} points, found {found}")
