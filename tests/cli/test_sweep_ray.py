@@ -78,20 +78,20 @@ def test_ray_gives_the_weights_of_the_local_runner_and_reports_what_diverges(
 def test_a_worker_that_is_killed_loses_nothing(
     tmp_path: Path, cluster: dict[str, str], invoke: Invoke
 ) -> None:
-    arguments = [LONG, "--grid", "seed=0:2", "--ray", "auto", "--format", "html", "-o", "s"]
+    base = LONG.replace(" --epochs 1500", "")
+    arguments = [base, "--grid", "epochs=1500,20", "--ray", "auto", "--format", "html", "-o", "s"]
     child = sweeps.start(tmp_path, *arguments, "--json", **cluster)
-    sweeps.wait_for(lambda: is_under_way(tmp_path / "s/points/seed1"), child)
-    worker = holder(tmp_path / "s/logs/seed1.log")
+    sweeps.wait_for(lambda: is_under_way(tmp_path / "s/points/epochs1500"), child)
+    worker = holder(tmp_path / "s/logs/epochs1500.log")
     assert worker is not None
     assert worker.pid != child.pid
     worker.kill()
     stdout, stderr = child.communicate(timeout=180)
     assert child.returncode == 0, stderr
-    assert json.loads(stdout)["claims"]["epochs"] == [1500, 1500]
-    quick = ["--threads", "1", "--format", "html"]
-    assert invoke(*LONG.split(), "--seed", "1", *quick, "-o", "r").exit_code == 0
-    assert weights(tmp_path / "s")["seed1"] == Path("r/ckpt.safetensors").read_bytes()
-    assert _losses(tmp_path / "s/points/seed1") == _losses(tmp_path / "r")
+    assert json.loads(stdout)["claims"]["epochs"] == [1500, 20]
+    assert invoke(*LONG.split(), "--threads", "1", "--format", "html", "-o", "r").exit_code == 0
+    assert weights(tmp_path / "s")["epochs1500"] == Path("r/ckpt.safetensors").read_bytes()
+    assert _losses(tmp_path / "s/points/epochs1500") == _losses(tmp_path / "r")
 
 
 def _losses(run: Path) -> list[float]:
