@@ -157,6 +157,12 @@ def folder_name(*parts: str) -> str:
     return "".join(c if c.isalnum() or c in "-_.+" else "_" for c in "-".join(parts))
 
 
+def run_of(path: Path) -> Path:
+    """The folder of the run that a checkpoint is of, the last one or one of its trajectory."""
+    folder = path.absolute().parent
+    return folder.parent if folder.name == TRAJECTORY else path.parent
+
+
 def folder_beside(path: Path, analysis: str) -> Path:
     """The folder of an analysis: ``RUN/NAME`` of a run's last checkpoint, ``RUN/NAME-STEP`` of
     one of its trajectory, ``FILE-NAME`` beside a lone file.
@@ -164,7 +170,7 @@ def folder_beside(path: Path, analysis: str) -> Path:
     if path.name == CHECKPOINT:
         return path.parent / analysis
     if path.absolute().parent.name == TRAJECTORY:
-        return path.absolute().parent.parent / f"{analysis}-{path.stem}"
+        return run_of(path) / f"{analysis}-{path.stem}"
     return path.parent / f"{path.stem}-{analysis}"
 
 

@@ -60,11 +60,9 @@ def _metrics(path: Path, epoch: int) -> dict[str, "Claim"]:
     """What the run measured at the checkpoint's epoch, where its metrics lie beside it."""
     from mitool import rundir
 
-    folder = path.parent
-    folder = folder.parent if folder.name == rundir.TRAJECTORY else folder
     names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
     with contextlib.suppress(InputError):  # the checkpoint is sound without them
-        for line in rundir.read_lines(folder / rundir.METRICS):
+        for line in rundir.read_lines(rundir.run_of(path) / rundir.METRICS):
             if line.get("epoch") == epoch:
                 found = {name: line.get(name) for name in names}
                 return {k: v for k, v in found.items() if isinstance(v, float) and math.isfinite(v)}

@@ -1,7 +1,6 @@
 """What ``mitool superpose mono`` does once its options are read."""
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from mitool.analysis.monosemanticity import (
 from mitool.cli.analysis import Destination, write_analysis
 from mitool.cli.checks import require_known
 from mitool.cli.output import Output
-from mitool.cli.progress import TrainingProgress, short
+from mitool.cli.progress import short, shown_steps
 from mitool.cli.superposition import REMEDY, Request, write_result
 from mitool.config import as_dict, build, nearest, non_defaults
 from mitool.device import Device
@@ -34,7 +33,6 @@ from mitool.settings.monosemanticity import (
     Value,
 )
 from mitool.sweeps.grid import parse_values
-from mitool.training import Observer
 from mitool.training.monosemanticity import (
     MonosemanticityConfig,
     MonosemanticityEvaluation,
@@ -104,7 +102,10 @@ def train_and_draw(
     """Train the models of a sweep, and write their report into the run's folder."""
     require_known(output.checks, claim_names(config))
     folder = request.out or rundir.RUNS / run_name(config, reference)
-    with _observed(output, config) as observers:
+    n_models = len(config.points())
+    models = "1 model" if n_models == 1 else f"{n_models} models"
+    label = f"mono, {models}, seed {config.seed}"
+    with shown_steps(output, label, config.settings.steps, _metrics) as observers:
         result = engineer_monosemanticity(
             config,
             folder,
@@ -145,21 +146,6 @@ def list_presets(output: Output) -> None:
             ),
         )
     output.finish(Result({"presets": subject}, {}, {"presets": list(PRESETS)}), tables=[table])
-
-
-@contextlib.contextmanager
-def _observed(
-    output: Output, config: MonosemanticityConfig
-) -> Iterator[list[Observer[MonosemanticityEvaluation]]]:
-    """What follows the run: progress on stderr, unless quiet."""
-    if output.quiet:
-        yield []
-        return
-    progress = TrainingProgress(output.stderr, _metrics, unit="step")
-    n_models = len(config.points())
-    models = "1 model" if n_models == 1 else f"{n_models} models"
-    with progress.shown():
-        yield [progress.begin(f"mono, {models}, seed {config.seed}", config.settings.steps)]
 
 
 def _metrics(evaluation: MonosemanticityEvaluation) -> str:

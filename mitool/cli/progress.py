@@ -142,6 +142,19 @@ class TrainingProgress(Generic[E]):
         self.console.print(line, highlight=False, markup=False)
 
 
+@contextlib.contextmanager
+def shown_steps(
+    output: "Output", label: str, steps: int, describe: Callable[[E], str]
+) -> Iterator[list[TrainingProgress[E]]]:
+    """What follows a run that is counted in steps: progress on stderr, unless quiet."""
+    if output.quiet:
+        yield []
+        return
+    progress = TrainingProgress(output.stderr, describe, unit="step")
+    with progress.shown():
+        yield [progress.begin(label, steps)]
+
+
 def short(loss: float) -> str:
     """Two digits: 2.5e-7, which leaves room on a terminal of 80 columns."""
     return re.sub(r"e([+-])0", r"e\1", f"{loss:.1e}").replace("e+", "e")

@@ -1,7 +1,5 @@
 """What ``mitool superpose`` does once its options are read."""
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +9,9 @@ from mitool.cli.analysis import Destination, write_analysis
 from mitool.cli.checks import require_known
 from mitool.cli.common import Formats
 from mitool.cli.output import Output
-from mitool.cli.progress import TrainingProgress, short
+from mitool.cli.progress import short, shown_steps
 from mitool.report import Report, superposition_report
 from mitool.result import Result
-from mitool.training import Observer
 from mitool.training.superposition import SuperpositionConfig, SuperpositionEvaluation, run_name
 
 REMEDY = "take a checkpoint of fewer or smaller models"
@@ -35,7 +32,8 @@ def train_and_draw(output: Output, config: SuperpositionConfig, request: Request
     """Train the models of an experiment, and write their report into the run's folder."""
     require_known(output.checks, claim_names(config))
     folder = request.out or rundir.RUNS / run_name(config)
-    with _observed(output, config) as observers:
+    label = f"{config.experiment} seed {config.seed}"
+    with shown_steps(output, label, config.settings.steps, _metrics) as observers:
         result = superpose(
             config,
             folder,
@@ -73,19 +71,6 @@ def write_result(
         artifacts=[folder / rundir.CHECKPOINT, arrays, *written.artifacts],
         warnings=written.warnings,
     )
-
-
-@contextlib.contextmanager
-def _observed(
-    output: Output, config: SuperpositionConfig
-) -> Iterator[list[Observer[SuperpositionEvaluation]]]:
-    """What follows the run: progress on stderr, unless quiet."""
-    if output.quiet:
-        yield []
-        return
-    progress = TrainingProgress(output.stderr, _metrics, unit="step")
-    with progress.shown():
-        yield [progress.begin(f"{config.experiment} seed {config.seed}", config.settings.steps)]
 
 
 def _metrics(evaluation: SuperpositionEvaluation) -> str:

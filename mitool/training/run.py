@@ -5,13 +5,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 from mitool import checkpoint, rundir
 from mitool.config import build
 from mitool.errors import InputError, Interrupted, RunError, about
 from mitool.interrupt import PendingSignal, deferred_signals
 from mitool.training.learner import Diverged, E, Learner, Observer
+
+T = TypeVar("T")
 
 SECONDS_BETWEEN_SAVES = 60.0
 
@@ -176,6 +178,17 @@ class Run(Generic[E]):
             f"one: at {last}): training diverged; {self.learner.advice}. {kept} holds the last "
             "good weights"
         )
+
+
+def history_of(path: Path, evaluation: type[T], step: int) -> tuple[T, ...]:
+    """The evaluations of the run that a checkpoint is of up to its step, if they lie beside it.
+
+    Raises:
+        InputError: they are damaged.
+    """
+    lines = rundir.read_lines(rundir.run_of(path) / rundir.METRICS)
+    history = [build(evaluation, line, InputError) for line in lines]
+    return tuple(e for e, line in zip(history, lines, strict=True) if line["step"] <= step)
 
 
 def _line(evaluation: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from mitool.training.monosemanticity import (
     model_config,
     train_sweep,
 )
+from mitool.training.run import history_of
 
 HELD_OUT = 2**14
 """Examples that the losses are measured on."""
@@ -92,11 +93,7 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
     """
     path = checkpoint.find(path)
     models, metadata = load_models(path)
-    folder = path.parent
-    folder = folder.parent if folder.name == rundir.TRAJECTORY else folder
-    lines = rundir.read_lines(folder / rundir.METRICS)
-    history = [build(MonosemanticityEvaluation, line, InputError) for line in lines]
-    seen = tuple(evaluation for evaluation in history if evaluation.step <= metadata.step)
+    seen = history_of(path, MonosemanticityEvaluation, metadata.step)
     with about(path):
         task = as_dict(metadata.task)
         sweep = metadata.model.get("sweep")

@@ -17,6 +17,7 @@ from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.result import Claim
 from mitool.training.learner import Observer
 from mitool.training.memory import require_free
+from mitool.training.run import history_of
 from mitool.training.superposition import (
     REMEDY,
     SuperpositionConfig,
@@ -88,7 +89,7 @@ def restudy(path: Path, name: str) -> SuperpositionResult:
     """
     path, chosen = checkpoint.find(path), experiment(name)
     families, metadata = load_families(path)
-    history = _history(path, metadata.step)
+    history = history_of(path, SuperpositionEvaluation, metadata.step)
     with about(path):
         result = _studied(chosen, families, metadata.seed, path.parent, history)
     subject = {"task": as_dict(metadata.task), "checkpoint": str(path), "step": metadata.step}
@@ -174,13 +175,6 @@ def _best(models: Autoencoders, name: str, seed: int) -> Studied:
     losses = held_out_losses(models, name, seed, partial(_n_examples, models.cfg.n_features))
     best = best_of_restarts(losses, models.cfg.restarts)
     return Studied(models[best], tuple(losses[best].tolist()))
-
-
-def _history(path: Path, step: int) -> tuple[SuperpositionEvaluation, ...]:
-    """The evaluations of the run that a checkpoint is the last of, if it is one's."""
-    lines = rundir.read_lines(path.parent / rundir.METRICS)
-    history = [build(SuperpositionEvaluation, line, InputError) for line in lines]
-    return tuple(evaluation for evaluation in history if evaluation.step <= step)
 
 
 def _n_examples(n_features: int, density: float) -> int:
