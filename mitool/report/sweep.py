@@ -1,18 +1,17 @@
 """Figures of a sweep: the claims of its points over each axis, and over the first two together."""
 
-import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import plotly.graph_objects as go
 import torch
 
+from mitool.report.axes import Axis, place, shown, spans
 from mitool.report.figures import PALETTE, Figure, label, log_ticks
 from mitool.report.heatmaps import heatmap, put_legend_above
 from mitool.report.page import Report
-from mitool.report.panels import WIDTH, columns_of, new_panels, places
+from mitool.report.panels import columns_of, new_panels, places
 from mitool.report.tables import Table, cell
 from mitool.sweeps import SweepResult
 
@@ -20,53 +19,15 @@ SEEDS = {"seed", "split_seed"}
 """Axes whose values are repetitions, not settings to compare."""
 
 MOST_PANELS, MOST_MAPS = 12, 4
-MOST_CELLS, MOST_TICKS = 16, 7
-"""Values of an axis that a map has room for, and those that all have a tick."""
+MOST_CELLS = 16
+"""Values of an axis that a map has room for."""
 
-LOG_SPAN, LOG_AXIS_SPAN = 100.0, 20.0
-"""Ratios of the largest value to the smallest from which on a claim, and an axis, is on a log
-scale."""
-
-LETTER, BETWEEN = 7.0, 8.0
-"""Pixels of a letter of a tick's label, and between two labels."""
-
-PANEL_SHARE = 0.88
-"""Of the width that a panel has, that is its plot."""
+LOG_SPAN = 100.0
+"""Ratio of the largest value to the smallest from which on a claim is on a log scale."""
 
 PANEL_HEIGHT = 210
-BESIDE = 0.07
-"""Of an axis, from its values to its ends."""
 
 Numbers = Sequence[float | None]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """An axis of the grid.
-
-    Attributes:
-        values: of each point; None where it has none.
-    """
-
-    name: str
-    values: Sequence[float | bool | str | None]
-
-    @property
-    def distinct(self) -> list[float | bool | str]:
-        """In rising order where they are numbers, else in the grid's."""
-        found = list(dict.fromkeys(value for value in self.values if value is not None))
-        return list(self.numbers) or found
-
-    @property
-    def numbers(self) -> list[float]:
-        """The different values in rising order where all are numbers, else none."""
-        known = [value for value in self.values if value is not None]
-        numbers = {v for v in known if isinstance(v, int | float) and not isinstance(v, bool)}
-        return sorted(numbers) if len(numbers) == len(set(known)) else []
-
-    @property
-    def is_log(self) -> bool:
-        return _spans(self.numbers, LOG_AXIS_SPAN)
 
 
 def sweep_report(
@@ -94,14 +55,14 @@ def sweep_report(
 def sweep_figures(result: SweepResult, metrics: Sequence[str] = ()) -> tuple[Figure, ...]:
     """Panels of the claims over each axis, and maps of the first over the first two axes."""
     found = {k: v for k, v in drawable_claims(result).items() if k in metrics or not metrics}
-    shown = dict(list(found.items())[:MOST_PANELS])
+    drawn = dict(list(found.items())[:MOST_PANELS])
     axes = _axes(result)
-    if not shown:
+    if not drawn:
         return ()
-    figures = [_over(result, axis, _colour(axis, axes), shown, len(found)) for axis in axes]
+    figures = [_over(result, axis, _colour(axis, axes), drawn, len(found)) for axis in axes]
     settings = [axis for axis in axes if axis.name not in SEEDS]
     if len(settings) >= 2 and all(len(axis.distinct) <= MOST_CELLS for axis in settings[:2]):
-        maps = list(shown.items())[:MOST_MAPS]
+        maps = list(drawn.items())[:MOST_MAPS]
         figures += [_map(settings[0], settings[1], name, values) for name, values in maps]
     return tuple(figures)
 
@@ -150,12 +111,16 @@ def _over(
                 )
                 if x is not None and y is not None and (group is None or own == group)
             ]
-            name = None if colour is None else f"{colour.name} = {_shown(group)}"
+            name = None if colour is None else f"{colour.name} = {shown(group)}"
             first = (row, column) == (1, 1)
-            for trace in _traces(axis, chosen, name, PALETTE[index], shown=first):
+            for trace in _traces(axis, chosen, name, PALETTE[index], legend=first):
                 plot.add_trace(trace, row, column)
         known = [value for value in values if value is not None]
-        _scale(plot, axis, known, {"row": row, "col": column}, n_columns)
+        at = {"row": row, "col": column}
+        axis.scale(plot, at, n_columns)
+        plot.update_yaxes(tickfont_size=11, **at)
+        if spans(known, LOG_SPAN):
+            plot.update_yaxes(type="log", **log_ticks(known), **at)
     plot.update_layout(showlegend=False)
     if colour is not None:
         put_legend_above(plot, lines=math.ceil(len(colour.distinct) / 4))
@@ -173,7 +138,7 @@ def _traces(
     name: str | None,
     color: str,
     *,
-    shown: bool,
+    legend: bool,
 ) -> list[go.Scatter]:
     """The points of a group, and the line through their medians."""
     by_x: dict[object, list[float]] = {}
@@ -183,16 +148,16 @@ def _traces(
     common = {"legendgroup": name, "name": label(name or "")}
     return [
         go.Scatter(
-            x=[_place(x) for x, _ in chosen],
+            x=[place(x) for x, _ in chosen],
             y=[y for _, y in chosen],
             mode="markers",
             marker={"color": color, "size": 7, "opacity": 0.6},
-            showlegend=shown and name is not None,
+            showlegend=legend and name is not None,
             hovertemplate="%{x}: %{y:.4g}",
             **common,
         ),
         go.Scatter(
-            x=[_place(x) for x in along],
+            x=[place(x) for x in along],
             y=[statistics.median(by_x[x]) for x in along],
             mode="lines",
             line={"color": color, "width": 2},
@@ -203,49 +168,9 @@ def _traces(
     ]
 
 
-def _scale(
-    plot: go.Figure, axis: Axis, values: Sequence[float], at: Mapping[str, int], n_columns: int
-) -> None:
-    """Scales and ticks of a panel, of which so many stand side by side."""
-    if not axis.numbers:
-        plot.update_xaxes(type="category", categoryorder="array", **at)
-        plot.update_xaxes(categoryarray=[_place(value) for value in axis.distinct], **at)
-    else:
-        plot.update_xaxes(range=_range(axis), **at)
-    if axis.is_log:
-        plot.update_xaxes(type="log", **log_ticks(axis.numbers), **at)
-    if ticks := _ticks(axis, n_columns):
-        plot.update_xaxes(tickvals=ticks, ticktext=[_shown(value) for value in ticks], **at)
-    if _spans(values, LOG_SPAN):
-        plot.update_yaxes(type="log", **log_ticks(values), **at)
-    plot.update_yaxes(tickfont_size=11, **at)
-    plot.update_xaxes(tickfont_size=11, **at)
-
-
-def _range(axis: Axis) -> list[float]:
-    """The same in all panels, though a claim be undefined at some values."""
-    ends = [axis.numbers[0], axis.numbers[-1]]
-    low, high = map(math.log10, ends) if axis.is_log else ends
-    beside = BESIDE * (high - low)
-    return [low - beside, high + beside]
-
-
-def _ticks(axis: Axis, n_columns: int) -> list[float]:
-    """The values of an axis of numbers, where there is room for each of them."""
-    values = axis.numbers
-    if not 2 <= len(values) <= MOST_TICKS:
-        return []
-    along = [math.log(value) if axis.is_log else value for value in values]
-    width = WIDTH / n_columns * PANEL_SHARE * (1 - 2 * BESIDE)
-    label_width = max(len(_shown(value)) for value in values) * LETTER + BETWEEN
-    least = (along[-1] - along[0]) * label_width / width
-    fits = all(b - a >= least for a, b in itertools.pairwise(along))
-    return values if fits else []
-
-
 def _map(x: Axis, y: Axis, name: str, values: Numbers) -> Figure:
     """A claim over two axes, the median over all others."""
-    is_log = _spans([value for value in values if value is not None], LOG_SPAN)
+    is_log = spans([value for value in values if value is not None], LOG_SPAN)
     cells: dict[tuple[object, object], list[float]] = {}
     for at_x, at_y, value in zip(x.values, y.values, values, strict=True):
         if value is not None:
@@ -254,7 +179,7 @@ def _map(x: Axis, y: Axis, name: str, values: Numbers) -> Figure:
     drawn = torch.tensor(rows, dtype=torch.float64)
     if is_log:
         drawn = drawn.log10()
-    labels = {axis.name: [_shown(value) for value in axis.distinct] for axis in (x, y)}
+    labels = {axis.name: [shown(value) for value in axis.distinct] for axis in (x, y)}
     plot = heatmap(drawn, x.name, y.name, "", x=labels[x.name], y=labels[y.name])
     plot.update_traces(texttemplate="%{z:.3g}")
     plot.update_layout(plot_bgcolor="#D4D4D4")
@@ -280,7 +205,7 @@ def _caption(
     parts = [
         f"Every dot is a point of the grid; the lines run through the medians of points{groups}."
     ]
-    if logs := [k for k, v in claims.items() if _spans([y for y in v if y is not None], LOG_SPAN)]:
+    if logs := [k for k, v in claims.items() if spans([y for y in v if y is not None], LOG_SPAN)]:
         parts.append(f"On a log axis: {', '.join(logs)}.")
     if failed := result.claims["failed"]:
         parts.append(f"{failed} of {len(result.outcomes)} points failed and are left out.")
@@ -307,29 +232,5 @@ def _points_table(result: SweepResult) -> Table:
     return Table("Points", (*result.axes, "status", *claims), tuple(rows))
 
 
-def _spans(values: Sequence[float], ratio: float) -> bool:
-    return bool(values) and min(values) > 0 and max(values) / min(values) >= ratio
-
-
 def _median(values: Sequence[float]) -> float:
     return statistics.median(values) if values else math.nan
-
-
-def _place(value: object) -> object:
-    """Where a value stands on an axis: a boolean or a text by its name."""
-    return (
-        value
-        if isinstance(value, int | float) and not isinstance(value, bool)
-        else label(_shown(value))
-    )
-
-
-def _shown(value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case float():
-            return f"{value:g}"
-    return str(value)
