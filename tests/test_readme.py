@@ -33,6 +33,7 @@ def commands() -> list[list[str]]:
             "RUN",
             "MODEL",
             "EXPERIMENT",
+            "PRESET",
             "COMMAND",
             "ADDRESS",
             "--help",
@@ -44,7 +45,9 @@ def commands() -> list[list[str]]:
 def short_of(words: list[str]) -> list[str]:
     """The command with its trainings cut short, unless a check says how they must end."""
     if words[0] != "sweep":
-        return [*words, *([] if {"--check", "--from"} & set(words) else SHORT.get(words[0], []))]
+        is_whole = {"--check", "--from", "--list"} & set(words)
+        shorter = SHORT.get(" ".join(words[:2]), SHORT.get(words[0], []))
+        return [*words, *([] if is_whole else shorter)]
     name, base, *options = words
     return [name, shlex.join(short_of(shlex.split(base))), *map(two_of, options)]
 
@@ -56,7 +59,11 @@ def two_of(option: str) -> str:
     return f"{axis}={','.join(parse_values(values, axis)[:2])}" if is_axis else option
 
 
-SHORT = {"train": ["--epochs", "2"], "superpose": ["--steps", "2"]}
+SHORT = {
+    "train": ["--epochs", "2"],
+    "superpose": ["--steps", "2"],
+    "superpose mono": ["--log2-training-steps", "1"],
+}
 REPORTING = ("train", "analyze", "patch", "superpose", "sweep")
 
 
