@@ -11,6 +11,8 @@ from mitool.cli.command import command
 from mitool.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.table import Table
     from torch import Tensor
 
@@ -99,9 +101,9 @@ def _weights_of_sweep(path: Path) -> dict[str, dict[str, Any]]:
 
     return {
         full_name(model_name, name): _described(tensor, trained=name in trained)
-        for model_name, (_, model) in load_models(path)[0].items()
-        for trained in [dict(model.named_parameters())]
-        for name, tensor in model.state_dict().items()
+        for model_name, found in load_models(path)[0].items()
+        for trained in [dict(found.model.named_parameters())]
+        for name, tensor in found.model.state_dict().items()
     }
 
 
@@ -125,6 +127,16 @@ def _settings_table(config: dict[str, Any]) -> "Table":
 
     table = Table("setting", "value", box=None, pad_edge=False)
     for part, values in config.items():
-        for name, value in values.items() if isinstance(values, dict) else [("", values)]:
+        for name, value in _flat(values):
             table.add_row(escape(f"{part}.{name}".rstrip(".")), escape(str(value)))
     return table
+
+
+def _flat(values: object) -> "Iterator[tuple[str, object]]":
+    """The values of nested settings, by their names with dots between."""
+    if not isinstance(values, dict) or not values:
+        yield "", values
+        return
+    for name, value in values.items():
+        for below, leaf in _flat(value):
+            yield f"{name}.{below}".rstrip("."), leaf

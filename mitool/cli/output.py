@@ -113,8 +113,11 @@ class Output:
                 self.stdout.print(escape(table), soft_wrap=True, highlight=False)
             else:
                 self.stdout.print(table)
-        for page in (path for path in artifacts if path.name == rundir.REPORT):
-            self.stdout.print(f"report  {escape(str(page))}", soft_wrap=True, highlight=False)
+        pages = [path for path in artifacts if path.name == rundir.REPORT]
+        images = {path.parent: None for path in artifacts if path.parent.name == rundir.FIGURES}
+        for label, paths in (("report", pages), ("figures", [] if pages else images)):
+            for path in paths:
+                self.stdout.print(f"{label}  {escape(str(path))}", soft_wrap=True, highlight=False)
 
     def envelope(
         self, result: Result, artifacts: Sequence[Path], warnings: Sequence[str]

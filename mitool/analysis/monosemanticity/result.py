@@ -24,18 +24,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StudiedModel:
-    """A trained model, and what its neurons do.
+class TrainedModel:
+    """A model of a sweep.
 
     Attributes:
         point: the values of what is swept.
-        loss: squared error on held-out examples; None if the model has diverged.
-        activations: of the neurons, on each feature alone at 1.
+        settings: all of its own.
     """
 
     point: Mapping[str, Value]
     settings: MonosemanticitySettings
     model: FeatureMLP
+
+
+@dataclass(frozen=True)
+class StudiedModel(TrainedModel):
+    """A model of a sweep, and what its neurons do.
+
+    Attributes:
+        loss: squared error on held-out examples; None if the model has diverged.
+        activations: of the neurons, on each feature alone at 1.
+    """
+
     loss: float | None
 
     @cached_property

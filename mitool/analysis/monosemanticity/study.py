@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from mitool import checkpoint, rundir
-from mitool.analysis.monosemanticity.result import MonosemanticityResult, StudiedModel
+from mitool.analysis.monosemanticity.result import MonosemanticityResult, StudiedModel, TrainedModel
 from mitool.checkpoint import MONOSEMANTICITY, Metadata
 from mitool.config import as_dict, build
 from mitool.device import HOST
@@ -38,8 +38,6 @@ CLAIMS = (
 )
 """What is claimed of every model, beside the values of what is swept."""
 
-Models = Mapping[str, tuple[MonosemanticitySettings, FeatureMLP]]
-
 
 def engineer_monosemanticity(
     config: MonosemanticityConfig,
@@ -68,10 +66,12 @@ def engineer_monosemanticity(
     trained, history = train_sweep(
         config, folder, observers=observers, resume=resume, overwrite=overwrite
     )
-    runs = config.runs()
-    models = {name: (runs[name], model.to(HOST)) for name, model in trained.items()}
+    models = {
+        name: TrainedModel(point, settings, trained[name].to(HOST))
+        for point, (name, settings) in zip(config.points(), config.runs().items(), strict=True)
+    }
     record = config.as_dict()
-    result = _studied(models, record["sweep"], record["task"], config.seed, history)
+    result = _studied(models, record["task"], config.seed, history)
     subject = {
         "task": record["task"],
         "run": str(folder),
@@ -94,17 +94,15 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
     path = checkpoint.find(path)
     models, metadata = load_models(path)
     seen = history_of(path, MonosemanticityEvaluation, metadata.step)
-    with about(path):
-        task = as_dict(metadata.task)
-        sweep = metadata.model.get("sweep")
-        result = _studied(models, sweep, task, metadata.seed, seen)
+    task = as_dict(metadata.task)
+    result = _studied(models, task, metadata.seed, seen)
     subject = {"task": task, "checkpoint": str(path), "step": metadata.step}
     shared = {name: value for name, value in metadata.model.items() if name != "models"}
     return replace(result, subject=subject, config={"model": shared})
 
 
-def load_models(path: Path) -> tuple[Models, Metadata]:
-    """The models of a checkpoint with their settings, by name, and what it says of itself.
+def load_models(path: Path) -> tuple[dict[str, TrainedModel], Metadata]:
+    """The models of a checkpoint by name, and what it says of itself.
 
     Raises:
         InputError: it is damaged, or of another kind.
@@ -115,39 +113,41 @@ def load_models(path: Path) -> tuple[Models, Metadata]:
             raise InputError(
                 f"expected models that mitool superpose mono trains, found a {metadata.kind}"
             )
-        stated = metadata.model.get("models")
-        if not isinstance(stated, dict) or not all(isinstance(v, dict) for v in stated.values()):
-            raise InputError("damaged: it says nothing of its models' settings")
-        by_model = checkpoint.families_of(tensors, list(stated))
+        points, stated = metadata.model.get("models"), metadata.model | metadata.training
+        names = {field.name for field in fields(MonosemanticitySettings)}
+        if not _are_points(points) or not names <= stated.keys():
+            raise InputError("damaged: it does not say all of its models' settings")
+        shared = {name: stated[name] for name in names}
+        by_model = checkpoint.families_of(tensors, list(points))
         models = {}
-        for name, values in stated.items():
-            settings = build(MonosemanticitySettings, values, InputError)
+        for name, point in points.items():
+            settings = build(MonosemanticitySettings, shared | point, InputError)
             model = FeatureMLP.from_tensors(model_config(settings), by_model[name])
-            models[name] = (settings, model)
+            models[name] = TrainedModel(point, settings, model)
         return models, metadata
 
 
+def _are_points(points: object) -> TypeGuard[dict[str, dict[str, Any]]]:
+    """Whether these are the values of the same axes, for at least one model."""
+    if not isinstance(points, dict) or not all(isinstance(v, dict) for v in points.values()):
+        return False
+    return len({frozenset(point) for point in points.values()}) == 1
+
+
 def _studied(
-    models: Models,
-    sweep: object,
+    models: Mapping[str, TrainedModel],
     task: Mapping[str, Any],
     seed: int,
     history: tuple[MonosemanticityEvaluation, ...],
 ) -> MonosemanticityResult:
-    swept = [*sweep] if isinstance(sweep, dict) else []
     studied = {
-        name: StudiedModel(
-            {axis: getattr(settings, axis) for axis in swept if hasattr(settings, axis)},
-            settings,
-            model,
-            _loss(model, settings, seed),
-        )
-        for name, (settings, model) in models.items()
+        name: StudiedModel(m.point, m.settings, m.model, _loss(m.model, m.settings, seed))
+        for name, m in models.items()
     }
     return MonosemanticityResult(
         {},
         {},
-        _claims(studied, swept),
+        _claims(studied),
         models=studied,
         history=history,
         preset=task["parameters"].get("preset"),
@@ -176,9 +176,10 @@ def _loss(model: FeatureMLP, settings: MonosemanticitySettings, seed: int) -> fl
     return loss if math.isfinite(loss) else None
 
 
-def _claims(models: Mapping[str, StudiedModel], swept: Sequence[str]) -> dict[str, Claim]:
+def _claims(models: Mapping[str, StudiedModel]) -> dict[str, Claim]:
     """A list each, with a value for each model; undefined is what a diverged model would have."""
-    claims: dict[str, Claim] = {name: [m.point[name] for m in models.values()] for name in swept}  # type: ignore[misc]
+    points = [model.point for model in models.values()]
+    claims: dict[str, Any] = {name: [point[name] for point in points] for name in points[0]}
     found = [_measures(model) if model.loss is not None else {} for model in models.values()]
     return claims | {name: [measures.get(name) for measures in found] for name in CLAIMS}
 

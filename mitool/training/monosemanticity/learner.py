@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor
 
 from mitool.checkpoint import MONOSEMANTICITY, Metadata, TaskRecord, families_of, joined
-from mitool.config import as_dict
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.settings.monosemanticity import MonosemanticitySettings
 from mitool.training.config import require_same
@@ -118,10 +117,10 @@ class MonosemanticityLearner(SideBySide[MonosemanticityEvaluation]):
 
     def metadata(self, epoch: int, step: int) -> Metadata:
         record = self.config.as_dict()
-        models = {name: as_dict(t.settings) for name, t in self.trainers.items()}
+        models = dict(zip(self.trainers, self.config.points(), strict=True))
         return Metadata(
             kind=MONOSEMANTICITY,
-            model=record["model"] | {"models": models, "sweep": record["sweep"]},
+            model=record["model"] | {"models": models},
             task=TaskRecord(**record["task"]),
             training=record["training"] | record["device"],
             split=None,

@@ -141,10 +141,24 @@ def test_models_of_another_kind_and_damaged_ones_are_refused(tmp_path: Path) -> 
         restudy_monosemanticity(tmp_path / "other")
     engineer_monosemanticity(config(), tmp_path / "run")
     tensors, metadata = load(tmp_path / "run")
-    for model in ({}, {"models": 3}, {"models": {"a": {"N": 0}}}, {"models": {"a": {"N": 4}}}):
+    name = "learning_rate=0.001"
+    for models in (
+        None,
+        3,
+        {},
+        {name: 3},
+        {name: {"N": 0}},
+        {name: {"N": 4}},
+        {"a": {}, "b": {"k": 3}},
+    ):
+        model = metadata.model | {"models": models}
         save(tmp_path / "bad.safetensors", tensors, replace(metadata, model=model))
         with pytest.raises(InputError, match=r"bad\.safetensors"):
             restudy_monosemanticity(tmp_path / "bad.safetensors")
+    training = {k: v for k, v in metadata.training.items() if k != "decay"}
+    save(tmp_path / "bad.safetensors", tensors, replace(metadata, training=training))
+    with pytest.raises(InputError, match="does not say all of its models' settings"):
+        restudy_monosemanticity(tmp_path / "bad.safetensors")
     write_tensors(tmp_path / "bad.safetensors", tensors, {"kind": "arrays"})
     with pytest.raises(InputError):
         restudy_monosemanticity(tmp_path / "bad.safetensors")
