@@ -20,7 +20,7 @@ FENCES = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 
 def commands() -> list[list[str]]:
     """The command lines of mitool, in their order: table cells and fenced blocks."""
-    text = "\n".join(page.read_text() for page in PAGES)
+    text = "\n".join(page.read_text() for page in PAGES).replace("\\\n", " ")
     found = re.findall(r"^mitool .*$|`mitool [^`]*`", text, flags=re.MULTILINE)
     words = [shlex.split(line.strip("`"), comments=True)[1:] for line in found]
     return [

@@ -22,7 +22,7 @@ MOST_PANELS, MOST_MAPS = 12, 4
 MOST_CELLS = 16
 """Values of an axis that a map has room for."""
 
-LOG_SPAN = 100.0
+LOG_SPAN = 30.0
 """Ratio of the largest value to the smallest from which on a claim is on a log scale."""
 
 PANEL_HEIGHT = 210
@@ -121,6 +121,8 @@ def _over(
         plot.update_yaxes(tickfont_size=11, **at)
         if spans(known, LOG_SPAN):
             plot.update_yaxes(type="log", **log_ticks(known), **at)
+        elif all(value == 0 or abs(value) >= 1 for value in known):
+            plot.update_yaxes(exponentformat="none", separatethousands=True, **at)
     plot.update_layout(showlegend=False)
     if colour is not None:
         put_legend_above(plot, lines=math.ceil(len(colour.distinct) / 4))
