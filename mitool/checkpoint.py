@@ -21,7 +21,8 @@ from torch import Tensor
 
 from mitool.config import describe
 from mitool.errors import InputError
-from mitool.rundir import CHECKPOINT, TRAJECTORY, atomic_write
+from mitool.files import atomic_write
+from mitool.rundir import CHECKPOINT, TRAJECTORY
 
 KEY = "mitool"
 FORMAT = 1

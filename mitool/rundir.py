@@ -1,20 +1,17 @@
-"""The run directory: who may write into it, and how its files are written.
+"""The run directory: the names of its files, and who may write into it.
 
-Every file is written under a temporary name and renamed, so that a reader, or a run resumed
-after a crash, sees it whole or not at all. ``metrics.jsonl`` alone grows line by line.
+Every file is written whole or not at all; ``metrics.jsonl`` alone grows line by line.
 """
 
 import contextlib
-import errno
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from mitool.errors import InputError, RunError, UsageError
+from mitool import files
+from mitool.errors import InputError, UsageError
 from mitool.result import Result
 
 RUNS = Path("runs")
@@ -67,83 +64,6 @@ RECORDS = (
     (RESULT, {"mitool", "claims"}),
 )
 """What the record of a run, of a sweep or of a result has in it, by which it is known."""
-
-
-def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all, leaving what was there on failure.
-
-    Raises:
-        RunError: the disk is full or the folder cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as failure:
-        raise RunError(_cannot_write(path, failure)) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON document, atomically."""
-    atomic_write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON document that mitool wrote.
-
-    Raises:
-        InputError: it is missing, damaged or no object.
-    """
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as failure:
-        raise InputError(f"{path}: expected a JSON document of mitool's: {failure}") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: expected a JSON object, found {type(value).__name__}")
-    return value
-
-
-def append_line(path: Path, value: Mapping[str, Any]) -> None:
-    """Add one line of JSON to a file.
-
-    Raises:
-        RunError: the disk is full or the file cannot be written.
-    """
-    try:
-        with path.open("a") as file:
-            file.write(json.dumps(value, allow_nan=False) + "\n")
-    except OSError as failure:
-        raise RunError(_cannot_write(path, failure)) from None
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file that ``append_line`` grew; a last line cut short is left out.
-
-    Raises:
-        InputError: any other line is no JSON object.
-    """
-    if not path.exists():
-        return []
-    lines = path.read_text(errors="replace").split("\n")[:-1]
-    try:
-        values = [json.loads(line) for line in lines]
-    except ValueError:
-        raise InputError(f"{path}: damaged: expected one JSON object a line") from None
-    if not all(isinstance(value, dict) for value in values):
-        raise InputError(f"{path}: damaged: expected one JSON object a line")
-    return values
-
-
-def write_lines(path: Path, values: Sequence[Mapping[str, Any]]) -> None:
-    """Write a file that ``append_line`` can go on with, atomically."""
-    atomic_write(path, "".join(json.dumps(value, allow_nan=False) + "\n" for value in values))
 
 
 def holds_run(folder: Path) -> bool:
@@ -201,7 +121,7 @@ def claimed(
             f"{folder}: another run of mitool is writing here; wait for it, or choose another --out"
         ) from None
     except OSError as failure:
-        raise UsageError(_cannot_write(folder, failure)) from None
+        raise UsageError(files.cannot_write(folder, failure)) from None
     try:
         if holds_run(folder):
             _require_own(folder)
@@ -249,7 +169,7 @@ def _make(folder: Path) -> bool:
             raise UsageError(f"{folder}: expected a folder to write to, found the file {existing}")
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
-        raise UsageError(_cannot_write(folder, failure)) from None
+        raise UsageError(files.cannot_write(folder, failure)) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"{folder}: the folder cannot be written; choose another --out")
     return existing != folder
@@ -259,7 +179,7 @@ def _require_own(folder: Path) -> None:
     """Check that the run's or result's record is there, and mitool's."""
     for name, keys in RECORDS:
         with contextlib.suppress(InputError):
-            if keys <= read_json(folder / name).keys():
+            if keys <= files.read_json(folder / name).keys():
                 return
     raise UsageError(
         f"{folder}: holds files with the names of a run's that are no run of mitool's; "
@@ -279,14 +199,14 @@ def remove_run(folder: Path) -> None:
         for path in (*own, *_own_images(folder), *(folder / name for name in OWN_FILES)):
             path.unlink(missing_ok=True)
     except OSError as failure:
-        raise UsageError(_cannot_write(path, failure)) from None
+        raise UsageError(files.cannot_write(path, failure)) from None
 
 
 def _own_images(folder: Path) -> list[Path]:
     """The images that the folder's result says it has; others beside them are somebody's."""
     artifacts: object = None
     with contextlib.suppress(InputError):
-        artifacts = read_json(folder / RESULT).get("artifacts")
+        artifacts = files.read_json(folder / RESULT).get("artifacts")
     listed = artifacts if isinstance(artifacts, list) else []
     names = {PurePath(name).name for name in listed if isinstance(name, str)}
     return [path for path in (folder / FIGURES).glob(OWN_FOLDERS[FIGURES]) if path.name in names]
@@ -300,10 +220,3 @@ def _remove_leftovers(folder: Path) -> None:
         for leftover in (path if path.is_dir() else folder).glob(pattern):
             with contextlib.suppress(OSError):
                 leftover.unlink()
-
-
-def _cannot_write(path: Path, failure: OSError) -> str:
-    reason = failure.strerror or str(failure)
-    is_full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "make room or choose another --out" if is_full else "choose another --out"
-    return f"{path}: cannot be written: {reason}; {remedy}"

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool import checkpoint, rundir, tasks
+from mitool import checkpoint, files, rundir, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
 from mitool.errors import InputError, MitoolError, UsageError, about
@@ -157,6 +157,6 @@ def open_model(name: str) -> "Subject | Pretrained":
 def _is_pretrained(folder: Path) -> bool:
     """Whether a folder is a Hugging Face model, by its ``config.json``."""
     try:
-        return "model_type" in rundir.read_json(folder / rundir.CONFIG)
+        return "model_type" in files.read_json(folder / rundir.CONFIG)
     except InputError:
         return False

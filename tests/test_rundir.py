@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.errors import InputError, RunError, UsageError
-from mitool.rundir import atomic_write, claimed, read_lines
+from mitool.files import atomic_write, read_lines
+from mitool.rundir import claimed
 
 
 def test_a_write_that_fails_leaves_what_was_there(
@@ -55,7 +56,7 @@ def test_only_the_images_that_a_result_lists_are_removed_with_it(tmp_path: Path)
         (tmp_path / "figures" / name).write_text(name)
     listed = ["runs/a/figures/drawn.svg", "figures/loss.png", "figures/loss.jpg", "../own", 3]
     result = {"mitool": "0", "claims": {}, "artifacts": listed}
-    rundir.write_json(tmp_path / "result.json", result)
+    files.write_json(tmp_path / "result.json", result)
     with claimed(tmp_path, overwrite=True):
         left = {path.name for path in (tmp_path / "figures").iterdir()}
     assert left == {"own.png", "loss.jpg"}
@@ -146,8 +147,8 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 def test_lines_survive_a_crash_in_the_last_one(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    rundir.append_line(path, {"epoch": 0})
-    rundir.append_line(path, {"epoch": 1})
+    files.append_line(path, {"epoch": 0})
+    files.append_line(path, {"epoch": 1})
     with path.open("a") as file:
         file.write('{"epoch": 2, "tra')
     assert read_lines(path) == [{"epoch": 0}, {"epoch": 1}]
@@ -167,4 +168,4 @@ def test_damaged_json_is_an_unusable_input(tmp_path: Path, content: bytes) -> No
     path = tmp_path / "config.json"
     path.write_bytes(content)
     with pytest.raises(InputError):
-        rundir.read_json(path)
+        files.read_json(path)

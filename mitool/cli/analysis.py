@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mitool import checkpoint, rundir
+from mitool import checkpoint, files, rundir
 from mitool.cli.common import Formats
 from mitool.cli.output import Output
 from mitool.device import out_of_memory_is_an_error
@@ -56,9 +56,9 @@ def write_analysis(
     if destination.overwrite:
         rundir.remove_run(folder)  # not before there is something to put in its place
     # first, so that the folder is known as mitool's should the process be killed meanwhile
-    rundir.write_json(folder / rundir.RESULT, output.envelope(result, [], result.warnings))
+    files.write_json(folder / rundir.RESULT, output.envelope(result, [], result.warnings))
     for name, document in result.documents().items():
-        rundir.write_json(folder / name, document)
+        files.write_json(folder / name, document)
         artifacts.append(folder / name)
     record = {"kind": "arrays", "subject": dict(result.subject), "config": dict(result.config)}
     checkpoint.write_tensors(folder / result.arrays_name, result.arrays(), record)

@@ -60,11 +60,11 @@ def inspect(
 
 def _metrics(path: Path, epoch: int) -> dict[str, "Claim"]:
     """What the run measured at the checkpoint's epoch, where its metrics lie beside it."""
-    from mitool import rundir
+    from mitool import files, rundir
 
     names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
     with contextlib.suppress(InputError):  # the checkpoint is sound without them
-        for line in rundir.read_lines(rundir.run_of(path) / rundir.METRICS):
+        for line in files.read_lines(rundir.run_of(path) / rundir.METRICS):
             if line.get("epoch") == epoch:
                 found = {name: line.get(name) for name in names}
                 return {k: v for k, v in found.items() if isinstance(v, float) and math.isfinite(v)}

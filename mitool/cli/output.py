@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.cli.checks import Check, require
 from mitool.errors import RunError
 from mitool.result import Claim, Result
@@ -87,7 +87,7 @@ class Output:
         warnings = [*result.warnings, *warnings]
         envelope = self.envelope(result, artifacts, warnings)
         if folder is not None:
-            rundir.write_json(folder / rundir.RESULT, envelope)
+            files.write_json(folder / rundir.RESULT, envelope)
         try:
             self._print(envelope, tables or [claims_table(result.claims)], artifacts)
             if result.conclusion is not None and not self.as_json:

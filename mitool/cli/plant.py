@@ -115,11 +115,11 @@ def _require_no_others(folder: Path) -> None:
     Raises:
         UsageError: they were not.
     """
-    from mitool import rundir
+    from mitool import files, rundir
     from mitool.planted.base import PAIRS, TRUTH
 
     with contextlib.suppress(InputError):
-        if rundir.read_json(folder / rundir.RESULT).get("command") == "plant":
+        if files.read_json(folder / rundir.RESULT).get("command") == "plant":
             return
     for path in (folder / PAIRS, folder / TRUTH):
         if path.exists():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.cli.checks import require_known
 from mitool.cli.common import Formats
 from mitool.cli.output import Output
@@ -66,7 +66,7 @@ def _report_seed(output: Output, request: Request, run: TrainResult) -> None:
     written = _report(output, request, run)
     artifacts = [run.folder / rundir.CHECKPOINT, *written.artifacts]
     envelope = output.envelope(run, artifacts, [*run.warnings, *written.warnings])
-    rundir.write_json(run.folder / rundir.RESULT, envelope)
+    files.write_json(run.folder / rundir.RESULT, envelope)
 
 
 def _train(output: Output, request: Request) -> TrainResult | SeedsResult:

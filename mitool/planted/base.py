@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-from mitool import checkpoint, rundir
+from mitool import checkpoint, files, rundir
 from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import as_dict
 from mitool.device import generator
@@ -98,9 +98,9 @@ class Planted:
         """
         paths = [folder / name for name in (rundir.CHECKPOINT, PAIRS, TRUTH)]
         checkpoint.save(paths[0], self.model.state_dict(), self.metadata)
-        rundir.atomic_write(paths[1], self._csv())
+        files.atomic_write(paths[1], self._csv())
         heading = f"# {self.name}: {self.summary}\n"
-        rundir.atomic_write(paths[2], heading + "".join(f"{edge}\n" for edge in self.truth))
+        files.atomic_write(paths[2], heading + "".join(f"{edge}\n" for edge in self.truth))
         return paths
 
     def _csv(self) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 import plotly.graph_objects as go
 import psutil
 
+from mitool.files import atomic_write
 from mitool.report.browser import VARIABLE, BrowserError, require_browser
 from mitool.report.figures import MAX_TITLE, WIDTH, Figure, label
-from mitool.rundir import atomic_write
 
 SCALES = {"png": 2, "svg": 1}
 """Pixels of an image for each of the plot, by format."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.errors import UsageError
 from mitool.report.browser import BrowserError
 from mitool.report.images import write_images
@@ -46,7 +46,7 @@ def write_report(
         raise UsageError(f"format: expected {' or '.join(FORMATS)}, found {', '.join(unknown)}")
     artifacts: list[Path] = []
     if "html" in formats:
-        rundir.atomic_write(folder / rundir.REPORT, render_page(report))
+        files.atomic_write(folder / rundir.REPORT, render_page(report))
         artifacts.append(folder / rundir.REPORT)
     warnings: list[str] = []
     if "png" in formats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.errors import InputError, Interrupted, UsageError
 from mitool.interrupt import deferred_signals
 from mitool.result import Claim, Result
@@ -83,7 +83,7 @@ def sweep(
             _remove(folder)
         saved = _saved(folder)
         _require_same(saved, record)
-        rundir.write_json(folder / rundir.CONFIG, record)
+        files.write_json(folder / rundir.CONFIG, record)
         outcomes = {
             point.name: outcome
             for point in points
@@ -126,7 +126,7 @@ def _axes(points: Sequence[Point]) -> dict[str, list[str]]:
 def _saved(folder: Path) -> dict[str, Any]:
     """The record of the sweep that the folder holds, if it holds one."""
     path = folder / rundir.CONFIG
-    record = rundir.read_json(path) if path.exists() else {}
+    record = files.read_json(path) if path.exists() else {}
     if not isinstance(record.get("points", {}), dict):
         raise InputError(f"{path}: damaged: expected the points of a sweep")
     return record
@@ -197,7 +197,7 @@ def _outcome(folder: Path, job: Job, end: End) -> Outcome:
 def _done(folder: Path, point: Point) -> Outcome | None:
     """The outcome of a point whose folder holds its result."""
     try:
-        document = rundir.read_json(folder / rundir.POINTS / point.name / rundir.RESULT)
+        document = files.read_json(folder / rundir.POINTS / point.name / rundir.RESULT)
     except InputError:
         return None
     claims, seconds = document.get("claims"), document.get("seconds")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.config import as_dict, non_defaults
 from mitool.device import out_of_memory_is_an_error
 from mitool.result import Claim, Result
@@ -120,8 +120,8 @@ def train_seeds(
     runs = []
     with rundir.claimed(folder, overwrite=overwrite, resume=resume):
         if resume and rundir.holds_run(folder):
-            _require_same_seeds(config, rundir.read_json(folder / rundir.CONFIG), record)
-        rundir.write_json(folder / rundir.CONFIG, record)
+            _require_same_seeds(config, files.read_json(folder / rundir.CONFIG), record)
+        files.write_json(folder / rundir.CONFIG, record)
         for one in configs:
             place = folder / f"seed{one.seed}"
             followers = observers(one, place)

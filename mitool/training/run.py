@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar
 
-from mitool import checkpoint, rundir
+from mitool import checkpoint, files, rundir
 from mitool.config import build
 from mitool.errors import InputError, Interrupted, RunError, about
 from mitool.interrupt import PendingSignal, deferred_signals
@@ -55,7 +55,7 @@ class Run(Generic[E]):
         """
         if not rundir.holds_run(self.folder):
             return
-        self.learner.require_same(rundir.read_json(self.folder / rundir.CONFIG))
+        self.learner.require_same(files.read_json(self.folder / rundir.CONFIG))
         path = self.folder / rundir.RESUME
         if not path.exists():
             return
@@ -67,7 +67,7 @@ class Run(Generic[E]):
             self.seconds = float(progress["seconds"])
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{path}: damaged: no progress") from None
-        lines = rundir.read_lines(self.folder / rundir.METRICS)
+        lines = files.read_lines(self.folder / rundir.METRICS)
         history = [build(self.learner.evaluation, line, InputError) for line in lines]
         self.history = [evaluation for evaluation in history if evaluation.epoch <= self.epoch]
 
@@ -78,8 +78,8 @@ class Run(Generic[E]):
             Interrupted: SIGINT or SIGTERM arrived; the state is saved.
             RunError: the loss diverged (the last good checkpoint is kept), or the disk is full.
         """
-        rundir.write_json(self.folder / rundir.CONFIG, self.learner.record())
-        rundir.write_lines(self.folder / rundir.METRICS, [_line(e) for e in self.history])
+        files.write_json(self.folder / rundir.CONFIG, self.learner.record())
+        files.write_lines(self.folder / rundir.METRICS, [_line(e) for e in self.history])
         self.learner.begin(self.step)
         with deferred_signals() as pending:
             while True:
@@ -140,7 +140,7 @@ class Run(Generic[E]):
         except Diverged:
             self._fail_diverged()
         self.history.append(evaluation)
-        rundir.append_line(self.folder / rundir.METRICS, _line(evaluation))
+        files.append_line(self.folder / rundir.METRICS, _line(evaluation))
         for observer in self.observers:
             observer.evaluated(evaluation)
 
@@ -186,7 +186,7 @@ def history_of(path: Path, evaluation: type[T], step: int) -> tuple[T, ...]:
     Raises:
         InputError: they are damaged.
     """
-    lines = rundir.read_lines(rundir.run_of(path) / rundir.METRICS)
+    lines = files.read_lines(rundir.run_of(path) / rundir.METRICS)
     history = [build(evaluation, line, InputError) for line in lines]
     return tuple(e for e, line in zip(history, lines, strict=True) if line["step"] <= step)
 

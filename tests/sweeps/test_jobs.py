@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.errors import UsageError
 from mitool.sweeps import Point
 from mitool.sweeps.base import End, Job, error_of, run_here
@@ -74,7 +74,7 @@ def test_the_error_of_a_job_that_says_nothing_is_its_exit_code(job: Job) -> None
 def test_a_worker_that_does_not_see_the_folder_says_so(job: Job) -> None:
     with pytest.raises(FileNotFoundError, match="an --out that all nodes see"):
         _task(lambda _arguments: 0, job)
-    rundir.write_json(job.log.parent.parent / "config.json", {})
+    files.write_json(job.log.parent.parent / "config.json", {})
     assert _task(lambda _arguments: 0, job) == 0
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.checkpoint import read_tensors
 from mitool.errors import InputError, Interrupted, UsageError
 from mitool.subject import load
@@ -48,7 +48,7 @@ def test_an_interrupted_run_saves_and_resumes_to_the_same_bits(
     whole, parts = (
         [
             {k: v for k, v in line.items() if k != "seconds"}
-            for line in rundir.read_lines(tmp_path / name / "metrics.jsonl")
+            for line in files.read_lines(tmp_path / name / "metrics.jsonl")
         ]
         for name in ("whole", "parts")
     )
@@ -151,7 +151,7 @@ def test_twenty_sigkills_and_resumes_end_in_the_same_bits(tmp_path: Path) -> Non
     ) as trainer:
         _begin(trainer, tmp_path / "whole")
         assert _said(trainer) == 0
-        whole_seconds = rundir.read_lines(tmp_path / "whole" / rundir.METRICS)[-1]["seconds"]
+        whole_seconds = files.read_lines(tmp_path / "whole" / rundir.METRICS)[-1]["seconds"]
         draw, killed, epochs = random.Random(0), 0, []
         while killed < 20:
             child = _begin(trainer, tmp_path / "parts")

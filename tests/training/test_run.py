@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import rundir
+from mitool import files
 from mitool.device import resolve
 from mitool.errors import RunError, UsageError
 from mitool.subject import load
@@ -32,7 +32,7 @@ def test_a_run_leaves_what_the_design_says(tmp_path: Path) -> None:
     }
     steps = [int(path.stem) for path in sorted((tmp_path / "run" / "checkpoints").iterdir())]
     assert steps == [0, 10, 20, 30, 40]
-    lines = rundir.read_lines(tmp_path / "run" / "metrics.jsonl")
+    lines = files.read_lines(tmp_path / "run" / "metrics.jsonl")
     assert [line["epoch"] for line in lines] == list(range(0, 41, 5))
     assert result.claims["test_loss"] == lines[-1]["test_loss"]
     subject = load(tmp_path / "run")
@@ -86,7 +86,7 @@ def test_a_diverged_run_fails_and_keeps_the_last_good_weights(
         train(config(epochs=400, checkpoint_every=checkpoint_every, **training), tmp_path)
     subject = load(tmp_path)  # which refuses weights that are not finite
     assert subject.metadata.epoch < 400
-    for line in rundir.read_lines(tmp_path / "metrics.jsonl"):
+    for line in files.read_lines(tmp_path / "metrics.jsonl"):
         assert math.isfinite(line["train_loss"])
 
 

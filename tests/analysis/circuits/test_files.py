@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import rundir
+from mitool import files
 from mitool.analysis.circuits.circuit import circuit_of
 from mitool.analysis.circuits.files import StoredCircuit, as_json, read_circuit
 from mitool.analysis.circuits.units import Units
@@ -36,7 +36,7 @@ STORIES = EdgeTable(Graph(n_layers=5, n_heads=8, has_mlp=True, is_parallel=False
 
 def written(folder: Path, circuit: StoredCircuit, columns: Any = ()) -> Path:
     path = folder / "circuit.json"
-    rundir.write_json(path, as_json(circuit, D_MODEL, columns))
+    files.write_json(path, as_json(circuit, D_MODEL, columns))
     return path
 
 

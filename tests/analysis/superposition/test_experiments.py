@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.analysis.superposition import (
     EXPERIMENTS,
     SuperpositionResult,
@@ -173,7 +173,7 @@ def test_arrays_hold_the_weights_and_the_measures_of_every_feature(tmp_path: Pat
 def test_only_the_best_restart_is_studied(tmp_path: Path) -> None:
     result = study("train", tmp_path, restarts=3, **QUICK)
     assert len(result.families[""].models) == 2
-    stored = rundir.read_lines(tmp_path / rundir.METRICS)[-1]["losses"][""]
+    stored = files.read_lines(tmp_path / rundir.METRICS)[-1]["losses"][""]
     assert len(stored) == 2
 
 

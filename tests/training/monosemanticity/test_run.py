@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.checkpoint import load
 from mitool.device import Device
 from mitool.errors import InputError, Interrupted, RunError, UsageError
@@ -45,7 +45,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path, threads: in
     assert 0 < load(tmp_path / "parts")[1].step < of.settings.steps
     assert same(whole, run(of, tmp_path / "parts", resume=True))
     first, second = (
-        [{**line, "seconds": 0} for line in rundir.read_lines(tmp_path / part / rundir.METRICS)]
+        [{**line, "seconds": 0} for line in files.read_lines(tmp_path / part / rundir.METRICS)]
         for part in ("whole", "parts")
     )
     assert first == second

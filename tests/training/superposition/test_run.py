@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mitool import rundir
+from mitool import files, rundir
 from mitool.checkpoint import load
 from mitool.errors import InputError, Interrupted, RunError, UsageError
 from mitool.training.superposition import best_of_restarts, held_out_losses, train_families
@@ -49,7 +49,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert interrupt.value.exit_code == 128 + signum
     assert 0 < load(tmp_path / "parts")[1].step < 300
     assert same(whole, run(of, tmp_path / "parts", resume=True))
-    lines = [rundir.read_lines(tmp_path / part / rundir.METRICS) for part in ("whole", "parts")]
+    lines = [files.read_lines(tmp_path / part / rundir.METRICS) for part in ("whole", "parts")]
     first, second = ([line["losses"] for line in part] for part in lines)
     assert first == second
     assert len(first) == 4
