@@ -116,6 +116,8 @@ def _problem(problem: dict[str, Any], hints: Mapping[str, object]) -> str:
     if problem["type"] in ("missing", "missing_argument"):
         return f"{name}: missing"
     expected = valid_range(name, hints.get(name)) or message.removeprefix("Input should be ")
+    if problem["type"].startswith("int_") and hints.get(name):
+        expected = f"a whole number, {expected}" if "integer" not in expected else expected
     return f"{'.'.join(where)}: expected {expected}, found {found}"
 
 

@@ -3,10 +3,14 @@
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+ONE_WISH = 1.0
+"""Seconds within which several signals are one wish to end."""
 
 
 class PendingSignal:
@@ -17,7 +21,8 @@ class PendingSignal:
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[PendingSignal]:
-    """Record SIGINT and SIGTERM instead of acting on them; a second one acts at once.
+    """Record SIGINT and SIGTERM instead of acting on them; a second one acts at once, unless it
+    comes within ``ONE_WISH`` seconds, as from who signals a process and then its group.
 
     Outside the main thread, where handlers cannot be set, nothing is recorded.
     """
@@ -27,9 +32,15 @@ def deferred_signals() -> Iterator[PendingSignal]:
         return
     previous = {signum: signal.getsignal(signum) for signum in SIGNALS}
 
+    first = 0.0
+
     def record(signum: int, _frame: FrameType | None) -> None:
-        pending.signum = signum
-        signal.signal(signum, previous[signal.Signals(signum)])
+        nonlocal first
+        if pending.signum is None:
+            pending.signum, first = signum, time.monotonic()
+        elif time.monotonic() - first > ONE_WISH:
+            signal.signal(signum, previous[signal.Signals(signum)])
+            signal.raise_signal(signum)
 
     for signum in SIGNALS:
         signal.signal(signum, record)

@@ -13,7 +13,7 @@ from mitool.tasks.modadd import ModAdd
     [
         ({"p": 1}, "p: expected 2 <= p <= 65536, found 1"),
         ({"p": 0}, "p: expected 2 <= p <= 65536, found 0"),
-        ({"p": "many"}, "p: expected 2 <= p <= 65536, found 'many'"),
+        ({"p": "many"}, "p: expected a whole number, 2 <= p <= 65536, found 'many'"),
         ({"frac_train": 0.0}, "frac_train: expected 0 < frac_train < 1, found 0.0"),
         ({"frac_train": 1.5}, "frac_train: expected 0 < frac_train < 1, found 1.5"),
         ({"op": "ad"}, "op: expected one of add, subtract, multiply, square-sum, found 'ad'"),

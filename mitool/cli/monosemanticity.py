@@ -58,9 +58,7 @@ def configs(
         UsageError: there is no such preset or scale, or a setting is not in its range.
     """
     if preset is not None and preset.upper() not in PRESETS:
-        raise UsageError(
-            f"no preset named {preset!r}: {nearest(preset.upper(), PRESETS, ['--list'])}"
-        )
+        raise UsageError(f"no preset named {preset!r}: {nearest(preset.upper(), PRESETS)}")
     name = preset.upper() if preset is not None else None
     published = PRESETS[name] if name else Preset(MonosemanticitySettings(), {})
     scaled = SCALES[scale](published)
@@ -101,6 +99,8 @@ def train_and_draw(
 ) -> None:
     """Train the models of a sweep, and write their report into the run's folder."""
     require_known(output.checks, claim_names(config))
+    if config.scale == "published" and config.preset and config.device.is_host:
+        output.note("the published sizes take a CPU days; --scale small takes minutes")
     folder = request.out or rundir.RUNS / run_name(config, reference)
     n_models = len(config.points())
     models = "1 model" if n_models == 1 else f"{n_models} models"

@@ -65,7 +65,7 @@ def phases(output: "Output") -> Iterator[Callable[[str, int, int], None]]:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f}/s" if task.speed else "", style="magenta")
+        return Text(_per_second(task.speed) if task.speed else "", style="magenta")
 
 
 E = TypeVar("E")
@@ -135,7 +135,7 @@ class TrainingProgress(Generic[E]):
     def _print_line(self, epoch: int) -> None:
         assert self._first is not None
         done, elapsed = epoch - self._first[0], time.monotonic() - self._first[1]
-        rate = f"{done / elapsed:.0f}/s" if elapsed > 0 and done else ""
+        rate = _per_second(done / elapsed) if elapsed > 0 and done else ""
         left = f"{(self.epochs - epoch) * elapsed / done:.0f} s left" if done else ""
         done_of_all = f"{self._unit} {epoch}/{self.epochs}"
         line = f"{self.label}: {done_of_all}  {self._latest}  {rate}  {left}".rstrip()
@@ -153,6 +153,10 @@ def shown_steps(
     progress = TrainingProgress(output.stderr, describe, unit="step")
     with progress.shown():
         yield [progress.begin(label, steps)]
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate:.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
 
 
 def short(loss: float) -> str:

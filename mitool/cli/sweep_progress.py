@@ -3,7 +3,7 @@
 import contextlib
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Group
 from rich.live import Live
@@ -27,8 +27,13 @@ LINES_LEFT = 4
 class SweepProgress:
     """Shows a sweep on stderr; a ``Watcher``."""
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
+    def __init__(self, output: Output, on_first: Callable[[Outcome], None]) -> None:
+        """Prepare to show it.
+
+        Args:
+            on_first: told of the first point that is done.
+        """
+        self._output, self._on_first, self._is_first = output, on_first, True
         self._console = output.stderr
         self._live: Live | None = None
         self._bar = Progress(
@@ -69,6 +74,9 @@ class SweepProgress:
         if self._live is None:
             end = _latest(job) if outcome.done else f"failed ({outcome.error})"
             self._output.note(f"{self._n_done}/{self._total} {outcome.point.name}: {end}")
+        if outcome.done and self._is_first:
+            self._is_first = False
+            self._on_first(outcome)
 
     def tick(self) -> None:
         if self._live is None:

@@ -1,7 +1,7 @@
 """What ``mitool sweep`` does once its options are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.markup import escape
@@ -9,15 +9,25 @@ from rich.table import Table
 
 from mitool import device as devices
 from mitool import rundir
+from mitool.cli.checks import require_known
 from mitool.cli.common import Formats
 from mitool.cli.output import Output, readable
 from mitool.cli.point_commands import BaseCommand, read_command
 from mitool.cli.sweep_progress import SweepProgress
 from mitool.config import nearest
-from mitool.errors import MitoolError, RunError
+from mitool.errors import MitoolError, RunError, UsageError
 from mitool.report import sweep_report
 from mitool.report.sweep import drawable_claims
-from mitool.sweeps import Point, Runner, SweepResult, sweep, threads_of
+from mitool.sweeps import (
+    OWN_CLAIMS,
+    Outcome,
+    Point,
+    Runner,
+    SweepResult,
+    one_value_each,
+    sweep,
+    threads_of,
+)
 from mitool.sweeps.cluster import RayRunner, require_gpus
 from mitool.sweeps.grid import Assignment
 from mitool.sweeps.local import LocalRunner, shared_cores
@@ -62,14 +72,15 @@ def sweep_and_report(output: Output, request: Request) -> None:
     report = sweep_report(result, request.command_line, request.metrics)
     written = request.formats.write(folder, report)
     tables = [folder / name for name in rundir.TABLES]
-    output.finish(
+    has_failed = result.claims["done"] == 0
+    (replace(output, checks=()) if has_failed else output).finish(
         result,
         folder=folder,
         artifacts=[*tables, *written.artifacts],
         warnings=[*_not_drawn(request.metrics, result), *written.warnings],
-        tables=[_table(result)],
+        tables=[_table(result), *_alike(result)],
     )
-    if result.claims["done"] == 0:
+    if has_failed:
         raise RunError(f"all {len(points)} points failed; {folder / rundir.LOGS} has what they say")
 
 
@@ -92,7 +103,13 @@ def _sweep(
     folder: Path,
     runner: Runner,
 ) -> SweepResult:
-    with SweepProgress(output).shown() as progress:
+    def look(first: Outcome) -> None:
+        names = [*OWN_CLAIMS, *one_value_each(first.claims)]
+        require_known(output.checks, names)
+        for name in set(request.metrics) - set(names):
+            raise UsageError(f"--metric: no claim is named {name!r}: {nearest(name, names)}")
+
+    with SweepProgress(output, look).shown() as progress:
         return sweep(
             base.words,
             points,
@@ -144,6 +161,17 @@ def _not_drawn(metrics: Sequence[str], result: SweepResult) -> list[str]:
 def _name(base: BaseCommand, points: Sequence[Point]) -> str:
     axes = dict.fromkeys(axis for point in points for axis in point.values)
     return rundir.folder_name("sweep", base.words[1], *axes)
+
+
+def _alike(result: SweepResult) -> list[str]:
+    """What is claimed of all points alike, on a line."""
+    lists = {name: values for name, values in result.claims.items() if isinstance(values, list)}
+    alike = [
+        f"{name} {readable(values[0])}"
+        for name, values in lists.items()
+        if len(set(values)) == 1 and values[0] is not None and name not in result.axes
+    ]
+    return [f"at all points: {', '.join(alike)}"] if alike else []
 
 
 def _table(result: SweepResult) -> Table:

@@ -15,16 +15,21 @@ from mitool.sweeps.base import End, Job, Outcome, Point, Runner, Watcher, error_
 from mitool.sweeps.table import Value, typed, write_tables
 
 __all__ = [
+    "OWN_CLAIMS",
     "Job",
     "Outcome",
     "Point",
     "Runner",
     "SweepResult",
     "Watcher",
+    "one_value_each",
     "point_name",
     "sweep",
     "threads_of",
 ]
+
+OWN_CLAIMS = ("points", "done", "failed")
+"""What is claimed of a sweep beside what is claimed of its points."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def sweep(
             _remove(folder)
         saved = _saved(folder)
         _require_same(saved, record)
+        record["points"] = saved.get("points", {}) | record["points"]
         files.write_json(folder / rundir.CONFIG, record)
         outcomes = {
             point.name: outcome
@@ -213,19 +219,19 @@ def _result(folder: Path, record: Mapping[str, Any], outcomes: Sequence[Outcome]
     }
     failed = [outcome for outcome in outcomes if not outcome.done]
     lists = _lists(outcomes)
-    claims: dict[str, Claim] = {
-        "points": len(outcomes),
-        "done": len(outcomes) - len(failed),
-        "failed": len(failed),
-        **lists,
-    }
+    counts = (len(outcomes), len(outcomes) - len(failed), len(failed))
+    claims: dict[str, Claim] = {**dict(zip(OWN_CLAIMS, counts, strict=True)), **lists}
     warnings = [f"{o.point.name} failed (exit code {o.exit_code}): {o.error}" for o in failed]
+    if left_out := len(record["points"]) - len(outcomes):
+        warnings.append(
+            f"{left_out} points that the folder holds are not of this grid, and not in its tables"
+        )
     undefined = Counter(
         name
-        for o in outcomes
+        for index, o in enumerate(outcomes)
         if o.done
         for name, values in lists.items()
-        if o.claims.get(name) is None
+        if values[index] is None
     )
     warnings += [
         f"{name} is undefined for {count} of {len(outcomes)} points"
@@ -244,16 +250,26 @@ def _result(folder: Path, record: Mapping[str, Any], outcomes: Sequence[Outcome]
 
 
 def _lists(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
-    """The claims that are one value at every point, as lists over the points."""
-    names = dict.fromkeys(name for outcome in outcomes for name in outcome.claims)
-    lists = {name: [single(o.claims.get(name)) for o in outcomes] for name in names}
-    return {
-        name: values
-        for name, values in lists.items()
-        if not any(isinstance(value, list) for value in values)
-    }
+    """The claims of all points as lists over the points."""
+    found = [one_value_each(outcome.claims) for outcome in outcomes]
+    names = dict.fromkeys(name for claims in found for name in claims)
+    return {name: [claims.get(name) for claims in found] for name in names}
 
 
-def single(claim: Any) -> Any:
-    """A claim that is a list of one as that one."""
-    return claim[0] if isinstance(claim, list) and len(claim) == 1 else claim
+def one_value_each(claims: Mapping[str, Claim]) -> dict[str, Any]:
+    """A point's claims as values that can be compared: a list of one as that one, and of a longer
+    list of numbers the mean, as ``NAME.mean``.
+    """
+    found: dict[str, Any] = {}
+    for name, claim in claims.items():
+        if not isinstance(claim, list):
+            found[name] = claim
+        elif len(claim) == 1:
+            found[name] = claim[0]
+        elif claim and all(_is_number(value) for value in claim):
+            found[f"{name}.mean"] = sum(claim) / len(claim)
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

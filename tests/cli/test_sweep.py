@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -93,6 +94,11 @@ def test_resume_runs_what_is_missing_or_failed_of_a_grid_that_may_grow(invoke: I
     assert Path("s/points/p5/result.json").stat().st_mtime_ns == written
     assert {name: weights(Path("s"))[name] for name in before} == before
     assert sweeps.result(Path("s"))["claims"]["done"] == 3  # type: ignore[index]
+    smaller = [word.replace("p=5,7", "p=7") for word in small]
+    less = invoke(*smaller, "--resume")
+    assert "2 points that the folder holds are not of this grid" in less.stderr
+    assert sweeps.result(Path("s"))["claims"]["points"] == 1  # type: ignore[index]
+    assert "3 of 3 points are done already" in invoke(*larger, "--resume").stderr
     other = [word.replace("--epochs 20", "--epochs 21") for word in small]
     refused = invoke(*other, "--resume")
     assert refused.exit_code == 2
@@ -107,7 +113,8 @@ def test_resume_runs_what_is_missing_or_failed_of_a_grid_that_may_grow(invoke: I
 
 def test_a_sweep_of_which_all_fails_fails(invoke: Invoke) -> None:
     base = f"{TINY} --lr 1000 --optimizer sgd"
-    done = invoke("sweep", base, "--grid", "seed=0", "--format", "html", "-o", "s")
+    gate = ["--check", "failed == 0"]  # which is not what ends it
+    done = invoke("sweep", base, "--grid", "seed=0", "--format", "html", "-o", "s", *gate)
     assert done.exit_code == 1
     assert "seed0 failed (exit code 1): the loss is no finite number" in done.stderr
     assert "all 1 points failed" in done.stderr
@@ -121,6 +128,27 @@ def test_superposition_is_swept_too_and_a_check_gates(invoke: Invoke) -> None:
     assert done.exit_code == 4
     assert "failed == 1 (it is 0)" in done.stderr
     assert len(sweeps.result(Path("s"))["claims"]["loss"]) == 2  # type: ignore[index]
+
+
+def test_of_claims_that_are_lists_the_means_are_compared(invoke: Invoke) -> None:
+    base = "superpose intro --steps 4 --batch-size 8 --n-instances 3"
+    done = invoke("sweep", base, "--grid", "seed=0:2", "--format", "html", "-o", "s")
+    assert done.exit_code == 0, done.stderr
+    claims: Any = sweeps.result(Path("s"))["claims"]
+    for index, loss in enumerate(claims["loss.mean"]):
+        point: Any = json.loads(Path(f"s/points/seed{index}/result.json").read_text())
+        assert loss == pytest.approx(sum(point["claims"]["loss"]) / 3)
+    assert "loss.mean" in done.stdout
+    assert "at all points: sparsity.mean 0.575464" in done.stdout
+
+
+@pytest.mark.parametrize("option", [["--check", "bogus > 1"], ["--metric", "bogus"]])
+def test_unknown_claims_end_a_sweep_at_its_first_point(invoke: Invoke, option: list[str]) -> None:
+    done = invoke(*SMALL, "--jobs", "1", *option)
+    assert done.exit_code == 2
+    assert "no claim is named 'bogus'" in done.stderr
+    assert not Path("s/points/p7/result.json").exists()
+    assert invoke(*SMALL, "--resume").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ class Line:
     color: str
     x: Sequence[float | str]
     y: Sequence[Sequence[float | None]]
+    dash: str = "solid"
 
 
 def line_panels(
@@ -69,7 +70,8 @@ def line_panels(
     plot = new_panels(names, x_title, "", height=height, shared=True, columns=1)
     seen: set[str] = set()
     for line in lines:
-        style = {"color": line.color, "width": THIN if len(lines) > MANY else WIDTH}
+        width = THIN if len(lines) > MANY else WIDTH
+        style = {"color": line.color, "dash": line.dash, "width": width}
         for panel, values in enumerate(line.y):
             trace = _trace(line, values, style, is_log=panel in log, joined=joined)
             trace.showlegend = panel == 0 and line.group not in seen

@@ -4,12 +4,12 @@ from mitool.analysis.monosemanticity import MonosemanticityResult
 from mitool.report.figures import Figure, spread
 from mitool.report.monosemanticity.lines import DOTTED, Line, line_panels
 from mitool.report.monosemanticity.shown import (
-    colors_of,
     coloured_by,
     left_out,
+    legend_of,
+    looks_of,
     main_axis,
     shown_of,
-    value_name,
     values_of,
     where_negative,
 )
@@ -33,7 +33,7 @@ def share_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
         ["largest activation over the sum of a neuron's activations"],
         lines,
         "share of neurons, the most monosemantic first",
-        legend=axis or "",
+        legend=legend_of(result),
         height=HEIGHT,
     )
     threshold = next(iter(result.models.values())).settings.mono_threshold
@@ -56,14 +56,14 @@ def share_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
 
 
 def _lines(result: MonosemanticityResult) -> list[Line]:
-    axis = main_axis(result)
-    colors = colors_of(values_of(result, axis) if axis else [""])
+    looks = looks_of(result)
     lines = []
     for shown in shown_of(result):
-        value = shown.studied.point[axis] if axis else ""
+        look = looks[shown.name]
         neurons = shown.studied.order[0]
         places = spread(len(neurons), MOST_POINTS)
         shares = shown.studied.monosemanticity[neurons[places]].tolist()
         x = [float(f"{(place + 0.5) / len(neurons):.4g}") for place in places]
-        lines.append(Line(value_name(value), shown.name or "share", colors[value], x, (shares,)))
+        name = shown.name or "share"
+        lines.append(Line(look.group, name, look.color, x, (shares,), look.dash))
     return lines

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from mitool.analysis.monosemanticity import MonosemanticityResult, StudiedModel
-from mitool.report.figures import BLUE, MAX_LEGEND, PALETTE, Figure, spread
+from mitool.report.figures import BLUE, DASHES, MAX_LEGEND, PALETTE, Figure, spread
 from mitool.report.shades import ranked_shades
 from mitool.report.tables import readable
 from mitool.settings.monosemanticity import Value
@@ -125,3 +125,43 @@ def is_number(value: Value) -> bool:
 def value_name(value: Value) -> str:
     """A value of what is swept, as it is read."""
     return value if isinstance(value, str) else readable(value)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a model's line is told from others.
+
+    Attributes:
+        group: names it in the legend, with others of its colour where there are too many models.
+    """
+
+    group: str
+    color: str
+    dash: str
+
+
+def legend_of(result: MonosemanticityResult) -> str:
+    """What a legend is of; nothing where its entries say so themselves."""
+    return "" if _have_own_entries(result) else main_axis(result) or ""
+
+
+def _have_own_entries(result: MonosemanticityResult) -> bool:
+    return len(result.swept) > 1 and len(result.models) <= MAX_LEGEND
+
+
+def looks_of(result: MonosemanticityResult) -> dict[str, Look]:
+    """Of each model: the colour is of the main axis, the dashes of what else is swept."""
+    axis = main_axis(result)
+    colors = colors_of(values_of(result, axis) if axis else [""])
+    others = {
+        name: tuple(value for key, value in studied.point.items() if key != axis)
+        for name, studied in result.models.items()
+    }
+    distinct = dict.fromkeys(others.values())
+    dashes = {other: DASHES[index % len(DASHES)] for index, other in enumerate(distinct)}
+    looks = {}
+    for name, studied in result.models.items():
+        value = studied.point[axis] if axis else ""
+        group = name if _have_own_entries(result) else value_name(value)
+        looks[name] = Look(group, colors[value], dashes[others[name]])
+    return looks

@@ -110,7 +110,8 @@ def _set_axis(plot: go.Figure, values: Sequence[Value]) -> bool:
 
 def _mark_features(plot: go.Figure, result: MonosemanticityResult) -> str:
     N = next(iter(result.models.values())).settings.N
-    plot.add_vline(N, line=DOTTED)
+    for row in range(1, len(PANELS) + 1):
+        plot.add_vline(N, line=DOTTED, row=row, annotation_text=f"N = {N:,}" if row == 1 else "")
     return f", dotted where there are as many neurons as features ({N:,})"
 
 

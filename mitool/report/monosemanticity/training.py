@@ -6,10 +6,10 @@ from mitool.analysis.monosemanticity import MonosemanticityResult
 from mitool.report.figures import Figure, thinned
 from mitool.report.monosemanticity.lines import DOTTED, Line, is_wide, line_panels, powers_of_two
 from mitool.report.monosemanticity.shown import (
-    colors_of,
     coloured_by,
+    legend_of,
+    looks_of,
     main_axis,
-    value_name,
     values_of,
 )
 from mitool.training.monosemanticity import MonosemanticityEvaluation
@@ -30,7 +30,9 @@ def training_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
     history = thinned(known)
     lines, axis = _lines(result, history), main_axis(result)
     is_log = is_wide(y for line in lines for y in line.y[LOSS])
-    plot = line_panels(PANELS, lines, "step", legend=axis or "", log=[LOSS] if is_log else [])
+    plot = line_panels(
+        PANELS, lines, "step", legend=legend_of(result), log=[LOSS] if is_log else []
+    )
     plot.update_xaxes(type="log", **powers_of_two(history[-1].step))
     reaches = max((y for line in lines for y in line.y[SHARE] if y is not None), default=0)
     at_one, top = "", max(1.06 * reaches, 0.01)
@@ -41,7 +43,7 @@ def training_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
     plot.update_yaxes(range=[0, top], row=SHARE + 1, col=1)
     a_line = "A line for each model" if n_models > 1 else "A lone model"
     others = [name for name in result.swept if name != axis]
-    alike = f" Models of one colour differ in {' and '.join(others)}." if others else ""
+    alike = f" Models of one colour differ in {' and '.join(others)}, by dashes." if others else ""
     gaps = " A line ends where its model diverged." if _has_gaps(lines) else ""
     values = values_of(result, axis) if axis else []
     caption = (
@@ -58,15 +60,14 @@ def training_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
 def _lines(
     result: MonosemanticityResult, history: Sequence[MonosemanticityEvaluation]
 ) -> list[Line]:
-    axis, steps = main_axis(result), [evaluation.step for evaluation in history]
-    colors = colors_of(values_of(result, axis) if axis else [""])
+    steps, looks = [evaluation.step for evaluation in history], looks_of(result)
     lines = []
     for index, (name, studied) in enumerate(result.models.items()):
-        value = studied.point[axis] if axis else ""
+        look = looks[name]
         counts = [e.monosemantic_neurons[index] for e in history]
         shares = [None if count is None else count / studied.settings.N for count in counts]
         y = ([e.loss[index] for e in history], shares, [e.mean_bias[index] for e in history])
-        lines.append(Line(value_name(value), name or "step", colors[value], steps, y))
+        lines.append(Line(look.group, name or "step", look.color, steps, y, look.dash))
     return lines
 
 

@@ -1,0 +1,50 @@
+"""Signals that end a run between two steps."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from mitool import interrupt
+from mitool.interrupt import deferred_signals
+
+
+@pytest.fixture
+def arrived() -> Iterator[list[int]]:
+    """The signals that reached whoever handled them before."""
+    found: list[int] = []
+    before = {
+        s: signal.signal(s, lambda signum, _frame: found.append(signum)) for s in interrupt.SIGNALS
+    }
+    yield found
+    for signum, previous in before.items():
+        signal.signal(signum, previous)
+
+
+def test_a_signal_is_recorded_and_acts_afterwards(arrived: list[int]) -> None:
+    with deferred_signals() as pending:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert pending.signum == signal.SIGTERM
+        assert not arrived
+    assert arrived == [signal.SIGTERM]
+
+
+def test_several_signals_at_once_are_one_wish(arrived: list[int]) -> None:
+    with deferred_signals() as pending:
+        for signum in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), signum)
+        assert pending.signum == signal.SIGTERM
+        assert not arrived
+    assert arrived == [signal.SIGTERM]
+
+
+def test_a_later_one_acts_at_once(arrived: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupt, "ONE_WISH", 0.05)
+    with deferred_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        assert not arrived
+        os.kill(os.getpid(), signal.SIGINT)
+        assert arrived == [signal.SIGINT]
