@@ -99,7 +99,8 @@ def train_and_draw(
 ) -> None:
     """Train the models of a sweep, and write their report into the run's folder."""
     require_known(output.checks, claim_names(config))
-    if config.scale == "published" and config.preset and config.device.is_host:
+    is_published = config.scale == "published" and config.settings == reference.settings
+    if is_published and config.device.is_host:
         output.note("the published sizes take a CPU days; --scale small takes minutes")
     folder = request.out or rundir.RUNS / run_name(config, reference)
     n_models = len(config.points())

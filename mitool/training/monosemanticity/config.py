@@ -17,9 +17,6 @@ OF_TRAINING = (
     *("log2_batch_size", "log2_training_steps", "learning_rate", "half_period", "decay"),
     *("initial_bias", "reg"),
 )
-FREE_TO_CHANGE: frozenset[str] = frozenset()
-"""Settings that a resumed run may change: none, as the bias decays in a half of all steps."""
-
 MOST_MODELS = 1000
 
 
@@ -31,7 +28,7 @@ class MonosemanticityConfig:
         settings: of all models, but for what is swept.
         axes: what is swept; there is a model for each combination of values.
         preset: the line of the published table that this is, if it is one.
-        scale: what was made smaller of it, in words.
+        scale: what was made smaller of it, by its name in ``SCALES``.
 
     Raises:
         UsageError: a swept setting is unknown, one of its values is not in its range, a value
