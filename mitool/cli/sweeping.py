@@ -164,13 +164,12 @@ def _name(base: BaseCommand, points: Sequence[Point]) -> str:
 
 
 def _alike(result: SweepResult) -> list[str]:
-    """What is claimed of all points alike, on a line."""
-    lists = {name: values for name, values in result.claims.items() if isinstance(values, list)}
-    alike = [
-        f"{name} {readable(values[0])}"
-        for name, values in lists.items()
-        if len(set(values)) == 1 and values[0] is not None and name not in result.axes
-    ]
+    """What is claimed of all points that are done alike, on a line."""
+    alike = []
+    for name, values in result.claims.items():
+        if isinstance(values, list) and name not in result.axes:
+            known = {v for v, o in zip(values, result.outcomes, strict=True) if o.done}
+            alike += [f"{name} {readable(v)}" for v in known if len(known) == 1 and v is not None]
     return [f"at all points: {', '.join(alike)}"] if alike else []
 
 
