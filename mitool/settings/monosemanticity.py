@@ -6,7 +6,7 @@ Jermyn, Schiefer and Hubinger 2022, "Engineering Monosemanticity in Toy Models",
 import math
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -118,8 +118,8 @@ NEGATIVE = {"decay": 0.03, "initial_bias": -1.0}
 """A negative bias that decays, which makes neurons monosemantic."""
 
 
-def _preset(axes: Axes, **settings: object) -> Preset:
-    return Preset(MonosemanticitySettings(**settings), dict(axes))  # type: ignore[arg-type]
+def _preset(axes: Axes, **settings: Any) -> Preset:
+    return Preset(MonosemanticitySettings(**settings), dict(axes))
 
 
 PRESETS = {

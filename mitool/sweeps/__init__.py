@@ -99,20 +99,40 @@ def sweep(
         jobs = [_job(folder, point, runner) for point in points if point.name not in outcomes]
         _begin_logs(folder, jobs)
         watcher.begin(jobs, len(outcomes))
-        with deferred_signals() as pending:
-
-            def tick() -> None:
-                watcher.tick()
-                if pending.signum is not None:
-                    raise Interrupted(_interrupted(folder, len(outcomes), points), pending.signum)
-
-            with contextlib.closing(runner.run(jobs, tick)) as ends:
-                for job, end in ends:
-                    outcomes[job.point.name] = outcome = _outcome(folder, job, end)
-                    watcher.ended(outcome)
+        _run(folder, jobs, outcomes, runner, watcher)
         result = _result(folder, record, [outcomes[point.name] for point in points])
         write_tables(folder, result.axes, result.outcomes)
     return result
+
+
+def _run(
+    folder: Path,
+    jobs: Sequence[Job],
+    outcomes: dict[str, Outcome],
+    runner: Runner,
+    watcher: Watcher,
+) -> None:
+    """Run the jobs, and put what becomes of each among the outcomes.
+
+    Raises:
+        Interrupted: SIGINT or SIGTERM arrived; the runs have saved and ended.
+    """
+    n_points = len(jobs) + len(outcomes)
+    with deferred_signals() as pending:
+
+        def tick() -> None:
+            watcher.tick()
+            if pending.signum is not None:
+                raise Interrupted(
+                    f"interrupted after {len(outcomes)} of {n_points} points; what ran is saved "
+                    f"in {folder}: the same command with --resume goes on",
+                    pending.signum,
+                )
+
+        with contextlib.closing(runner.run(jobs, tick)) as ends:
+            for job, end in ends:
+                outcomes[job.point.name] = outcome = _outcome(folder, job, end)
+                watcher.ended(outcome)
 
 
 def threads_of(folder: Path) -> int | None:
@@ -158,13 +178,6 @@ def _require_same(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
             f"--resume: the sweep was started otherwise ({'; '.join(differences)}); resume with "
             "what it was, or choose another --out"
         )
-
-
-def _interrupted(folder: Path, n_done: int, points: Sequence[Point]) -> str:
-    return (
-        f"interrupted after {n_done} of {len(points)} points; what ran is saved in {folder}: the "
-        "same command with --resume goes on"
-    )
 
 
 def _words(value: object) -> str:

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -23,7 +24,7 @@ def weights(folder: Path) -> dict[str, bytes]:
     return {p.parent.name: p.read_bytes() for p in folder.glob("points/*/ckpt.safetensors")}
 
 
-def result(folder: Path) -> dict[str, object]:
+def result(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "result.json").read_text())
 
 

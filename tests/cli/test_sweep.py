@@ -93,11 +93,11 @@ def test_resume_runs_what_is_missing_or_failed_of_a_grid_that_may_grow(invoke: I
     assert "1 of 3 points are done already" in done.stderr
     assert Path("s/points/p5/result.json").stat().st_mtime_ns == written
     assert {name: weights(Path("s"))[name] for name in before} == before
-    assert sweeps.result(Path("s"))["claims"]["done"] == 3  # type: ignore[index]
+    assert sweeps.result(Path("s"))["claims"]["done"] == 3
     smaller = [word.replace("p=5,7", "p=7") for word in small]
     less = invoke(*smaller, "--resume")
     assert "2 points that the folder holds are not of this grid" in less.stderr
-    assert sweeps.result(Path("s"))["claims"]["points"] == 1  # type: ignore[index]
+    assert sweeps.result(Path("s"))["claims"]["points"] == 1
     assert "3 of 3 points are done already" in invoke(*larger, "--resume").stderr
     other = [word.replace("--epochs 20", "--epochs 21") for word in small]
     refused = invoke(*other, "--resume")
@@ -108,7 +108,7 @@ def test_resume_runs_what_is_missing_or_failed_of_a_grid_that_may_grow(invoke: I
     assert invoke(*other, "--overwrite", "-q").exit_code == 0
     assert sorted(path.name for path in Path("s/points").iterdir()) == ["p5", "p7"]
     assert Path("s/points/p5/notes.txt").read_text() == "mine"
-    assert sweeps.result(Path("s"))["claims"]["epochs"] == [21, 21]  # type: ignore[index]
+    assert sweeps.result(Path("s"))["claims"]["epochs"] == [21, 21]
 
 
 def test_a_sweep_of_which_all_fails_fails(invoke: Invoke) -> None:
@@ -118,7 +118,7 @@ def test_a_sweep_of_which_all_fails_fails(invoke: Invoke) -> None:
     assert done.exit_code == 1
     assert "seed0 failed (exit code 1): the loss is no finite number" in done.stderr
     assert "all 1 points failed" in done.stderr
-    assert sweeps.result(Path("s"))["claims"]["failed"] == 1  # type: ignore[index]
+    assert sweeps.result(Path("s"))["claims"]["failed"] == 1
 
 
 def test_superposition_is_swept_too_and_a_check_gates(invoke: Invoke) -> None:
@@ -127,7 +127,7 @@ def test_superposition_is_swept_too_and_a_check_gates(invoke: Invoke) -> None:
     done = invoke("sweep", base, *grid, "-o", "s", "--check", "loss > 0", "--check", "failed == 1")
     assert done.exit_code == 4
     assert "failed == 1 (it is 0)" in done.stderr
-    assert len(sweeps.result(Path("s"))["claims"]["loss"]) == 2  # type: ignore[index]
+    assert len(sweeps.result(Path("s"))["claims"]["loss"]) == 2
 
 
 def test_of_claims_that_are_lists_the_means_are_compared(invoke: Invoke) -> None:
@@ -200,7 +200,7 @@ def test_a_script_that_sweeps_is_not_run_again_in_each_process(tmp_path: Path) -
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("loaded") == 1
-    assert sweeps.result(tmp_path / "s")["claims"]["done"] == 2  # type: ignore[index]
+    assert sweeps.result(tmp_path / "s")["claims"]["done"] == 2
 
 
 def test_true_and_false_are_a_flag_and_its_opposite(invoke: Invoke) -> None:
@@ -248,7 +248,7 @@ def test_a_point_that_the_system_kills_is_a_failed_point(tmp_path: Path) -> None
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == 0
     assert "epochs1500 failed (exit code -9): killed by SIGKILL" in stderr
-    assert sweeps.result(tmp_path / "s")["claims"]["epochs"] == [None, 20]  # type: ignore[index]
+    assert sweeps.result(tmp_path / "s")["claims"]["epochs"] == [None, 20]
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_ray_gives_the_weights_of_the_local_runner_and_reports_what_diverges(
     assert any("training diverged" in warning for warning in document["warnings"])
     same = ("test_loss", "train_loss", "epochs")
     there = sweeps.result(tmp_path / "local")["claims"]
-    assert all(document["claims"][name] == there[name] for name in same)  # type: ignore[index]
+    assert all(document["claims"][name] == there[name] for name in same)
 
 
 def test_a_worker_that_is_killed_loses_nothing(
