@@ -90,6 +90,10 @@ def test_features_and_neurons_are_bars() -> None:
     # of four that are active at all: neurons 2, 3 and 0
     assert [list(bar.y) for bar in neurons.data] == [[0, 0, 1], [2, 0, 0], [0.5, 0.5, 0.5]]
     assert neurons.layout.annotations[2].text == ("neuron 0, the least monosemantic: share 0.3333")
+    # the others that are on are all of three features
+    several = figures["neurons_several"].plot
+    assert [list(bar.y) for bar in several.data] == [[1] * 3, [2] * 3, [1.5] * 3]
+    assert "the features 0, 1, 2 at 1" in figures["neurons_several"].caption
 
 
 def test_neurons_are_sorted_by_their_share() -> None:
@@ -186,7 +190,8 @@ def test_of_very_many_models_some_have_figures(monkeypatch: pytest.MonkeyPatch) 
 def test_a_lone_model_has_no_chooser() -> None:
     report = monosemanticity_report(lone(own_neurons()))
     assert [f.name for f in report.figures] == [
-        *("training", "shares", "activations", "several", "features", "neurons")
+        *("training", "shares", "activations", "several", "features", "neurons"),
+        "neurons_several",
     ]
     assert not Tags(render_page(report)).all("select")
     assert not report.tables
@@ -261,4 +266,4 @@ def test_many_models_have_figures_of_their_own() -> None:
     assert len(read.all("option")) == 12
     groups = [a for a in read.all("div") if a.get("class") == "choice"]
     assert ["hidden" in group for group in groups] == [False] + [True] * 11
-    assert len(read.all("figure")) == 3 + 4 * 12
+    assert len(read.all("figure")) == 3 + 5 * 12

@@ -3,7 +3,7 @@
 from mitool.analysis.monosemanticity import MonosemanticityResult
 from mitool.report.figures import Figure
 from mitool.report.monosemanticity.activations import activation_figures
-from mitool.report.monosemanticity.features import feature_figure, neuron_figure
+from mitool.report.monosemanticity.features import feature_figure, neuron_figures
 from mitool.report.monosemanticity.shares import share_figures
 from mitool.report.monosemanticity.shown import shown_of
 from mitool.report.monosemanticity.summary import models_table, summary_of
@@ -37,6 +37,6 @@ def monosemanticity_figures(result: MonosemanticityResult) -> tuple[Figure, ...]
     own = (
         figure
         for shown in shown_of(result)
-        for figure in (*activation_figures(shown), feature_figure(shown), neuron_figure(shown))
+        for figure in (*activation_figures(shown), feature_figure(shown), *neuron_figures(shown))
     )
     return (*shared, *own)

@@ -38,16 +38,18 @@ def feature_figure(shown: Shown) -> Figure:
     return shown.figure("features", "Neurons that features activate", caption, plot)
 
 
-def neuron_figure(shown: Shown) -> Figure:
-    """The activations of some neurons on all features."""
+def neuron_figures(shown: Shown) -> tuple[Figure, Figure]:
+    """The activations of some neurons on each feature alone, and with several others on."""
     studied = shown.studied
+    others = some_features(studied.settings.N)
     chosen = _some_neurons(studied.activations, studied.order[0])
     names = [
         f"neuron {neuron}, {place}: share {studied.monosemanticity[neuron]:.4g}"
         for place, neuron in chosen.items()
     ]
-    plot = _bars(
-        names, [studied.activations[:, neuron] for neuron in chosen.values()], "feature, by number"
+    alone, several = (
+        _bars(names, [values[:, neuron] for neuron in chosen.values()], "feature, by number")
+        for values in (studied.activations, studied.model.feature_activations(others=others))
     )
     caption = (
         "The activations of some neurons on every feature alone, at 1: the most monosemantic, the "
@@ -56,7 +58,17 @@ def neuron_figure(shown: Shown) -> Figure:
         "polysemantic one answers to many features."
         f"{where_negative([studied])}{_pooling(studied.settings.N)}"
     )
-    return shown.figure("neurons", "Features that neurons answer to", caption, plot)
+    caption_of_several = (
+        f"The same neurons with the features {', '.join(map(str, others))} at 1 beside every "
+        "feature, and their shares as before, of single features. A neuron that stays quiet but "
+        "for one feature is not disturbed by the others; a level that most bars share is its "
+        f"answer to those.{_pooling(studied.settings.N)}"
+    )
+    title = "Features that neurons answer to"
+    return (
+        shown.figure("neurons", title, caption, alone),
+        shown.figure("neurons_several", f"{title}, with several on", caption_of_several, several),
+    )
 
 
 def _own_neurons(shown: Shown, feature: int) -> str:

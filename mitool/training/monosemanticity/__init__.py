@@ -16,7 +16,6 @@ from mitool.training.monosemanticity.config import (
 from mitool.training.monosemanticity.evaluation import (
     MonosemanticityEvaluation,
     held_out_loss,
-    monosemantic_neurons,
 )
 from mitool.training.monosemanticity.learner import REMEDY, MonosemanticityLearner
 from mitool.training.run import Run
@@ -26,7 +25,6 @@ __all__ = [
     "MonosemanticityEvaluation",
     "held_out_loss",
     "model_config",
-    "monosemantic_neurons",
     "run_label",
     "run_name",
     "train_sweep",
