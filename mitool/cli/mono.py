@@ -16,7 +16,7 @@ from mitool.cli.common import (
     ThreadsOption,
     command_line,
 )
-from mitool.cli.settings import options, take_options
+from mitool.cli.settings import option_name, options, take_options
 from mitool.cli.superpose import FromOption, require_no_training
 from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings, ScaleName
 
@@ -86,7 +86,8 @@ def run(
     request = Request(out, resume, overwrite, Formats.parse(report_format), command_line())
     if source is not None:
         others = {"PRESET": preset, "--seed": seed, "--resume": resume, "--sweep": sweep}
-        require_no_training([*(name for name, value in others.items() if value), *stated])
+        given = [name for name, value in others.items() if value]
+        require_no_training([*given, *map(option_name, stated)])
         redraw(output, source, request)
         return
     compute = devices.resolve(device, threads=threads)

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from mitool import tasks
 from mitool.cli.common import Formats
-from mitool.cli.settings import settings_of
+from mitool.cli.settings import option_name, settings_of
 from mitool.config import nearest
 from mitool.errors import UsageError
 from mitool.sweeps import Point, point_name
@@ -87,11 +87,11 @@ class BaseCommand:
         option = self._options[axis]
         if not option.is_flag:
             values = [text] if option.nargs == 1 else text.split()
-            return [_typed(axis), *values]
+            return [option_name(axis), *values]
         if text not in ("true", "false"):
             raise UsageError(f"{axis}: expected true or false, found {text!r}")
         if text == "true":
-            return [_typed(axis)]
+            return [option_name(axis)]
         return option.secondary_opts[:1]
 
     @cached_property
@@ -132,13 +132,15 @@ class BaseCommand:
         """
         free = {name for name, option in self._options.items() if option.name not in TAKEN}
         if axis not in self._options:
-            hint = nearest(_typed(axis), map(_typed, free))
-            raise UsageError(f"{self.name} has no option {_typed(axis)}: {hint}")
+            hint = nearest(option_name(axis), map(option_name, free))
+            raise UsageError(f"{self.name} has no option {option_name(axis)}: {hint}")
         option = self._options[axis]
         if option.name in TAKEN:
             raise UsageError(f"the axis {axis} is no setting of a point: {TAKEN[option.name]}")
         if self._is_given(option):
-            raise UsageError(f"{_typed(axis)} is given in the command and as an axis: give it once")
+            raise UsageError(
+                f"{option_name(axis)} is given in the command and as an axis: give it once"
+            )
 
     def _is_given(self, option: Any) -> bool:
         return self._base.get_parameter_source(option.name).name == "COMMANDLINE"
@@ -178,10 +180,6 @@ def read_command(text: str) -> BaseCommand:
     base = BaseCommand(words, context, group.get_command(context, name))
     base.require_own()
     return base
-
-
-def _typed(axis: str) -> str:
-    return f"--{axis.replace('_', '-')}"
 
 
 def _shown(values: Assignment) -> str:

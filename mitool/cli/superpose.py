@@ -78,7 +78,8 @@ def experiment_command(name: str) -> Callable[..., None]:
         else:
             others = {"--seed": seed, "--resume": resume}
             given = [name for name, value in others.items() if value]
-            require_no_training([*non_defaults(chosen, preset.settings), *given])
+            changed = map(option_name, non_defaults(chosen, preset.settings))
+            require_no_training([*changed, *given])
             redraw(output, source, name, request)
 
     run.__doc__ = (
@@ -93,15 +94,14 @@ def require_no_training(given: Sequence[str]) -> None:
     """Check that nothing is asked of a training that there will not be.
 
     Args:
-        given: what is asked for: options by their names, or the names of settings.
+        given: what is asked for, as it is typed.
 
     Raises:
         UsageError: something is.
     """
     if given:
-        shown = (n if n.startswith("-") or n.isupper() else option_name(n) for n in given)
         raise UsageError(
-            f"--from: draws models as they are, and cannot be given with {', '.join(shown)}"
+            f"--from: draws models as they are, and cannot be given with {', '.join(given)}"
         )
 
 
