@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from mitool.cli.main import app
-from mitool.cli.output import Output
-from mitool.result import Result
 from tests.cli.conftest import QUICK, Invoke, Shell, mitool
 
 ENVELOPE = {"mitool", "command", "subject", "config", "claims", "artifacts", "seconds", "warnings"}
@@ -290,21 +288,3 @@ def test_every_command_explains_itself(invoke: Invoke) -> None:
 
 def test_the_version_is_shown(invoke: Invoke) -> None:
     assert invoke("--version").stdout == "mitool 0.1.0\n"
-
-
-@pytest.mark.parametrize(
-    ("artifacts", "printed"),
-    [
-        (["run/report.html", "run/figures/a.png"], ["report  run/report.html"]),
-        (["run/figures/a.png", "run/figures/b.svg"], ["figures  run/figures"]),
-        (["run/arrays.safetensors"], []),
-    ],
-)
-def test_where_a_report_lies_is_printed(
-    capsys: pytest.CaptureFixture[str], artifacts: list[str], printed: list[str]
-) -> None:
-    result = Result({}, {}, {"found": 1})
-    Output("analyze attn").finish(result, artifacts=[Path(name) for name in artifacts])
-    first, *others = capsys.readouterr().out.splitlines()
-    assert first.split() == ["found", "1"]
-    assert others == printed
