@@ -5,41 +5,53 @@ with a digest of tensors and metadata, which is checked on loading: a flipped bi
 not a slightly different result.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import safetensors.torch
 import torch
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mitool.config import describe
+from mitool.device import is_out_of_memory
 from mitool.errors import InputError
 from mitool.files import atomic_write
-from mitool.rundir import CHECKPOINT, TRAJECTORY
+from mitool.result import Claim
+from mitool.rundir import CHECKPOINT, POINTS, TRAJECTORY
+from mitool.strict_json import parsed
 
 KEY = "mitool"
-FORMAT = 1
+TRANSFORMER = "transformer"
+"""The kind of a file that holds a toy transformer."""
 BRIDGE = "bridge"
 """The kind of a file that holds a ``TransformerBridge`` state dict."""
 SUPERPOSITION = "superposition"
 """The kind of a file that holds toy models of superposition."""
 MONOSEMANTICITY = "monosemanticity"
 """The kind of a file that holds MLPs on features in superposition."""
+MOST_READINGS = 20
+"""Of a file that is replaced each time while it is read."""
+
+T = TypeVar("T")
+
+
+Name = Annotated[str, Field(max_length=100)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class TaskRecord:
     """A task as its name and parameters."""
 
-    name: str
-    parameters: dict[str, Any]
+    name: Name
+    parameters: dict[str, Claim]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
@@ -59,7 +71,7 @@ class Metadata:
         format: the version of this layout.
     """
 
-    kind: str
+    kind: Name
     model: dict[str, Any]
     task: TaskRecord
     training: dict[str, Any]
@@ -99,6 +111,33 @@ def load(path: Path) -> tuple[dict[str, Tensor], Metadata]:
     return tensors, metadata
 
 
+def record_of(path: Path) -> dict[str, Any]:
+    """What a file that ``write_tensors`` wrote says of itself, with its digest; its tensors are
+    neither read nor checked.
+
+    Raises:
+        InputError: it is missing, damaged, or of another kind.
+    """
+    header = _read(path, lambda file: file.metadata() or {})
+    try:
+        record = json.loads(header[KEY])
+    except (ValueError, KeyError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: its metadata is no record of mitool")
+    return record
+
+
+def kind_of(path: Path) -> str | None:
+    """The kind of a checkpoint or of a run's last one, by its header alone, which is not checked;
+    None where there is none.
+    """
+    with contextlib.suppress(InputError):
+        kind = record_of(find(path)).get("kind")
+        return kind if isinstance(kind, str) else None
+    return None
+
+
 def find(path: Path) -> Path:
     """The checkpoint file that a path stands for: itself, or the last of a run directory.
 
@@ -110,14 +149,24 @@ def find(path: Path) -> Path:
             if not (path / CHECKPOINT).is_file():
                 raise InputError(
                     f"{path}: expected a checkpoint or a run directory, found a folder without "
-                    f"{CHECKPOINT}; of a run of several seeds give one, such as {path / 'seed0'}"
+                    f"{CHECKPOINT}{_within(path)}"
                 )
             return path / CHECKPOINT
         if not path.is_file():
-            raise InputError(f"{path}: no such file; expected a .safetensors checkpoint or a run")
+            found = "a pipe or device" if path.exists() else "no such file"
+            raise InputError(f"{path}: {found}; expected a .safetensors checkpoint or a run")
     except OSError as failure:
         raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
     return path
+
+
+def _within(folder: Path) -> str:
+    """What to give instead, of a folder of several runs: seeds, points of a sweep, or others."""
+    runs = (
+        path.parent for name in ("*", f"{POINTS}/*") for path in folder.glob(f"{name}/{CHECKPOINT}")
+    )
+    first = min(runs, default=None)
+    return "" if first is None else f"; it holds several runs: give one, such as {first}"
 
 
 def trajectory(path: Path) -> list[Path]:
@@ -138,39 +187,11 @@ def trajectory(path: Path) -> list[Path]:
     return [found[step] for step in sorted(found)]
 
 
-def joined(families: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The tensors of several models, by name of the model, as one checkpoint holds them."""
-    return {
-        full_name(family, name): tensor
-        for family, tensors in families.items()
-        for name, tensor in tensors.items()
-    }
-
-
-def families_of(
-    tensors: Mapping[str, Tensor], names: Sequence[str]
-) -> dict[str, dict[str, Tensor]]:
-    """The tensors of a checkpoint of several models, by those models and then by their names."""
-    return {
-        family: {
-            full.rpartition(".")[2]: tensor
-            for full, tensor in tensors.items()
-            if full.rpartition(".")[0] == family
-        }
-        for family in names
-    }
-
-
-def full_name(family: str, name: str) -> str:
-    """The name of a model's tensor in a checkpoint; a lone model may have no name."""
-    return f"{family}.{name}" if family else name
-
-
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     """Write tensors and a JSON record with their digest, atomically."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    tensors = _apart(tensors)
     sealed = {**record, "digest": _digest(tensors, record)}
-    atomic_write(path, safetensors.torch.save(tensors, {KEY: json.dumps(sealed)}))
+    atomic_write(path, safetensors.torch.save(tensors, {KEY: json.dumps(sealed, allow_nan=False)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -195,7 +216,7 @@ def unsealed(path: Path, tensors: Mapping[str, Tensor], sealed: str) -> dict[str
         InputError: it is no such record, or the digest is another.
     """
     try:
-        record = json.loads(sealed)
+        record = parsed(sealed)
         found = record.pop("digest")
         expected = _digest(tensors, record)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
@@ -211,18 +232,61 @@ def unsealed(path: Path, tensors: Mapping[str, Tensor], sealed: str) -> dict[str
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata of any safetensors file.
 
+    safetensors opens a file twice, by its name: one that is replaced in between, as a training
+    does, would be read as half of each, and is read again.
+
     Raises:
         InputError: it is none, or damaged.
     """
+
+    def all_of(file: Any) -> tuple[dict[str, Tensor], dict[str, str]]:
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+
+    return _read(path, all_of)
+
+
+def _read(path: Path, part: Callable[[Any], T]) -> T:
+    """A part of a safetensors file, in which everything is of one and the same file."""
+    for _ in range(MOST_READINGS):
+        before, failure = _identity(path), None
+        try:
+            with safe_open(path, framework="pt") as file:
+                found = part(file)
+        except (SafetensorError, OSError, ValueError, RuntimeError, AttributeError) as problem:
+            failure = problem
+        if before == _identity(path):
+            break
+    if failure is None:
+        return found
+    if is_out_of_memory(failure):
+        raise failure
+    reason = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
+    is_torch = path.suffix in (".pt", ".pth")
+    remedy = "mitool convert reads torch's files" if is_torch else "restore it, or train again"
+    remedy = "rename it" if "not valid UTF-8" in reason else remedy
+    raise InputError(f"{path}: not a readable safetensors file: {reason}; {remedy}")
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """What differs between a file and the one that takes its place."""
     try:
-        with safe_open(path, framework="pt") as file:
-            names = file.keys()
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError, RuntimeError, AttributeError) as failure:
-        reason = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
-        is_torch = path.suffix in (".pt", ".pth")
-        remedy = "mitool convert reads torch's files" if is_torch else "restore it, or train again"
-        raise InputError(f"{path}: not a readable safetensors file: {reason}; {remedy}") from None
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors on the host, each in memory of its own: safetensors refuses those that share it."""
+    own, held = dict[str, Tensor](), set[int]()
+    for name, tensor in tensors.items():
+        found = tensor.detach().cpu().contiguous()
+        if (place := found.untyped_storage().data_ptr()) in held:
+            found = found.clone()
+        held.add(place)
+        own[name] = found
+    return own
 
 
 def _digest(tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from mitool.errors import MitoolError, UsageError
+from mitool.errors import MOST_SHOWN, MitoolError, UsageError, first_few
 
 T = TypeVar("T")
 
@@ -89,9 +89,12 @@ def field_hints(cls: type) -> dict[str, object]:
 
 
 def describe(failure: ValidationError, cls: type) -> str:
-    """One line for all that pydantic found wrong: expected and found, field by field."""
+    """One line for all that pydantic found wrong: expected and found, field by field, the first few
+    of many.
+    """
     hints = field_hints(cls)
-    return "; ".join(_problem(dict(p), hints) for p in failure.errors(include_url=False))
+    problems = [_problem(dict(problem), hints) for problem in failure.errors(include_url=False)]
+    return first_few(problems, "; ")
 
 
 def nearest(name: str, known: Iterable[str], shown: Iterable[str] | None = None) -> str:
@@ -101,16 +104,29 @@ def nearest(name: str, known: Iterable[str], shown: Iterable[str] | None = None)
         shown: the list, where it is to be a shorter one.
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}known: {', '.join(known if shown is None else sorted(shown))}"
+    listed = ", ".join(known if shown is None else sorted(shown))
+    return f"{did_you_mean(name, known)}known: {listed}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The question whether the nearest of the known names is meant; empty where none is near."""
+    close = closest(name, known)
+    return f"did you mean {close!r}? " if close else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is nearest, capitals or not; None where none is near."""
+    folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return folded[close[0]] if close else None
 
 
 def _problem(problem: dict[str, Any], hints: Mapping[str, object]) -> str:
-    message, where = str(problem["msg"]), [str(part) for part in problem["loc"]]
+    message = str(problem["msg"])
+    where = [str(part)[:MOST_SHOWN] for part in problem["loc"]]
     if not where:
         return message.removeprefix("Value error, ")
-    name, found = where[0], repr(problem.get("input"))[:80]
+    name, found = where[0], ascii(problem.get("input"))[:MOST_SHOWN]
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{name}: no such setting; {nearest(name, hints)}"
     if problem["type"] in ("missing", "missing_argument"):

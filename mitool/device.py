@@ -13,13 +13,16 @@ import psutil
 import torch
 from torch import Tensor
 
-from mitool.errors import RunError, UsageError
+from mitool.errors import RunError, UsageError, quoted
 
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
 """Where files are read to."""
 
 GIB = 2**30
+
+MOST_DIGITS = 9
+"""Of a device's index."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,12 @@ def resolve(
         RunError: the device is not there, or cannot compute in ``dtype``.
     """
     if dtype not in DTYPES:
-        raise UsageError(f"dtype: expected {' or '.join(DTYPES)}, found {dtype!r}")
+        raise UsageError(f"dtype: expected {' or '.join(DTYPES)}, found {quoted(dtype)}")
     cores = available_cores()
-    if threads is not None and not 1 <= threads <= cores:
-        raise UsageError(f"threads: expected 1 to {cores} (this machine's cores), found {threads}")
+    if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
+        raise UsageError(
+            f"threads: expected 1 to {cores} (this machine's cores), found {threads!r}"
+        )
     name = _resolve_name(request)
     if name == "mps" and dtype == "float64":
         raise RunError("device mps has no float64; use --dtype float32 or --device cpu")
@@ -226,9 +231,12 @@ def capture(
 def _resolve_name(request: str) -> str:
     if request == "auto":
         return "cuda:0" if _cuda_count() else "cpu"
-    kind, _, index = request.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdecimal())):
-        raise UsageError(f"device: expected auto, cpu, cuda, cuda:INDEX or mps, found {request!r}")
+    kind, colon, index = request.partition(":")
+    is_index = not colon or (kind == "cuda" and index.isdecimal() and len(index) <= MOST_DIGITS)
+    if kind not in ("cpu", "cuda", "mps") or not is_index:
+        raise UsageError(
+            f"device: expected auto, cpu, cuda, cuda:INDEX or mps, found {quoted(request)}"
+        )
     name = f"cuda:{int(index or 0)}" if kind == "cuda" else kind
     if name not in available():
         raise RunError(
@@ -252,18 +260,26 @@ def _cuda_count() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+OUT_OF_MEMORY = ("can't allocate memory", "bad_alloc", "Cannot allocate memory")
+"""What libraries say that have errors of no kind for it."""
+
+NO_THREAD = "can't start new thread"
+
+
 @contextlib.contextmanager
 def out_of_memory_is_an_error(remedy: str) -> Iterator[None]:
     """Turn running out of memory, on any device, into a ``RunError`` that ends in ``remedy``."""
     try:
         yield
-    except (MemoryError, RuntimeError) as failure:
+    except (MemoryError, RuntimeError, OSError) as failure:
         if not is_out_of_memory(failure):
             raise
-        raise RunError(f"out of memory; {remedy}") from failure
+        what = "memory for another thread" if NO_THREAD in str(failure) else "memory"
+        raise RunError(f"out of {what}; {remedy}") from failure
 
 
 def is_out_of_memory(failure: Exception) -> bool:
     """Whether that is what went wrong, on any device."""
     kinds = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(failure, kinds) or "can't allocate memory" in str(failure)
+    said = str(failure)
+    return isinstance(failure, kinds) or any(w in said for w in (*OUT_OF_MEMORY, NO_THREAD))

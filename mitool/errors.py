@@ -11,6 +11,9 @@ from pathlib import Path
 MOST_NAMED = 10
 """Things that a message names, of however many."""
 
+MOST_SHOWN = 80
+"""Letters of a text that a message quotes."""
+
 
 class MitoolError(Exception):
     """Base of every error that is reported as one message rather than as a traceback."""
@@ -67,7 +70,14 @@ def about(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: {error}") from None
 
 
-def first_few(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str], between: str = ", ") -> str:
     """Names for a message: all of a few, else the first and how many there are besides."""
-    shown = ", ".join(names[:MOST_NAMED])
+    shown = between.join(names[:MOST_NAMED])
     return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown
+
+
+def quoted(text: str) -> str:
+    """A text of a user's or a file's for a message, in quotes and in ASCII, its start if it is
+    long.
+    """
+    return ascii(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..")

@@ -6,13 +6,19 @@ crash, sees it whole or not at all.
 
 import contextlib
 import errno
+import glob
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mitool.errors import InputError, RunError
+import psutil
+
+from mitool.errors import InputError, RunError, UsageError
+from mitool.strict_json import kind, parsed
+
+DOCUMENT = "expected a JSON document of mitool's"
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -36,6 +42,33 @@ def atomic_write(path: Path, content: bytes | str) -> None:
             temporary.unlink()
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of writers of this file that were killed."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        writer = leftover.suffixes[-2].removeprefix(".")
+        if writer.isdecimal() and not psutil.pid_exists(int(writer)):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+
+
+def require_writable(folder: Path) -> None:
+    """Check that files can be written into a folder, or into the one that it is to be made in.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    if not str(folder).isascii() and os.fsencode(folder).decode(errors="ignore") != str(folder):
+        raise UsageError(f"{folder}: expected a path of Unicode letters; choose another --out")
+    try:
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not existing.is_dir():
+            raise UsageError(f"{folder}: expected a folder to write to, found the file {existing}")
+    except OSError as failure:
+        raise UsageError(cannot_write(folder, failure)) from None
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder}: the folder cannot be written; choose another --out")
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON document, atomically."""
     atomic_write(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
@@ -47,12 +80,18 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, damaged or no object.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: {DOCUMENT}, found a pipe or device")
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as failure:
-        raise InputError(f"{path}: expected a JSON document of mitool's: {failure}") from None
+        value = parsed(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
+    except RecursionError:
+        raise InputError(f"{path}: {DOCUMENT}, found too many levels") from None
+    except ValueError as failure:
+        raise InputError(f"{path}: {DOCUMENT}; found: {failure}") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path}: expected a JSON object, found {type(value).__name__}")
+        raise InputError(f"{path}: {DOCUMENT}, an object, found {kind(value)}")
     return value
 
 
@@ -73,14 +112,16 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The lines of a file that ``append_line`` grew; a last line cut short is left out.
 
     Raises:
-        InputError: any other line is no JSON object.
+        InputError: the file cannot be read, or any other line is no JSON object.
     """
     if not path.exists():
         return []
-    lines = path.read_text(errors="replace").split("\n")[:-1]
     try:
-        values = [json.loads(line) for line in lines]
-    except ValueError:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        values = [parsed(line) for line in lines]
+    except OSError as failure:
+        raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
+    except (ValueError, RecursionError):
         raise InputError(f"{path}: damaged: expected one JSON object a line") from None
     if not all(isinstance(value, dict) for value in values):
         raise InputError(f"{path}: damaged: expected one JSON object a line")
@@ -93,6 +134,7 @@ def write_lines(path: Path, values: Sequence[Mapping[str, Any]]) -> None:
 
 
 def cannot_write(path: Path, failure: OSError) -> str:
+    """What is said of a file or folder that the system refuses to write."""
     reason = failure.strerror or str(failure)
     is_full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "make room or choose another --out" if is_full else "choose another --out"

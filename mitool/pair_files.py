@@ -111,6 +111,9 @@ def _answer_columns(path: Path, heading: Sequence[str]) -> tuple[str, ...]:
             f"{path}: expected a CSV file, its fields apart by commas, with the columns "
             f"{' and '.join(REQUIRED)}; found {found[:MOST_SHOWN]}"
         )
+    for name in (*REQUIRED, *TOKENS, *WORDS, LABEL):
+        if heading.count(name) > 1:
+            raise InputError(f"{path}: expected one column {name}, found {heading.count(name)}")
     for couple in (TOKENS, WORDS):
         found_of_couple = [name for name in couple if name in heading]
         if len(found_of_couple) == 1:

@@ -1,13 +1,20 @@
 """What an analysis or a training run returns: claims, and nothing about their display."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, SupportsFloat
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Claim = float | int | str | bool | None | Sequence[float | None] | Sequence[int] | Sequence[str]
+
+
+def number(value: SupportsFloat) -> float | None:
+    """A value as a claim: a plain number; None where it is not finite, and so undefined."""
+    found = float(value)
+    return found if math.isfinite(found) else None
 
 
 @dataclass(frozen=True)

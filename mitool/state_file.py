@@ -4,7 +4,9 @@ A pickle is read with ``weights_only=True`` or not at all: it could run code.
 """
 
 import math
+import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,9 @@ NESTS = ("model", "state_dict", "model_state_dict")
 CONFIGS = ("cfg", "config")
 LOSSES = ("train_losses", "test_losses")
 LONGEST_REASON = 200
+CLASS = re.compile(r"<class '([\w.]+)'>")
+"""How a reason names a type."""
+
 TORCH_STARTS = (b"PK", b"\x80")
 """What files that torch saved start with: a zip archive, and before that a pickle."""
 
@@ -123,6 +128,7 @@ def load_pickle(path: Path, expected: str, remedy: str) -> Any:
     Raises:
         InputError: the file is damaged, of another kind, or would run code.
     """
+    _require_stored(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what torch has to say of old formats
@@ -130,6 +136,25 @@ def load_pickle(path: Path, expected: str, remedy: str) -> Any:
                 return torch.load(file, map_location=HOST, weights_only=True)
     except Exception as failure:  # a damaged pickle makes torch raise anything
         raise InputError(f"{path}: {_refusal(failure, expected, remedy)}") from None
+
+
+def _require_stored(path: Path) -> None:
+    """Check that an archive holds no more than its size, as torch writes it: a small one could be
+    unpacked to gigabytes.
+
+    Raises:
+        InputError: it does.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            n_bytes = sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # it is no archive, or a damaged one, as torch will say
+        return
+    if n_bytes > path.stat().st_size:
+        raise InputError(
+            f"{path}: refused: it is a compressed archive, which torch does not write; save it "
+            "again with torch.save"
+        )
 
 
 def _from_pickle(path: Path) -> StateFile:
@@ -155,6 +180,7 @@ def _refusal(failure: Exception, expected: str, remedy: str) -> str:
     """Why torch did not read a pickle, on one line and without its advice to allow the code."""
     text = str(failure).rpartition("WeightsUnpickler error: ")[2].strip()
     reason = (text or type(failure).__name__).splitlines()[0].partition(" Please ")[0]
+    reason = ascii(CLASS.sub(r"\1", reason))[1:-1]
     if any(word in text for word in BEYOND_TENSORS):
         return (
             "refused: it holds more than tensors and plain values, which reading would run as "

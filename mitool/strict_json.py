@@ -1,6 +1,7 @@
-"""JSON that others wrote, taken at its word: no NaN, and no key that is given twice."""
+"""JSON that others wrote, taken at its word: no NaN or infinite number, and no key twice."""
 
 import json
+import math
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -22,11 +23,16 @@ def parsed(text: str) -> Any:
     """What a JSON text holds.
 
     Raises:
-        ValueError: it is no JSON, holds NaN or Infinity, a number of thousands of digits, or a key
-            twice in one object.
+        ValueError: it is no JSON, holds NaN, Infinity or a number beyond the largest (1e999), one
+            of thousands of digits, or a key twice in one object.
         RecursionError: it has too many levels.
     """
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+    return json.loads(
+        text,
+        parse_constant=_refuse_constant,
+        parse_float=_finite,
+        object_pairs_hook=_object,
+    )
 
 
 def kind(value: Any) -> str:
@@ -36,6 +42,12 @@ def kind(value: Any) -> str:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name}, which is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ValueError(f"{text[:MOST_SHOWN]}, which is beyond the largest number")
+    return value
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from mitool import checkpoint, files, rundir, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
-from mitool.errors import InputError, MitoolError, UsageError, about
+from mitool.errors import InputError, MitoolError, UsageError, about, quoted
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.tasks import Split, Task
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mitool.models.pretrained import Pretrained
 
 
-HUB_NAME = re.compile(r"(?!.*\.(safetensors|pth?)$)[\w-][\w.-]*(/[\w-][\w.-]*)?")
+_PART = r"[\w-][\w.-]{0,95}"
+HUB_NAME = re.compile(rf"(?!.*\.(safetensors|pth?)$){_PART}(/{_PART})?", re.ASCII)
 """What a name on the Hugging Face Hub looks like: a model's, or OWNER/MODEL."""
 
 REMEDIES = {
@@ -42,12 +43,14 @@ class Subject:
         model: the model, with the checkpoint's weights.
         task: the task it was trained on.
         metadata: what the checkpoint says of itself.
+        digest: of all that the checkpoint holds, where it was read from a file.
     """
 
     path: Path
     model: ToyTransformer
     task: Task
     metadata: Metadata
+    digest: str | None = None
 
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
@@ -59,6 +62,7 @@ class Subject:
             "checkpoint": str(self.path),
             "epoch": self.metadata.epoch,
             "seed": self.metadata.seed,
+            **({"digest": self.digest} if self.digest else {}),
         }
 
     def output_folder(self, analysis: str) -> Path:
@@ -71,15 +75,19 @@ class Subject:
         Raises:
             UsageError: one is no token of the task.
         """
-        known = {label: token for token, label in enumerate(self.task.vocabulary)}
-        labels = text.split()
+        known, labels = self._tokens, text.split()
         if unknown := [label for label in labels if label not in known]:
             shown = " ".join((*self.task.vocabulary[:2], "..", *self.task.vocabulary[-2:]))
             raise UsageError(
                 f"task {self.task.name}: expected its tokens, apart by spaces ({shown}), found "
-                f"{unknown[0]!r}"
+                f"{quoted(unknown[0])}"
             )
         return torch.tensor([known[label] for label in labels], dtype=torch.int64)
+
+    @cached_property
+    def _tokens(self) -> dict[str, int]:
+        """By their labels: made once, as a file may have a hundred thousand texts."""
+        return {label: token for token, label in enumerate(self.task.vocabulary)}
 
     def label(self, token: int) -> str:
         """A token as a reader sees it."""
@@ -98,7 +106,7 @@ class Subject:
             return None
         try:
             return build(Split, record).indices(self.task.n_examples)[0]
-        except (RuntimeError, MitoolError):  # torch refuses seeds of more than 64 bits
+        except MitoolError:
             raise InputError(f"{self.path}: its split {record} is none of this mitool's") from None
 
     @cached_property
@@ -122,7 +130,7 @@ def load(path: str | Path) -> Subject:
         )
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
-    if metadata.kind != "transformer":
+    if metadata.kind != checkpoint.TRANSFORMER:
         remedy = REMEDIES.get(metadata.kind, "")
         raise InputError(f"{path}: expected a transformer, found a {metadata.kind}{remedy}")
     task_cls = tasks.get(metadata.task.name, InputError)
@@ -135,7 +143,7 @@ def load(path: str | Path) -> Subject:
         )
     with about(path):
         model = with_weights(cfg, tensors)
-    return Subject(path, model, task, metadata)
+    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"])
 
 
 def open_model(name: str) -> "Subject | Pretrained":
@@ -145,9 +153,7 @@ def open_model(name: str) -> "Subject | Pretrained":
         InputError: there is none, or it cannot be used.
     """
     path = Path(name)
-    if path.is_file() or not (_is_pretrained(path) or HUB_NAME.fullmatch(name)):
-        return load(path)
-    if path.is_dir() and not _is_pretrained(path):
+    if not _is_pretrained(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
         return load(path)
     from mitool.models.pretrained import load_pretrained
 

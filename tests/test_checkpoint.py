@@ -85,6 +85,24 @@ def test_tensors_come_back_bit_for_bit(tmp_path: Path, dtype: torch.dtype) -> No
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
 
 
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = 0
+
+    def replaced_meanwhile(name: Path, framework: str) -> object:
+        nonlocal readings
+        readings += 1
+        if readings == 1:
+            write_tensors(path, {"a": torch.ones(2)}, {})
+            raise safetensors.SafetensorError("half of each")
+        return safe_open(name, framework=framework)
+
+    monkeypatch.setattr(checkpoint, "safe_open", replaced_meanwhile)
+    assert read_tensors(path)[0].keys() == {"a"}
+    assert readings == 2
+
+
 def test_a_run_directory_serves_as_its_last_checkpoint(path: Path) -> None:
     assert load_subject(path.parent).path == path
 

@@ -77,3 +77,19 @@ def test_other_errors_pass_through_the_memory_guard() -> None:
 
 def test_free_memory_is_that_of_the_machine() -> None:
     assert 2**20 < resolve("cpu").free_memory() < 2**50
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (MemoryError(), "out of memory; take less"),
+        (RuntimeError("std::bad_alloc"), "out of memory; take less"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out of memory; take less"),
+        (OSError(12, "Cannot allocate memory"), "out of memory; take less"),
+        (RuntimeError("can't start new thread"), "out of memory for another thread; take less"),
+    ],
+    ids=str,
+)
+def test_every_way_to_run_out_of_memory_is_one_error(failure: Exception, said: str) -> None:
+    with pytest.raises(RunError, match=f"^{said}$"), out_of_memory_is_an_error("take less"):
+        raise failure

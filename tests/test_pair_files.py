@@ -1,13 +1,10 @@
 """Files of pairs: what they may hold, and what is refused."""
 
-import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from mitool.errors import InputError
 from mitool.pair_files import PairTexts, has_only_years, read_pairs
@@ -87,6 +84,7 @@ def test_the_json_of_autocircuit(tmp_path: Path) -> None:
         (f'{BOTH}\n"a,b\n', "behind line 1: expected a CSV file; found: unexpected end of data"),
         (f"{BOTH},correct_idx,incorrect_idx\na,b,{'9' * 5000},3\n", "the numbers of tokens"),
         ("", "with the columns clean and corrupted; found none"),
+        (f"{BOTH},clean\na,b,c\n", "expected one column clean, found 2"),
     ],
 )
 def test_a_damaged_csv_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -146,39 +144,3 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(InputError, match="cannot be read"):
         read_pairs(tmp_path / "folder.json")
-
-
-FIELDS = st.sampled_from(["a", "", '"', " x", "3", "-1", "99", "x,y", "\n", "\x00"])
-COLUMNS = st.sampled_from(
-    ["clean", "corrupted", "correct", "incorrect", "correct_idx", "incorrect_idx", "label"]
-)
-LINES = st.lists(st.one_of(st.lists(COLUMNS), st.lists(FIELDS, max_size=5)), max_size=4)
-VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3)),
-    lambda inner: st.lists(inner, max_size=3),
-    max_leaves=5,
-)
-KEYS = st.sampled_from(["clean", "corrupt", "answers", "wrong_answers", "other"])
-CONTENTS = st.fixed_dictionaries({"prompts": st.lists(st.dictionaries(KEYS, VALUES), max_size=3)})
-
-
-@settings(deadline=None)
-@given(
-    st.one_of(
-        st.binary(max_size=200),
-        LINES.map(lambda lines: "\n".join(",".join(line) for line in lines).encode()),
-        LINES.map(lambda lines: (BOTH + "\n" + "\n".join(map(",".join, lines))).encode()),
-        CONTENTS.map(lambda content: json.dumps(content).encode()),
-    )
-)
-def test_any_bytes_are_pairs_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
-    for name in ("any.csv", "any.json"):
-        path = tmp_path_factory.getbasetemp() / name
-        path.write_bytes(content)
-        with contextlib.suppress(InputError):
-            pairs = read_pairs(path)
-            assert pairs
-            sides = [side for pair in pairs for side in (pair.correct, pair.incorrect)]
-            assert all(sides) or not any(sides)

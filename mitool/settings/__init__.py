@@ -25,6 +25,7 @@ from mitool.settings.models import (
     ModelSettings,
     Normalization,
     Positional,
+    Shuffle,
     TrainingSettings,
 )
 from mitool.settings.monosemanticity import MonosemanticitySettings
@@ -52,6 +53,7 @@ __all__ = [
     "PatchSettings",
     "Positional",
     "Selection",
+    "Shuffle",
     "StatedModel",
     "SuperpositionSettings",
     "TrainingSettings",

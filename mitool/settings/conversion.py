@@ -1,12 +1,20 @@
 """The settings by which weights of other libraries are read."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
-from mitool.settings.models import Activation, AttentionDir, Biases, Normalization, Positional
+from mitool.settings.models import (
+    Activation,
+    AttentionDir,
+    Biases,
+    Normalization,
+    Positional,
+    Shuffle,
+)
+from mitool.settings.seeds import MOST_SEED
 
 
 @dataclass(frozen=True, kw_only=True, config=FROZEN)
@@ -49,19 +57,19 @@ class ConversionSettings(StatedModel):
     """How a state dict is read, and what the model is tried on."""
 
     split: Annotated[
-        Literal["torch", "python"] | None,
+        Shuffle | None,
         Field(
             description="Shuffle behind the division into training and test: torch.randperm or "
             "random.shuffle; left out: torch"
         ),
     ] = None
     split_seed: Annotated[
-        int | None, Field(ge=0, le=2**63 - 1, description="Seed of that shuffle; left out: 0")
+        int | None, Field(ge=0, le=MOST_SEED, description="Seed of that shuffle; left out: 0")
     ] = None
     eval_size: Annotated[
         int | None,
         Field(ge=1, le=1_000_000, description="Examples that a stream task draws; left out: 2048"),
     ] = None
     seed: Annotated[
-        int, Field(ge=0, le=2**63 - 1, description="Seed of the examples of a stream task")
+        int, Field(ge=0, le=MOST_SEED, description="Seed of the examples of a stream task")
     ] = 0

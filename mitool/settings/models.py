@@ -12,6 +12,8 @@ Normalization = Literal["none", "LN", "LNPre", "RMS", "RMSPre"]
 Biases = Literal["none", "mlp", "all"]
 Positional = Literal["learned", "zero"]
 AttentionDir = Literal["causal", "bidirectional"]
+Shuffle = Literal["torch", "python"]
+"""Behind the division into training and test: ``torch.randperm`` or ``random.shuffle``."""
 
 
 @dataclass(frozen=True, kw_only=True, config=FROZEN)

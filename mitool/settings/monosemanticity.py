@@ -4,7 +4,7 @@ Jermyn, Schiefer and Hubinger 2022, "Engineering Monosemanticity in Toy Models",
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
+from mitool.settings.spread import in_equal_ratios
 
 FeatureTask = Literal["decoder", "abs", "reproject"]
 NeuronActivation = Literal["relu", "gelu", "solu"]
@@ -102,17 +103,16 @@ class Preset:
     axes: dict[str, tuple[Value, ...]]
 
 
-def _in_equal_ratios(first: float, last: float, n: int) -> tuple[float, ...]:
-    values = (first * (last / first) ** (i / (n - 1)) for i in range(n))
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(float(f"{value:.4g}") for value in values)
 
 
-RATES: Axes = {"learning_rate": _in_equal_ratios(0.001, 0.03, 6)}
+RATES: Axes = {"learning_rate": _rounded(in_equal_ratios(0.001, 0.03, 6))}
 BIASES: Axes = {"initial_bias": tuple(round(-2 + 0.3 * i, 1) for i in range(11))}
-DENSITIES: Axes = {"eps": _in_equal_ratios(1 / 2, 1 / 32, 11)}
+DENSITIES: Axes = {"eps": _rounded(in_equal_ratios(1 / 2, 1 / 32, 11))}
 NEURONS: Axes = {"k": tuple(2**i for i in range(4, 12))}
 REGS: Axes = {"reg": tuple(10.0**-i for i in range(1, 8))}
-DECAYS: Axes = {"decay": _in_equal_ratios(0.001, 0.1, 5)}
+DECAYS: Axes = {"decay": _rounded(in_equal_ratios(0.001, 0.1, 5))}
 POWER_LAW = {"sample_kind": "power-law"}
 NEGATIVE = {"decay": 0.03, "initial_bias": -1.0}
 """A negative bias that decays, which makes neurons monosemantic."""

@@ -3,6 +3,8 @@
 import math
 import re
 
+from mitool.errors import quoted
+
 NUMBER = r"\d+(?:\.\d*)?(?:e-?\d+)?|\.\d+"
 POWERS = re.compile(rf"({NUMBER})\^i")
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})")
@@ -20,7 +22,7 @@ def importances(text: str, n: int) -> tuple[float, ...]:
     else:
         values = _spread(text, n, "0.9^i, 1..0.01 or 1")
     if not (all(map(math.isfinite, values)) and max(values) > 0):
-        raise ValueError(f"expected finite importances, not all of them 0, found {text!r}")
+        raise ValueError(f"expected finite importances, not all of them 0, found {quoted(text)}")
     return tuple(values)
 
 
@@ -33,18 +35,25 @@ def sparsities(text: str, n: int) -> tuple[float, ...]:
     """
     if match := RANGE.fullmatch(text.strip()):
         ends = [_sparsity(end, text) for end in match.groups()]
-        return tuple(1 - density for density in _in_equal_ratios(1 - ends[0], 1 - ends[1], n))
+        return tuple(1 - density for density in in_equal_ratios(1 - ends[0], 1 - ends[1], n))
     values = [_sparsity(part, text) for part in text.split(",")]
     if len(values) not in (1, n):
         raise ValueError(
-            f"expected {n} sparsities, a range or one, found {len(values)} in {text!r}"
+            f"expected {n} sparsities, a range or one, found {len(values)} in {quoted(text)}"
         )
     return tuple(values * n if len(values) == 1 else values)
 
 
+def in_equal_ratios(first: float, last: float, n: int) -> list[float]:
+    """``n`` values above 0 from ``first`` to ``last``, each as many times the one before."""
+    return [first * (last / first) ** (i / max(n - 1, 1)) for i in range(n)]
+
+
 def _sparsity(text: str, whole: str) -> float:
     if not re.fullmatch(NUMBER, text.strip()) or not 0 <= float(text) < 1:
-        raise ValueError(f"expected 0..0.95, 0,0.5,0.9 or 0.9, each in 0 <= S < 1, found {whole!r}")
+        raise ValueError(
+            f"expected 0..0.95, 0,0.5,0.9 or 0.9, each in 0 <= S < 1, found {quoted(whole)}"
+        )
     return float(text)
 
 
@@ -52,14 +61,10 @@ def _spread(text: str, n: int, expected: str) -> list[float]:
     if match := RANGE.fullmatch(text.strip()):
         first, last = map(float, match.groups())
         if first > 0 and last > 0:
-            return _in_equal_ratios(first, last, n)
+            return in_equal_ratios(first, last, n)
     elif re.fullmatch(NUMBER, text.strip()):
         return [float(text)] * n
-    raise ValueError(f"expected {expected}, found {text!r}")
-
-
-def _in_equal_ratios(first: float, last: float, n: int) -> list[float]:
-    return [first * (last / first) ** (i / max(n - 1, 1)) for i in range(n)]
+    raise ValueError(f"expected {expected}, found {quoted(text)}")
 
 
 def _power(ratio: float, i: int) -> float:
