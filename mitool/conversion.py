@@ -123,6 +123,10 @@ def convert_to_bridge(subject: Subject, *, threads: int | None = None) -> Conver
 
     A bridge is rebuilt from what the file will hold, by transformer-lens's own means, and both
     models are tried on the same examples of the task, in float64.
+
+    Raises:
+        InputError: the checkpoint's logits are no finite numbers.
+        RunError: memory ran out.
     """
     from mitool.models.bridge import bridge_fields, rebuilt
 
@@ -200,7 +204,7 @@ def _metadata(path: Path, foreign: Foreign, task: Task, split: Split | None, see
     """What the checkpoint will say of itself: no training of mitool's, but where it came from."""
     origin = {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
     return Metadata(
-        kind="transformer",
+        kind=checkpoint.TRANSFORMER,
         model=as_dict(foreign.model.cfg),
         task=TaskRecord(task.name, as_dict(task)),
         training={"converted": origin},

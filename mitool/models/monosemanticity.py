@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from mitool.config import FROZEN
 from mitool.device import generator
 from mitool.errors import InputError
 from mitool.models.activations import ACTIVATIONS
+from mitool.models.weights import require_floats
 from mitool.settings.monosemanticity import FeatureTask, NeuronActivation
 
 TINY = 1e-10
@@ -101,14 +102,16 @@ class FeatureMLP(nn.Module):
         """The model of a checkpoint.
 
         Raises:
-            InputError: a tensor is missing, superfluous, or of another shape.
+            InputError: a tensor is missing, superfluous, or of another shape or format.
         """
-        model = cls(cfg)
+        with torch.device("meta"):
+            model = cls(cfg)
         expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         if found != expected:
             raise InputError(f"expected weights of shapes {expected}, found {found}")
-        model.load_state_dict(tensors)
+        require_floats(tensors, (torch.float32,))
+        model.load_state_dict(dict(tensors), assign=True)
         return model
 
     def hidden(self, x: Float[Tensor, "example N"]) -> Float[Tensor, "example k"]:
@@ -162,8 +165,8 @@ def monosemanticity(activations: Float[Tensor, "N k"]) -> Float[Tensor, " k"]:
     return activations.amax(dim=0) / (TINY + activations.sum(dim=0))
 
 
-def is_monosemantic(activations: Float[Tensor, "N k"], threshold: float) -> Tensor:
-    """Whether one feature has more than that share of a neuron's activations [k]."""
+def is_monosemantic(activations: Float[Tensor, "N k"], threshold: float) -> Bool[Tensor, " k"]:
+    """Whether one feature has more than that share of a neuron's activations."""
     return monosemanticity(activations) > threshold
 
 

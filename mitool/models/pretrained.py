@@ -11,7 +11,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mitool import rundir
 from mitool.device import HOST
-from mitool.errors import InputError, MitoolError
+from mitool.errors import InputError
 from mitool.models.bridge import silenced
 
 CONFIG = "config.json"
@@ -36,8 +36,7 @@ class Pretrained:
     @property
     def start(self) -> list[int]:
         """The token that every text starts with, if the tokenizer sets one there."""
-        tokens = self.encode("")
-        return tokens.tolist()
+        return self.encode("").tolist()
 
     def describe(self) -> dict[str, Any]:
         """What is studied, for a result."""
@@ -63,13 +62,13 @@ class Pretrained:
         return str(shown).replace("\u0120", "\u2581").replace("\u010a", "\\n")
 
 
-def load_pretrained(name: str | Path, error: type[MitoolError] = InputError) -> Pretrained:
+def load_pretrained(name: str | Path) -> Pretrained:
     """Read a Hugging Face model: a folder, which needs no network, or a name on the Hub.
 
     No code that comes with a model is run, and no pickle is read but its tensors.
 
     Raises:
-        error: there is none, it cannot be downloaded, or it is none that transformer-lens reads.
+        InputError: there is none, it cannot be downloaded, or transformer-lens reads none such.
     """
     is_folder = Path(name).is_dir()
     try:
@@ -78,9 +77,9 @@ def load_pretrained(name: str | Path, error: type[MitoolError] = InputError) -> 
                 _require_on_hub(str(name))
             bridge = TransformerBridge.boot_transformers(str(name), device=HOST)
     except Exception as failure:  # whatever transformers and transformer-lens meet on the way
-        raise error(_reason(str(name), failure, is_folder)) from failure
+        raise InputError(_reason(str(name), failure, is_folder)) from failure
     if bridge.tokenizer is None:
-        raise error(f"{name}: expected a model with its tokenizer, found none")
+        raise InputError(f"{name}: expected a model with its tokenizer, found none")
     bridge.eval().requires_grad_(False)
     return Pretrained(str(name), bridge)
 

@@ -19,6 +19,9 @@ from mitool.config import FROZEN
 from mitool.errors import InputError
 from mitool.settings import OutputActivation
 
+LARGEST = 1_000_000
+"""Of weights whose losses are sure to be finite; trained ones are about 1."""
+
 Correlation = Literal["none", "correlated", "anticorrelated"]
 
 
@@ -118,9 +121,8 @@ class Autoencoders:
 
     def to(self, device: torch.device) -> "Autoencoders":
         """The same models on a device."""
-        return Autoencoders.from_tensors(
-            self.cfg, {name: tensor.to(device) for name, tensor in self.tensors().items()}
-        )
+        moved = {name: tensor.to(device) for name, tensor in self.tensors().items()}
+        return Autoencoders(self.cfg, **moved)
 
     @property
     def decoder(self) -> Float[Tensor, "instance feature hidden"]:
@@ -146,9 +148,10 @@ class Autoencoders:
         """The models of a checkpoint.
 
         Raises:
-            InputError: a tensor is missing, superfluous, or of another shape.
+            InputError: a tensor is missing, superfluous, of another shape or format, or holds what
+                is no finite number; or a density is no probability above 0.
         """
-        n = len(tensors["density"]) if "density" in tensors else 0
+        n = tensors["density"].numel() if "density" in tensors else 0
         shapes = {
             "density": (n,),
             "importance": (n, cfg.n_features),
@@ -158,7 +161,28 @@ class Autoencoders:
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         if found != shapes or not n:
             raise InputError(f"expected weights of shapes {shapes}, found {found}")
+        for name, tensor in tensors.items():
+            if tensor.dtype != torch.float32 or not tensor.isfinite().all():
+                raise InputError(f"{name}: expected finite numbers in float32, found others")
+        if not ((tensors["density"] > 0) & (tensors["density"] <= 1)).all():
+            raise InputError("density: expected 0 < density <= 1, found others")
         return cls(cfg, **tensors)
+
+    def require_sound(self) -> None:
+        """Check what is read from a file.
+
+        Raises:
+            InputError: a weight is larger than ``LARGEST``, an importance below 0, or a model lacks
+                some of its restarts.
+        """
+        if any((weight.abs() > LARGEST).any() for weight in self.trained().values()):
+            raise InputError(f"expected weights of {LARGEST:,} at most, found larger ones")
+        if (self.importance < 0).any():
+            raise InputError("expected importances from 0 on, found others")
+        if len(self) % self.cfg.restarts:
+            raise InputError(
+                f"expected {self.cfg.restarts} restarts of each model, found {len(self)} models"
+            )
 
     def hidden(
         self, x: Float[Tensor, "instance feature example"]

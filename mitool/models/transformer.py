@@ -1,9 +1,10 @@
-"""The toy transformer: small, fast to train on a CPU, and TransformerLens's equal to the bit
-of rounding (``mitool.models.bridge`` turns one into the other).
+"""The toy transformer: small, fast to train on a CPU, and equal to TransformerLens's up to
+rounding (``mitool.models.bridge`` turns one into the other).
 """
 
 import math
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Annotated, cast
 
 import torch
@@ -18,6 +19,7 @@ from mitool.errors import InputError
 from mitool.models.inputs import Inputs, prepare
 from mitool.models.layers import MLP, Attention, Embed, Norm, PosEmbed, Unembed, at_positions
 from mitool.models.residual import Dense, Stream
+from mitool.models.weights import require_finite, require_floats
 from mitool.settings import ModelSettings
 from mitool.tasks import Task
 
@@ -26,8 +28,9 @@ from mitool.tasks import Task
 class TransformerConfig(ModelSettings):
     """A toy transformer's shape, with everything resolved."""
 
-    d_head: Annotated[int, Field(ge=1, le=65536)]
-    d_mlp: Annotated[int, Field(ge=1, le=262144)]
+    # without `field()` the settings' None would be inherited as a default
+    d_head: Annotated[int, Field(ge=1, le=65536)] = field()
+    d_mlp: Annotated[int, Field(ge=1, le=262144)] = field()
     d_vocab: Annotated[int, Field(ge=1)]
     d_vocab_out: Annotated[int, Field(ge=1)]
     n_ctx: Annotated[int, Field(ge=1)]
@@ -90,7 +93,7 @@ class ToyTransformer(nn.Module):
         by a further 1 / sqrt(2 n_layers), which the published runs did not.
         """
         for name, parameter in self.named_parameters():
-            if name.endswith("ln1.w") or name.endswith("ln2.w") or name.endswith("ln_final.w"):
+            if name.endswith(".w"):  # of a normalisation
                 parameter.fill_(1.0)
             elif self.is_frozen(name) or ".W_" not in name:
                 parameter.zero_()
@@ -147,11 +150,9 @@ def with_weights(cfg: TransformerConfig, tensors: Mapping[str, Tensor]) -> ToyTr
                 f"weight {name}: expected shape {expected.get(name, 'none')}, "
                 f"found {found.get(name, 'none')}"
             )
-    if {value.dtype for value in tensors.values()} not in ({torch.float32}, {torch.float64}):
-        raise InputError("expected all weights in float32, or all in float64")
+    require_floats(tensors)
+    require_finite(tensors)
     for name, value in tensors.items():
-        if not value.isfinite().all():
-            raise InputError(f"weight {name} holds NaN or infinite values")
         if model.is_frozen(name) and value.any():
             raise InputError(
                 f"weight {name} is frozen at 0 by the model's settings, found other values"

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from mitool.config import nearest
-from mitool.errors import UsageError
+from mitool.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from mitool.planted.base import Planted
@@ -39,6 +39,6 @@ def plant(name: str) -> "Planted":
         UsageError: there is none (the message names the nearest).
     """
     if name not in _HOMES:
-        raise UsageError(f"no planted model named {name!r}: {nearest(name, NAMES)}")
+        raise UsageError(f"no planted model named {quoted(name)}: {nearest(name, NAMES)}")
     found: Planted = importlib.import_module(_HOMES[name]).PLANTED
     return found

@@ -6,6 +6,7 @@ from torch import Generator
 from mitool.models.transformer import ToyTransformer
 from mitool.planted.base import Drawn, Planted
 from mitool.planted.bits import gate_weights
+from mitool.planted.draws import EXCESS, differing
 from mitool.tasks.gate import Gate
 
 TASK = Gate(bits=3, op="or")
@@ -26,12 +27,9 @@ def draw(n: int, generator: Generator) -> Drawn:
     head alone changes nothing, and the gradient there is 0 too. Both heads are true all the same:
     with both corrupted the answer is lost. Restoring one in the corrupted run restores it.
     """
-    operands = torch.randint(TASK.n_values, (8 * n, 2), generator=generator)
-    kept = torch.randint(TASK.n_values, (8 * n, 1), generator=generator)
-    clean, corrupted = TASK.of_operands(operands), TASK.of_operands(operands & kept)
-    chosen = (clean.targets[:, 0] != corrupted.targets[:, 0]).nonzero()[:n, 0]
-    clean, corrupted = clean[chosen], corrupted[chosen]
-    return clean.tokens, corrupted.tokens, clean.targets[:, 0], corrupted.targets[:, 0]
+    operands = torch.randint(TASK.n_values, (EXCESS * n, 2), generator=generator)
+    kept = torch.randint(TASK.n_values, (EXCESS * n, 1), generator=generator)
+    return differing(TASK.of_operands(operands), TASK.of_operands(operands & kept), n)
 
 
 PLANTED = Planted(

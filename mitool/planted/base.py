@@ -79,7 +79,7 @@ class Planted:
     def metadata(self) -> Metadata:
         """What the checkpoint says of itself: no training of mitool's, but where it came from."""
         return Metadata(
-            kind="transformer",
+            kind=checkpoint.TRANSFORMER,
             model=as_dict(self.model.cfg),
             task=TaskRecord(self.task.name, as_dict(self.task)),
             training={"planted": {"name": self.name, "sources": list(self.sources)}},

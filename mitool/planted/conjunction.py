@@ -1,9 +1,9 @@
 """A conjunction through an MLP that is a step: gradients see nothing of what feeds it."""
 
-from torch import Generator
+from functools import partial
 
 from mitool.models.transformer import ToyTransformer
-from mitool.planted.base import Drawn, Planted
+from mitool.planted.base import Planted
 from mitool.planted.bits import gate_weights
 from mitool.planted.draws import independent
 from mitool.tasks.gate import Gate
@@ -21,10 +21,6 @@ def build() -> ToyTransformer:
     return gate_weights("and", TASK, heads, 1, {1.25: 2.0, 1.75: -2.0}).model()
 
 
-def draw(n: int, generator: Generator) -> Drawn:
-    return independent(TASK, n, generator)
-
-
 PLANTED = Planted(
     name="and",
     summary="two heads carry bits, and an MLP of steps computes and: gradients vanish",
@@ -32,5 +28,5 @@ PLANTED = Planted(
     task=TASK,
     truth=("input->a0.h3<v>", "input->a1.h0<v>", "a0.h3->m1", "a1.h0->m1", "m1->logits"),
     build=build,
-    draw=draw,
+    draw=partial(independent, TASK),
 )

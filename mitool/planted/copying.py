@@ -1,10 +1,11 @@
 """One head that looks one token back and copies."""
 
+from functools import partial
+
 import torch
-from torch import Generator
 
 from mitool.models.transformer import ToyTransformer
-from mitool.planted.base import Drawn, Planted
+from mitool.planted.base import Planted
 from mitool.planted.draws import independent
 from mitool.planted.heads import POSITIONS, look_back
 from mitool.planted.stream import Weights
@@ -27,10 +28,6 @@ def build() -> ToyTransformer:
     return weights.model()
 
 
-def draw(n: int, generator: Generator) -> Drawn:
-    return independent(TASK, n, generator)
-
-
 PLANTED = Planted(
     name="copy",
     summary="one head copies the token before",
@@ -38,5 +35,5 @@ PLANTED = Planted(
     task=TASK,
     truth=(f"input->a{LAYER}.h{HEAD}<v>", f"a{LAYER}.h{HEAD}->logits"),
     build=build,
-    draw=draw,
+    draw=partial(independent, TASK),
 )

@@ -1,10 +1,11 @@
 """A head that the gradient takes for a part of the circuit, and that changes nothing."""
 
+from functools import partial
+
 import torch
-from torch import Generator
 
 from mitool.models.transformer import ToyTransformer
-from mitool.planted.base import Drawn, Planted
+from mitool.planted.base import Planted
 from mitool.planted.bits import add_ramps, gate_weights
 from mitool.planted.draws import independent
 from mitool.planted.heads import look_at
@@ -33,10 +34,6 @@ def build() -> ToyTransformer:
     return weights.model()
 
 
-def draw(n: int, generator: Generator) -> Drawn:
-    return independent(TASK, n, generator)
-
-
 PLANTED = Planted(
     name="decoy",
     summary="two heads carry bits to an MLP that computes or; a third has a gradient and no effect",
@@ -44,5 +41,5 @@ PLANTED = Planted(
     task=TASK,
     truth=("input->a0.h2<v>", "input->a1.h0<v>", "a0.h2->m1", "a1.h0->m1", "m1->logits"),
     build=build,
-    draw=draw,
+    draw=partial(independent, TASK),
 )

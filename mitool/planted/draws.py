@@ -1,10 +1,12 @@
 """Pairs of independent examples with different answers."""
 
-import torch
 from torch import Generator
 
 from mitool.planted.base import Drawn
-from mitool.tasks import Task
+from mitool.tasks import Examples, Task
+
+EXCESS = 8
+"""Pairs that are drawn for each one that is wanted: the answers of some are the same."""
 
 
 def independent(task: Task, n: int, generator: Generator) -> Drawn:
@@ -13,9 +15,13 @@ def independent(task: Task, n: int, generator: Generator) -> Drawn:
     All that the answer depends on changes from the one to the other, so that every edge that
     carries any of it matters in some pair.
     """
-    clean, corrupted = (task.sample(8 * n, generator) for _ in range(2))
+    clean, corrupted = (task.sample(EXCESS * n, generator) for _ in range(2))
+    return differing(clean, corrupted, n)
+
+
+def differing(clean: Examples, corrupted: Examples, n: int) -> Drawn:
+    """The first ``n`` pairs of examples whose answers at the last token differ."""
     chosen = (clean.targets[:, -1] != corrupted.targets[:, -1]).nonzero()[:n, 0]
-    assert len(chosen) == n, f"task {task.name} has answers that differ in an eighth of all pairs"
+    assert len(chosen) == n, f"of {len(clean)} pairs {len(chosen)} have answers that differ"
     clean, corrupted = clean[chosen], corrupted[chosen]
-    assert not torch.equal(clean.tokens, corrupted.tokens)
     return clean.tokens, corrupted.tokens, clean.targets[:, -1], corrupted.targets[:, -1]

@@ -1,10 +1,11 @@
 """One head that looks at the smallest number and copies it."""
 
+from functools import partial
+
 import torch
-from torch import Generator
 
 from mitool.models.transformer import ToyTransformer
-from mitool.planted.base import Drawn, Planted
+from mitool.planted.base import Planted
 from mitool.planted.draws import independent
 from mitool.planted.heads import POSITIONS
 from mitool.planted.stream import Weights
@@ -35,11 +36,6 @@ def build() -> ToyTransformer:
     return weights.model()
 
 
-def draw(n: int, generator: Generator) -> Drawn:
-    """Lists beside other lists, so that where the head looks changes as well as what is there."""
-    return independent(TASK, n, generator)
-
-
 NAME = f"a{LAYER}.h{HEAD}"
 
 PLANTED = Planted(
@@ -52,5 +48,5 @@ PLANTED = Planted(
     task=TASK,
     truth=(f"input->{NAME}<k>", f"input->{NAME}<v>", f"{NAME}->logits"),
     build=build,
-    draw=draw,
+    draw=partial(independent, TASK),
 )

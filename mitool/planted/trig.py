@@ -1,13 +1,14 @@
 """Addition mod p by trigonometry, each frequency in a layer of its own."""
 
 import math
+from functools import partial
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
 
 from mitool.models.transformer import ToyTransformer
-from mitool.planted.base import Drawn, Planted
+from mitool.planted.base import Planted
 from mitool.planted.draws import independent
 from mitool.planted.heads import POSITIONS, look_at
 from mitool.planted.stream import Weights
@@ -57,10 +58,6 @@ def _waves(frequency: int) -> Float[Tensor, "value 2"]:
     return torch.stack([angles.cos(), angles.sin()], dim=-1)
 
 
-def draw(n: int, generator: Generator) -> Drawn:
-    return independent(TASK, n, generator)
-
-
 PLANTED = Planted(
     name="trig",
     summary="addition mod 13: heads carry waves of both numbers, MLPs make those of the sum",
@@ -79,5 +76,5 @@ PLANTED = Planted(
         )
     ),
     build=build,
-    draw=draw,
+    draw=partial(independent, TASK),
 )

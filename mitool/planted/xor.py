@@ -1,9 +1,9 @@
 """An exclusive or through an MLP: what no sum of heads can do."""
 
-from torch import Generator
+from functools import partial
 
 from mitool.models.transformer import ToyTransformer
-from mitool.planted.base import Drawn, Planted
+from mitool.planted.base import Planted
 from mitool.planted.bits import gate_weights
 from mitool.planted.draws import independent
 from mitool.tasks.gate import Gate
@@ -19,10 +19,6 @@ def build() -> ToyTransformer:
     return gate_weights("xor", TASK, heads, 1, {0.25: 4 / 3, 1.25: -28 / 9}).model()
 
 
-def draw(n: int, generator: Generator) -> Drawn:
-    return independent(TASK, n, generator)
-
-
 PLANTED = Planted(
     name="xor",
     summary="two heads carry bits, and an MLP computes their exclusive or",
@@ -30,5 +26,5 @@ PLANTED = Planted(
     task=TASK,
     truth=("input->a0.h1<v>", "input->a1.h2<v>", "a0.h1->m1", "a1.h2->m1", "m1->logits"),
     build=build,
-    draw=draw,
+    draw=partial(independent, TASK),
 )

@@ -11,15 +11,14 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from mitool.config import nearest
-from mitool.errors import MitoolError, UsageError
-from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Shuffle, Split, Task
+from mitool.errors import MitoolError, UsageError, quoted
+from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
 
 __all__ = [
     "ENTRY_POINTS",
     "NO_ANSWER",
     "Examples",
     "Pairs",
-    "Shuffle",
     "Split",
     "Task",
     "get",
@@ -51,7 +50,7 @@ def get(name: str, error: type[MitoolError] = UsageError) -> type[Task]:
         return _task_in(importlib.import_module(module), name)
     plugin = _plugins().get(name)
     if plugin is None:
-        raise error(f"no task named {name!r}: {nearest(name, names())}")
+        raise error(f"no task named {quoted(name)}: {nearest(name, names())}")
     return _load(plugin)
 
 

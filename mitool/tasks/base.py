@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from dataclasses import dataclass as plain_dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
 from mitool.errors import UsageError
-from mitool.settings import ModelSettings, TrainingSettings
+from mitool.settings import ModelSettings, Shuffle, TrainingSettings
 
 if TYPE_CHECKING:
     import torch
@@ -70,9 +71,6 @@ class Pairs:
         return (clean != corrupted) & (clean != NO_ANSWER) & (corrupted != NO_ANSWER)
 
 
-Shuffle = Literal["torch", "python"]
-
-
 @dataclass(frozen=True, config=FROZEN)
 class Split:
     """Which examples train: the first ``frac_train`` of a shuffle seeded by ``seed``.
@@ -84,8 +82,8 @@ class Split:
     As a dictionary it is the ``split`` of a checkpoint's metadata.
     """
 
-    frac_train: float
-    seed: int
+    frac_train: Annotated[float, Field(gt=0, lt=1)]
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**64)]  # what torch's generators take
     method: Shuffle = "torch"
 
     def indices(self, n_examples: int) -> tuple[Int[Tensor, " train"], Int[Tensor, " test"]]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from jaxtyping import Int
     from torch import Tensor
 
-SYMBOLS = {"add": "+", "subtract": "-", "multiply": "*", "square-sum": "^2+^2"}
-
 
 @dataclass(frozen=True, config=FROZEN)
 class ModAdd(Operation):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mitool import files, rundir
+from mitool import claiming, files, rundir
 from mitool.config import as_dict, non_defaults
 from mitool.device import out_of_memory_is_an_error
 from mitool.result import Claim, Result
@@ -35,6 +35,12 @@ CLAIMS = (
 )
 SEVERAL_ANSWERS_CLAIMS = ("train_sequence_accuracy", "test_sequence_accuracy")
 """The names of a run's claims, and those that it has where an example has several answers."""
+
+UNDEFINED = {
+    "grokked_at": "is undefined: test accuracy was not 1 with test loss < 1e-4 over 200 epochs",
+    "memorised_at": "is undefined: at every evaluation some training example was wrong",
+}
+"""Why a claim may have no value."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +91,7 @@ def train(
     remedy = "take a smaller model or task, or fewer examples a step with --batch-size"
     with config.device.active(), out_of_memory_is_an_error(remedy):
         run = Run(TransformerLearner(config), folder, observers)
-        with rundir.claimed(folder, overwrite=overwrite, resume=resume):
-            if resume:
-                run.resume()
-            run.execute()
+        run.complete(resume=resume, overwrite=overwrite)
     return _result(config, run)
 
 
@@ -106,11 +109,15 @@ def train_seeds(
 ) -> SeedsResult:
     """Train one model for each seed, in ``folder/seedN``; see ``train``.
 
+    A folder can be resumed with more seeds than it has.
+
     Args:
         observers: makes the observers of a run from its configuration and folder.
         finished: told of each run when it has finished, before the next one starts.
 
-    A folder can be resumed with more seeds than it has.
+    Raises:
+        UsageError: as of ``train``, or the folder's run is without some of its seeds.
+        InputError, RunError, Interrupted: as of ``train``.
     """
     configs = [replace(config, seed=seed) for seed in seeds]
     record = config.as_dict() | {
@@ -118,7 +125,7 @@ def train_seeds(
         "split_seed": [one.data_seed for one in configs],
     }
     runs = []
-    with rundir.claimed(folder, overwrite=overwrite, resume=resume):
+    with claiming.claimed(folder, overwrite=overwrite, resume=resume):
         if resume and rundir.holds_run(folder):
             _require_same_seeds(config, files.read_json(folder / rundir.CONFIG), record)
         files.write_json(folder / rundir.CONFIG, record)
@@ -128,23 +135,7 @@ def train_seeds(
             run = train(one, place, observers=followers, resume=resume, overwrite=overwrite)
             finished(run)
             runs.append(run)
-    claims: dict[str, Claim] = {
-        f"seed{seed}.{name}": value
-        for seed, run in zip(seeds, runs, strict=True)
-        for name, value in run.claims.items()
-    }
-    return SeedsResult(
-        {"task": runs[0].subject["task"], "run": str(folder), "seeds": list(seeds)},
-        record,
-        claims,
-        folder=folder,
-        runs=tuple(runs),
-        warnings=tuple(
-            f"seed {seed}: {warning}"
-            for seed, run in zip(seeds, runs, strict=True)
-            for warning in run.warnings
-        ),
-    )
+    return _seeds_result(seeds, folder, record, runs)
 
 
 def claim_names(task: Task, seeds: Sequence[int] | None = None) -> list[str]:
@@ -176,9 +167,30 @@ def _require_same_seeds(config: RunConfig, saved: dict[str, Any], asked: dict[st
     require_same(saved, asked, config.free_to_change)
 
 
+def _seeds_result(
+    seeds: Sequence[int], folder: Path, record: dict[str, Any], runs: Sequence[TrainResult]
+) -> SeedsResult:
+    claims: dict[str, Claim] = {
+        f"seed{seed}.{name}": value
+        for seed, run in zip(seeds, runs, strict=True)
+        for name, value in run.claims.items()
+    }
+    return SeedsResult(
+        {"task": runs[0].subject["task"], "run": str(folder), "seeds": list(seeds)},
+        record,
+        claims,
+        folder=folder,
+        runs=tuple(runs),
+        warnings=tuple(
+            f"seed {seed}: {warning}"
+            for seed, run in zip(seeds, runs, strict=True)
+            for warning in run.warnings
+        ),
+    )
+
+
 def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
     last = run.history[-1]
-    grokked = grokked_at(run.history)
     claims: dict[str, Claim] = {
         "epochs": run.epoch,
         "train_loss": last.train_loss,
@@ -186,22 +198,13 @@ def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
         "train_accuracy": last.train_accuracy,
         "test_accuracy": last.test_accuracy,
         "memorised_at": memorised_at(run.history),
-        "grokked_at": grokked,
+        "grokked_at": grokked_at(run.history),
         "seconds_training": run.seconds,
         "steps_per_second": run.step / run.seconds if run.seconds else None,
     }
     if len(last.test_position_losses) > 1:
         claims["train_sequence_accuracy"] = last.train_sequence_accuracy
         claims["test_sequence_accuracy"] = last.test_sequence_accuracy
-    warnings = []
-    if grokked is None:
-        warnings.append(
-            "grokked_at is undefined: test accuracy was not 1 with test loss < 1e-4 over 200 epochs"
-        )
-    if claims["memorised_at"] is None:
-        warnings.append(
-            "memorised_at is undefined: at every evaluation some training example was wrong"
-        )
     record = config.as_dict()
     subject = {
         "task": record["task"],
@@ -215,5 +218,5 @@ def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
         folder=run.folder,
         history=tuple(run.history),
         answer_labels=config.task.answer_labels,
-        warnings=tuple(warnings),
+        warnings=tuple(f"{name} {why}" for name, why in UNDEFINED.items() if claims[name] is None),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from mitool.config import as_dict
 from mitool.device import Device
-from mitool.errors import UsageError
+from mitool.errors import MOST_SHOWN, UsageError, first_few
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks import Task
 
@@ -67,14 +67,19 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any], free: Collection[
         was, now = saved.get(name), asked.get(name)
         if isinstance(was, dict) and isinstance(now, dict):
             differences += [
-                f"{key} was {was.get(key)}, asked {now.get(key)}"
+                _difference(key, was.get(key), now.get(key))
                 for key in sorted(was.keys() | now.keys())
                 if was.get(key) != now.get(key) and key not in free
             ]
         elif was != now:
-            differences.append(f"{name} was {was}, asked {now}")
+            differences.append(_difference(name, was, now))
     if differences:
         raise UsageError(
-            f"--resume: the run was started with other settings ({'; '.join(differences)}); "
+            f"--resume: the run was started with other settings ({first_few(differences, '; ')}); "
             "resume with those, or choose another --out"
         )
+
+
+def _difference(name: str, was: object, now: object) -> str:
+    name, before, asked = (str(part)[:MOST_SHOWN] for part in (name, was, now))
+    return f"{name} was {before}, asked {asked}"

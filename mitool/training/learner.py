@@ -6,8 +6,9 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
-from mitool.checkpoint import Metadata
+from mitool.checkpoint import Metadata, TaskRecord
 from mitool.device import Device
+from mitool.version import __version__
 
 
 @runtime_checkable
@@ -51,6 +52,7 @@ class Learner(ABC, Generic[E]):
     optimiser state are all that there is to save.
 
     Attributes:
+        kind: what a checkpoint's tensors are.
         evaluation: the type of a measurement.
         n_epochs: how many epochs there are to be.
         eval_every: epochs between measurements.
@@ -61,6 +63,7 @@ class Learner(ABC, Generic[E]):
         unit: what its epochs are called.
     """
 
+    kind: str
     evaluation: type[E]
     n_epochs: int
     eval_every: int
@@ -80,7 +83,9 @@ class Learner(ABC, Generic[E]):
 
     @abstractmethod
     def record(self) -> dict[str, Any]:
-        """The settings of the run as JSON values, as ``config.json`` holds them."""
+        """The settings of the run as JSON values, as ``config.json`` holds them: ``task``,
+        ``model``, ``training``, ``device`` and ``seed``, and what else decides its weights.
+        """
 
     @abstractmethod
     def require_same(self, saved: dict[str, Any]) -> None:
@@ -130,9 +135,28 @@ class Learner(ABC, Generic[E]):
     def weights(self) -> Mapping[str, Tensor]:
         """What a checkpoint holds."""
 
-    @abstractmethod
     def metadata(self, epoch: int, step: int) -> Metadata:
         """What a checkpoint says of itself."""
+        record = self.record()
+        return Metadata(
+            kind=self.kind,
+            model=self.model_record(),
+            task=TaskRecord(**record["task"]),
+            training=record["training"] | record["device"],
+            split=self.split_record(),
+            seed=record["seed"],
+            step=step,
+            epoch=epoch,
+            version=__version__,
+        )
+
+    @abstractmethod
+    def model_record(self) -> dict[str, Any]:
+        """The configuration of the model, or of all models, as JSON values."""
+
+    def split_record(self) -> dict[str, Any] | None:
+        """Which examples train; None where they are drawn anew for each step."""
+        return None
 
     @abstractmethod
     def state(self) -> Mapping[str, Tensor]:

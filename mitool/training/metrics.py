@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor, nn
 
+from mitool.config import FROZEN
 from mitool.device import to_float64
 from mitool.tasks import NO_ANSWER, Task
 from mitool.training.data import Batch
@@ -38,7 +38,7 @@ class Score:
     position_accuracies: list[float | None]
 
 
-@checked_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@checked_dataclass(frozen=True, kw_only=True, config=FROZEN)
 class Evaluation:
     """The state of a run after ``epoch`` epochs: a line of ``metrics.jsonl``.
 

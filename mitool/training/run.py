@@ -5,10 +5,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Annotated, Any, Generic, NoReturn, TypeVar
 
-from mitool import checkpoint, files, rundir
-from mitool.config import build
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from mitool import checkpoint, claiming, files, rundir
+from mitool.config import FROZEN, as_dict, build
 from mitool.errors import InputError, Interrupted, RunError, about
 from mitool.interrupt import PendingSignal, deferred_signals
 from mitool.training.learner import Diverged, E, Learner, Observer
@@ -18,8 +21,17 @@ T = TypeVar("T")
 SECONDS_BETWEEN_SAVES = 60.0
 
 
+@dataclass(frozen=True, config=FROZEN)
+class Progress:
+    """How far a saved state is: see ``Run``."""
+
+    epoch: Annotated[int, Field(ge=0)]
+    batch: Annotated[int, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0)]
+
+
 class Run(Generic[E]):
-    """A run in a folder that it has claimed (``rundir.claimed``).
+    """A run in a folder.
 
     Attributes:
         epoch: epochs done.
@@ -46,38 +58,46 @@ class Run(Generic[E]):
         """Optimiser steps taken."""
         return self.epoch * self.learner.steps_per_epoch + self.batch
 
-    def resume(self) -> None:
-        """Go back to the last saved state of the folder, if it holds one.
+    def complete(self, *, resume: bool, overwrite: bool) -> None:
+        """Claim the folder and train to the end, saving along the way.
+
+        Args:
+            resume: go on with the run that the folder holds, if it holds one.
+            overwrite: replace it.
 
         Raises:
-            UsageError: the run was started with other settings.
-            InputError: its files are damaged.
+            UsageError: the folder cannot be used, or its run was started with other settings.
+            InputError: the files of the run to resume are damaged.
+            RunError: the loss diverged (the last good checkpoint is kept), or the disk is full.
+            Interrupted: SIGINT or SIGTERM arrived; the state is saved.
         """
+        with claiming.claimed(self.folder, overwrite=overwrite, resume=resume):
+            if resume:
+                self._restore()
+            self._execute()
+
+    def _restore(self) -> None:
+        """Go back to the last saved state of the folder, if it holds one."""
         if not rundir.holds_run(self.folder):
             return
         self.learner.require_same(files.read_json(self.folder / rundir.CONFIG))
         path = self.folder / rundir.RESUME
         if not path.exists():
             return
-        state, progress = checkpoint.read_tensors(path)
+        state, record = checkpoint.read_tensors(path)
         with about(path):
+            progress = build(Progress, record, InputError)
+            if progress.batch >= self.learner.steps_per_epoch:
+                raise InputError(f"damaged: there is no batch {progress.batch} of an epoch")
             self.learner.restore(state)
-        try:
-            self.epoch, self.batch = int(progress["epoch"]), int(progress["batch"])
-            self.seconds = float(progress["seconds"])
-        except (KeyError, TypeError, ValueError):
-            raise InputError(f"{path}: damaged: no progress") from None
+            if not self.learner.is_finite():
+                raise InputError("damaged: its weights are no finite numbers")
+        self.epoch, self.batch, self.seconds = progress.epoch, progress.batch, progress.seconds
         lines = files.read_lines(self.folder / rundir.METRICS)
         history = [build(self.learner.evaluation, line, InputError) for line in lines]
         self.history = [evaluation for evaluation in history if evaluation.epoch <= self.epoch]
 
-    def execute(self) -> None:
-        """Train to the end, saving along the way.
-
-        Raises:
-            Interrupted: SIGINT or SIGTERM arrived; the state is saved.
-            RunError: the loss diverged (the last good checkpoint is kept), or the disk is full.
-        """
+    def _execute(self) -> None:
         files.write_json(self.folder / rundir.CONFIG, self.learner.record())
         files.write_lines(self.folder / rundir.METRICS, [_line(e) for e in self.history])
         self.learner.begin(self.step)
@@ -101,7 +121,7 @@ class Run(Generic[E]):
         self._save()
         raise Interrupted(
             f"interrupted after {self.learner.place(self.epoch, self.step)}; saved in "
-            f"{self.folder}: the same command with --resume goes on",
+            f"{self.folder}: the same again with --resume goes on",
             pending.signum,
         )
 
@@ -166,11 +186,16 @@ class Run(Generic[E]):
             name = f"{self.step:08d}.safetensors"
             checkpoint.save(self.folder / rundir.TRAJECTORY / name, tensors, metadata)
         checkpoint.save(self.folder / rundir.CHECKPOINT, tensors, metadata)
-        progress = {"epoch": self.epoch, "batch": self.batch, "seconds": self.seconds}
+        progress = as_dict(Progress(self.epoch, self.batch, self.seconds))
         checkpoint.write_tensors(self.folder / rundir.RESUME, self.learner.state(), progress)
         self._saved_at = time.monotonic()
 
     def _fail_diverged(self) -> NoReturn:
+        if self.step == 0:
+            raise RunError(
+                "the loss of the untrained model is no finite number: its first weights are too "
+                "large; start from smaller ones, as with a lower --init-scale"
+            )
         last = self.history[-1].epoch if self.history else 0
         kept = self.folder / rundir.CHECKPOINT
         raise RunError(

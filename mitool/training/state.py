@@ -1,5 +1,6 @@
 """Weights and optimiser state of a model as one mapping of tensors, and back."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 import torch
@@ -9,6 +10,9 @@ from mitool.errors import InputError
 
 WEIGHT = "model/"
 STATE = "optimizer/"
+
+State = Mapping[str, Tensor]
+"""What an optimiser keeps of a parameter."""
 
 
 def state_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -30,18 +34,60 @@ def restore_state(
     """Put back what ``state_of`` gave.
 
     Raises:
-        InputError: the weights are of another model.
+        InputError: the weights, or the optimiser's state, are of another model.
     """
     weights = {k.removeprefix(WEIGHT): v for k, v in tensors.items() if k.startswith(WEIGHT)}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as failure:
-        raise InputError(f"its weights are of another model: {failure}") from None
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            prefix = f"{STATE}{name}/"
-            state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            if state:
-                optimizer.state[parameter] = {
-                    key: value.to(parameter.device) for key, value in state.items()
-                }
+    if _shapes(weights) != _shapes(model.state_dict()):
+        raise InputError("its weights are of another model")
+    states: dict[Tensor, State] = {}
+    for name, parameter in model.named_parameters():
+        prefix = f"{STATE}{name}/"
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        if state:
+            states[parameter] = state
+    model.load_state_dict(weights)
+    restore_optimizer(optimizer, states)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, states: Mapping[Tensor, State]) -> None:
+    """Give an optimiser the state of each parameter; none at all where no step has been taken.
+
+    Raises:
+        InputError: it is no state of this optimiser.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    kept = _kept(optimizer)
+    found = [_shapes(states.get(parameter, {})) for parameter in parameters]
+    if states and (found != kept or len(states) > len(parameters)):
+        raise InputError("its optimiser's state is of another model, or of another optimiser")
+    for parameter, state in states.items():
+        optimizer.state[parameter] = {
+            key: value.to(parameter.device) for key, value in state.items()
+        }
+
+
+def _kept(optimizer: torch.optim.Optimizer) -> list[dict[str, object]]:
+    """What an optimiser keeps of each parameter once it has taken a step.
+
+    The step is taken by a twin, on copies: ``copy`` loses what an optimiser of other libraries has
+    beside groups and state.
+    """
+    probe = object.__new__(type(optimizer))
+    probe.__dict__ = dict(optimizer.__dict__)
+    probe.state = defaultdict(dict)
+    probe.param_groups = [
+        {**group, "params": [p.detach().clone() for p in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    parameters = [p for group in probe.param_groups for p in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    probe.step()
+    return [
+        _shapes({k: v for k, v in probe.state[parameter].items() if isinstance(v, Tensor)})
+        for parameter in parameters
+    ]
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, object]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mitool.checkpoint import Metadata, TaskRecord
+from mitool.checkpoint import TRANSFORMER
 from mitool.config import as_dict
 from mitool.device import generator
 from mitool.models.transformer import ToyTransformer, TransformerConfig
@@ -22,12 +22,12 @@ from mitool.training.metrics import Evaluation, grokked_at, score, weight_norms
 from mitool.training.optimizers import make_optimizer
 from mitool.training.state import restore_state, state_of
 from mitool.training.step import CapturedStep, TrainStep
-from mitool.version import __version__
 
 
 class TransformerLearner(Learner[Evaluation]):
     """A toy transformer that learns a task."""
 
+    kind = TRANSFORMER
     evaluation = Evaluation
     advice = "try a lower --lr, or --warmup"
 
@@ -95,7 +95,8 @@ class TransformerLearner(Learner[Evaluation]):
     def evaluate(self, epoch: int, step: int, seconds: float) -> Evaluation:
         train = score(self.model, self.config.task, self.data.train_evaluation(epoch))
         test = score(self.model, self.config.task, self.data.test)
-        if not (math.isfinite(train.loss) and math.isfinite(test.loss)):
+        norms = weight_norms(self.model)
+        if not all(map(math.isfinite, (train.loss, test.loss, *norms.values()))):
             raise Diverged
         return Evaluation(
             epoch=epoch,
@@ -110,7 +111,7 @@ class TransformerLearner(Learner[Evaluation]):
             test_position_losses=test.position_losses,
             train_position_accuracies=train.position_accuracies,
             test_position_accuracies=test.position_accuracies,
-            weight_norms=weight_norms(self.model),
+            weight_norms=norms,
             seconds=seconds,
         )
 
@@ -127,20 +128,11 @@ class TransformerLearner(Learner[Evaluation]):
     def weights(self) -> Mapping[str, Tensor]:
         return self.model.state_dict()
 
-    def metadata(self, epoch: int, step: int) -> Metadata:
-        config = self.config.as_dict()
-        split = self.data.split
-        return Metadata(
-            kind="transformer",
-            model=as_dict(self.model.cfg),
-            task=TaskRecord(**config["task"]),
-            training=config["training"] | config["device"],
-            split=None if split is None else asdict(split),
-            seed=self.config.seed,
-            step=step,
-            epoch=epoch,
-            version=__version__,
-        )
+    def model_record(self) -> dict[str, Any]:
+        return as_dict(self.model.cfg)
+
+    def split_record(self) -> dict[str, Any] | None:
+        return None if self.data.split is None else asdict(self.data.split)
 
     def state(self) -> Mapping[str, Tensor]:
         return state_of(self.model, self.optimizer)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mitool import planted
 from mitool.analysis.interventions.decoder import Decoder
-from mitool.analysis.interventions.edges import logits_with_edges
+from mitool.analysis.interventions.edges import EdgeRuns
 from mitool.analysis.interventions.graph import Edge, Graph, Node
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import METRICS
@@ -51,7 +51,8 @@ class Patched:
     def with_corrupted(self, edges: Collection[Edge]) -> Tensor:
         """The metric of the clean run with these edges carrying the corrupted run's values."""
         at = self.planted.pairs.answer_positions
-        return self.metric(logits_with_edges(self.decoder, self.clean, self.corrupted, edges, at))
+        (logits,) = EdgeRuns(self.decoder, self.clean, self.corrupted, at).patched(edges)
+        return self.metric(logits)
 
     @property
     def whole(self) -> Tensor:

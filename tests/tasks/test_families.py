@@ -63,13 +63,6 @@ def test_samples_are_examples_and_follow_the_generator(task: Task) -> None:
         assert listed[tuple(row)] == answer.tolist()
 
 
-@pytest.mark.parametrize("task", SMALL_TASKS, ids=repr)
-def test_pairs_have_equal_length_and_different_answers(task: Task) -> None:
-    pairs = task.pairs(40, torch.Generator().manual_seed(0))
-    assert pairs.clean.tokens.shape == pairs.corrupted.tokens.shape == (40, task.n_ctx)
-    assert (pairs.clean.targets != pairs.corrupted.targets).any(dim=-1).all()
-
-
 def test_grids_list_operands_row_by_row() -> None:
     assert ModAdd(p=7).grid_shape == (7, 7)
     assert Min(k=2, max_value=4).grid_shape == (5, 5)

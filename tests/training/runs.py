@@ -11,10 +11,11 @@ import torch
 from mitool import rundir
 from mitool.checkpoint import read_tensors
 from mitool.device import Device, resolve
+from mitool.errors import InputError, MitoolError, UsageError
 from mitool.settings import ModelSettings
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
-from mitool.training import Evaluation, RunConfig
+from mitool.training import RunConfig
 
 SMALL = ModelSettings(n_heads=2, d_model=16)
 
@@ -47,17 +48,33 @@ RUNS = {
 
 
 class StopAt:
-    """Sends SIGTERM to this process once an epoch is done."""
+    """Sends a signal to this process once so many epochs are done; an observer of any run."""
 
     def __init__(self, epoch: int, signum: int = signal.SIGTERM) -> None:
         self.epoch = epoch
         self.signum = signum
 
     def epoch_done(self, epoch: int) -> None:
-        if epoch == self.epoch:
+        if epoch >= self.epoch:
             os.kill(os.getpid(), self.signum)
 
-    def evaluated(self, evaluation: Evaluation) -> None: ...
+    def evaluated(self, evaluation: object) -> None: ...
+
+
+DAMAGED: list[tuple[str, type[MitoolError], str]] = [
+    (rundir.RESUME, InputError, "resume.safetensors: damaged: the digest of its contents"),
+    (rundir.METRICS, InputError, "metrics.jsonl: damaged: expected one JSON object a line"),
+    (rundir.CONFIG, UsageError, "holds files with the names of a run's that are no run of"),
+]
+"""Files of a run, and how its resumption is refused once ``damage`` has been done to them."""
+
+
+def damage(path: Path) -> None:
+    """Change a byte in the middle of a file, and one near its start where that is text."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    content[5] = 0
+    path.write_bytes(content)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitool import rundir
 from mitool.device import out_of_memory_is_an_error
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.training.learner import Observer
@@ -53,9 +52,6 @@ def train_sweep(
     with config.device.active(), out_of_memory_is_an_error(REMEDY):
         learner = MonosemanticityLearner(config)
         run = Run(learner, folder, observers)
-        with rundir.claimed(folder, overwrite=overwrite, resume=resume):
-            if resume:
-                run.resume()
-            run.execute()
+        run.complete(resume=resume, overwrite=overwrite)
     models = {name: trainer.model for name, trainer in learner.trainers.items()}
     return models, tuple(run.history)

@@ -17,6 +17,8 @@ OF_TRAINING = (
     *("log2_batch_size", "log2_training_steps", "learning_rate", "half_period", "decay"),
     *("initial_bias", "reg"),
 )
+"""Settings of how a model is trained; the others say what it is, and what it learns from."""
+
 MOST_MODELS = 1000
 
 

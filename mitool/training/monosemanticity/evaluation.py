@@ -2,10 +2,10 @@
 
 import torch
 from jaxtyping import Float
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from mitool.config import FROZEN
 from mitool.device import to_float64
 from mitool.models.monosemanticity import FeatureMLP, is_monosemantic
 from mitool.settings.monosemanticity import MonosemanticitySettings
@@ -15,7 +15,7 @@ PART = 4096
 """Examples that are measured at a time."""
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
 class MonosemanticityEvaluation:
     """The state of a run after ``step`` steps, which are epochs too: a line of ``metrics.jsonl``.
 

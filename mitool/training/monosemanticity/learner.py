@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from mitool.checkpoint import MONOSEMANTICITY, Metadata, TaskRecord, families_of, joined
+from mitool.checkpoint import MONOSEMANTICITY
+from mitool.families import families_of, joined
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.settings.monosemanticity import MonosemanticitySettings
 from mitool.training.config import require_same
@@ -21,7 +22,6 @@ from mitool.training.monosemanticity.evaluation import (
 )
 from mitool.training.monosemanticity.trainer import Trainer, steps_drawn
 from mitool.training.side_by_side import SideBySide
-from mitool.version import __version__
 
 REMEDY = "sweep fewer values, or take smaller models or batches (--scale small)"
 
@@ -36,6 +36,7 @@ class MonosemanticityLearner(SideBySide[MonosemanticityEvaluation]):
         trainers: of the models, by their names.
     """
 
+    kind = MONOSEMANTICITY
     evaluation = MonosemanticityEvaluation
     advice = "try a lower --learning-rate"
 
@@ -112,20 +113,9 @@ class MonosemanticityLearner(SideBySide[MonosemanticityEvaluation]):
     def weights(self) -> Mapping[str, Tensor]:
         return joined({name: t.model.state_dict() for name, t in self.trainers.items()})
 
-    def metadata(self, epoch: int, step: int) -> Metadata:
-        record = self.config.as_dict()
+    def model_record(self) -> dict[str, Any]:
         models = dict(zip(self.trainers, self.config.points(), strict=True))
-        return Metadata(
-            kind=MONOSEMANTICITY,
-            model=record["model"] | {"models": models},
-            task=TaskRecord(**record["task"]),
-            training=record["training"] | record["device"],
-            split=None,
-            seed=self.config.seed,
-            step=step,
-            epoch=epoch,
-            version=__version__,
-        )
+        return self.record()["model"] | {"models": models}
 
     def state(self) -> Mapping[str, Tensor]:
         return joined({name: trainer.state() for name, trainer in self.trainers.items()})

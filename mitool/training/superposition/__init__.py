@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mitool import rundir
 from mitool.device import out_of_memory_is_an_error
 from mitool.models.superposition import Autoencoders
 from mitool.training.learner import Observer
@@ -51,8 +50,5 @@ def train_families(
     """
     with config.device.active(), out_of_memory_is_an_error(REMEDY):
         run = Run(SuperpositionLearner(config, families), folder, observers)
-        with rundir.claimed(folder, overwrite=overwrite, resume=resume):
-            if resume:
-                run.resume()
-            run.execute()
+        run.complete(resume=resume, overwrite=overwrite)
     return tuple(run.history)

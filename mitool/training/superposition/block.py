@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mitool.models.superposition import Autoencoders
+from mitool.training.state import restore_optimizer
 from mitool.training.superposition.config import SuperpositionConfig
 from mitool.training.superposition.examples import Examples
 
@@ -116,9 +117,17 @@ class Block:
         }
 
     def restore(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Put back what ``state`` gave."""
-        for name, parameter in self.parameters.items():
-            self.optimizer.state[parameter] = {
+        """Put back what ``state`` gave.
+
+        Raises:
+            InputError: it is the state of other models.
+        """
+        states = {
+            parameter: {
                 key: (value[0] if key == "step" else value).clone()
                 for key, value in state[name].items()
             }
+            for name, parameter in self.parameters.items()
+            if state[name]
+        }
+        restore_optimizer(self.optimizer, states)

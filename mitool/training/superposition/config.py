@@ -14,17 +14,10 @@ FREE_TO_CHANGE = frozenset({"steps", "checkpoint_every"})
 """Settings that a resumed run may change: they leave the weights of a step alone."""
 
 OF_TRAINING = (
-    *(
-        "init_scale",
-        "restarts",
-        "batch_size",
-        "steps",
-        "lr",
-        "weight_decay",
-        "eval_every",
-        "checkpoint_every",
-    ),
+    *("init_scale", "restarts", "batch_size", "steps", "lr", "weight_decay"),
+    *("eval_every", "checkpoint_every"),
 )
+"""Settings of how models are trained; the others say what they are."""
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from mitool.config import FROZEN
 from mitool.device import HOST, to_float64
 from mitool.models.superposition import Autoencoders
 from mitool.training.superposition.sampling import fill
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, kw_only=True, config=FROZEN)
 class SuperpositionEvaluation:
     """The state of a run after ``step`` steps, which are epochs too: a line of ``metrics.jsonl``.
 

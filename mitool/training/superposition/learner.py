@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mitool.checkpoint import SUPERPOSITION, Metadata, TaskRecord, full_name, joined
+from mitool.checkpoint import SUPERPOSITION
 from mitool.config import as_dict
 from mitool.errors import InputError
+from mitool.families import full_name, joined
 from mitool.models.superposition import Autoencoders
 from mitool.training.config import require_same
 from mitool.training.learner import Diverged
@@ -22,7 +23,6 @@ from mitool.training.superposition.evaluation import (
     held_out_losses,
 )
 from mitool.training.superposition.examples import steps_drawn
-from mitool.version import __version__
 
 WORTH_A_THREAD = 2**17
 """Features of a step, of all models together, that more than one thread is worth while for."""
@@ -39,6 +39,7 @@ EVALUATED, MOST_EVALUATED = 4096, 2**24
 class SuperpositionLearner(SideBySide[SuperpositionEvaluation]):
     """Families of models, each of one shape, that are trained side by side."""
 
+    kind = SUPERPOSITION
     evaluation = SuperpositionEvaluation
 
     def __init__(self, config: SuperpositionConfig, families: Mapping[str, Autoencoders]) -> None:
@@ -112,20 +113,9 @@ class SuperpositionLearner(SideBySide[SuperpositionEvaluation]):
     def weights(self) -> Mapping[str, Tensor]:
         return joined({name: models.tensors() for name, models in self.families.items()})
 
-    def metadata(self, epoch: int, step: int) -> Metadata:
-        record = self.config.as_dict()
+    def model_record(self) -> dict[str, Any]:
         families = {name: as_dict(models.cfg) for name, models in self.families.items()}
-        return Metadata(
-            kind=SUPERPOSITION,
-            model={"families": families} | record["model"],
-            task=TaskRecord(**record["task"]),
-            training=record["training"] | record["device"],
-            split=None,
-            seed=self.config.seed,
-            step=step,
-            epoch=epoch,
-            version=__version__,
-        )
+        return {"families": families} | self.record()["model"]
 
     def state(self) -> Mapping[str, Tensor]:
         tensors = dict(self.weights())
@@ -139,8 +129,8 @@ class SuperpositionLearner(SideBySide[SuperpositionEvaluation]):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         weights = self.weights()
-        found = {name: tensor.shape for name, tensor in state.items() if name in weights}
-        if found != {name: weight.shape for name, weight in weights.items()}:
+        found = {n: (tensor.shape, tensor.dtype) for n, tensor in state.items() if n in weights}
+        if found != {n: (weight.shape, weight.dtype) for n, weight in weights.items()}:
             raise InputError("its weights are of other models")
         for name, weight in weights.items():
             weight.copy_(state[name])

@@ -1,8 +1,6 @@
 """Small models of superposition, and runs of them."""
 
-import os
-import signal
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,7 @@ from mitool.checkpoint import load
 from mitool.device import Device
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.settings import SuperpositionSettings
-from mitool.training.superposition import (
-    SuperpositionConfig,
-    SuperpositionEvaluation,
-    train_families,
-)
+from mitool.training.superposition import SuperpositionConfig, train_families
 
 SETTINGS = SuperpositionSettings(
     n_features=6, n_hidden=3, n_instances=4, batch_size=64, steps=40, eval_every=10
@@ -50,18 +44,3 @@ def run(of: SuperpositionConfig, folder: Path, **options: Any) -> dict[str, Tens
     families = {"a": models(of), "b": models(of, hidden_activation="relu", target="abs")}
     train_families(of, families, folder, **options)
     return load(folder)[0]
-
-
-@dataclass
-class StopAt:
-    """Sends a signal to its own process after a step."""
-
-    step: int
-    signum: signal.Signals = signal.SIGINT
-
-    def epoch_done(self, epoch: int) -> None:
-        if epoch >= self.step:
-            os.kill(os.getpid(), self.signum)
-
-    def evaluated(self, evaluation: SuperpositionEvaluation) -> None:
-        """Nothing happens between steps."""

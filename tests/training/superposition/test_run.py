@@ -1,10 +1,6 @@
 """Runs of superposition models: the same bits, stopped and gone on with, refused and cut short."""
 
-import random
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +10,11 @@ import torch
 
 from mitool import files, rundir
 from mitool.checkpoint import load
-from mitool.errors import InputError, Interrupted, RunError, UsageError
+from mitool.errors import InputError, Interrupted, MitoolError, RunError, UsageError
 from mitool.training.superposition import best_of_restarts, held_out_losses, train_families
 from mitool.training.superposition.sampling import fill
-from tests.training.runs import same
-from tests.training.superposition.families import StopAt, config, models, run
+from tests.training.runs import DAMAGED, StopAt, damage, same
+from tests.training.superposition.families import config, models, run
 
 
 def test_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
@@ -55,30 +51,6 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert len(first) == 4
 
 
-KILLED = """
-import sys, pathlib
-sys.path.insert(0, {root!r})
-from tests.training.superposition.families import config, run
-run(config(steps=3000, eval_every=25, checkpoint_every=25), pathlib.Path(sys.argv[1]), resume=True)
-"""
-
-
-def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(KILLED.format(root=str(Path(__file__).parents[3])))
-    whole = run(config(steps=3000, eval_every=25, checkpoint_every=25), tmp_path / "whole")
-    draw, parts = random.Random(0), tmp_path / "parts"
-    for _ in range(4):
-        child = subprocess.Popen([sys.executable, str(script), str(parts)])
-        while not (parts / rundir.RESUME).exists():
-            time.sleep(0.01)
-        time.sleep(draw.random() * 0.3)
-        child.kill()
-        child.wait()
-    subprocess.run([sys.executable, str(script), str(parts)], check=True)
-    assert same(whole, load(parts)[0])
-
-
 def test_a_finished_run_can_be_made_longer_and_keeps_a_trajectory(tmp_path: Path) -> None:
     whole = run(config(steps=40, checkpoint_every=15), tmp_path / "whole")
     run(config(steps=20, checkpoint_every=15), tmp_path / "parts")
@@ -95,14 +67,13 @@ def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
         run(config(importance="1"), tmp_path, resume=True)
 
 
-@pytest.mark.parametrize("name", ["resume.safetensors", "config.json", "metrics.jsonl"])
-def test_damaged_files_are_unusable_inputs(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "error", "message"), DAMAGED)
+def test_a_damaged_file_is_refused(
+    tmp_path: Path, name: str, error: type[MitoolError], message: str
+) -> None:
     run(config(), tmp_path)
-    content = bytearray((tmp_path / name).read_bytes())
-    content[len(content) // 2] ^= 255
-    content[5] = 0
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises((InputError, UsageError)):
+    damage(tmp_path / name)
+    with pytest.raises(error, match=message):
         run(config(), tmp_path, resume=True)
 
 

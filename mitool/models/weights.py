@@ -1,0 +1,34 @@
+"""What weights from a file are held to before a model takes them."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mitool.errors import InputError
+
+FORMATS = (torch.float32, torch.float64)
+
+
+def require_floats(
+    tensors: Mapping[str, Tensor], formats: tuple[torch.dtype, ...] = FORMATS
+) -> None:
+    """Check that weights are all of one of these formats.
+
+    Raises:
+        InputError: they are not.
+    """
+    if {value.dtype for value in tensors.values()} not in [{kind} for kind in formats]:
+        names = [str(kind).removeprefix("torch.") for kind in formats]
+        raise InputError(f"expected all weights in {', or all in '.join(names)}")
+
+
+def require_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Check that weights are finite numbers.
+
+    Raises:
+        InputError: one is not.
+    """
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise InputError(f"weight {name} holds NaN or infinite values")
