@@ -68,6 +68,8 @@ def largest_by_chance(
 
 def pearson(x: Float[Tensor, " item"], y: Float[Tensor, " item"]) -> float:
     """Correlation; NaN where one of the two does not vary."""
+    if any((values == values[:1]).all() for values in (x, y)):  # whose mean is rounded
+        return math.nan
     x, y = x.double() - x.double().mean(), y.double() - y.double().mean()
     return ((x @ y) / (x.norm() * y.norm())).item()
 

@@ -112,7 +112,10 @@ def test_correlations_and_ranks_are_scipys() -> None:
         np.testing.assert_array_equal(ranks(x).numpy(), stats.rankdata(x.numpy()))
         assert spearman(x, -x.exp()) == pytest.approx(-1, abs=1e-14)
     assert len(with_ties(0).unique()) < 15
-    assert math.isnan(pearson(torch.ones(3), torch.arange(3.0)))
+    for value in (1.0, 0.1):  # the mean of three 0.1 is not 0.1
+        same = torch.full((3,), value, dtype=torch.float64)
+        assert math.isnan(pearson(same, torch.tensor([0.0, 1.0, 5.0])))
+        assert math.isnan(pearson(torch.tensor([0.0, 1.0, 5.0]), same))
 
 
 def test_auroc_is_the_mann_whitney_statistic() -> None:

@@ -11,6 +11,7 @@ from mitool.analysis.attention.circuits import qk_circuit
 from mitool.analysis.attention.material import Material
 from mitool.analysis.attention.observe import Observation
 from mitool.analysis.attention.weights import Weights
+from mitool.analysis.statistics import spearman
 from mitool.prompts import Prompts
 
 
@@ -31,6 +32,9 @@ class AnswerRow:
 
 
 def answer_row(material: Material, weights: Weights) -> AnswerRow | None:
+    """The row of the first answer position that holds one token in all prompts; None where there
+    is no such position.
+    """
     token = _constant_token(material.prompts)
     if token is None:
         return None
@@ -41,7 +45,8 @@ def answer_row(material: Material, weights: Weights) -> AnswerRow | None:
     if len(material.values) > 2:
         known = torch.tensor(list(material.values))
         values = torch.tensor(list(material.values.values()), dtype=torch.float64)
-        correlation = spearman(scores[..., known], values)
+        found = [spearman(row[known], values) for row in rows]
+        correlation = torch.tensor(found, dtype=torch.float64).view(n_layers, n_heads)
     return AnswerRow(token, scores, correlation)
 
 
@@ -57,6 +62,9 @@ def _constant_token(groups: Sequence[Prompts]) -> int | None:
 def to_answer_operand(
     material: Material, observation: Observation
 ) -> Float[Tensor, "layer head"] | None:
+    """The share of the answers with a choice of operands for which a head's attention is largest on
+    one that is the answer; None where answers are no operands, or none has a choice.
+    """
     attention = observation.operands
     if attention is None or not material.copies_operand:
         return None
@@ -74,18 +82,3 @@ def to_answer_operand(
     most = attention.argmax(dim=-1, keepdim=True)
     hit = is_answer.expand(*attention.shape).gather(-1, most)[..., 0]
     return hit[:, :, has_choice].double().mean(dim=-1)
-
-
-def spearman(
-    rows: Float[Tensor, "*row item"], values: Float[Tensor, " item"]
-) -> Float[Tensor, "*row"]:
-    """Spearman's rank correlation of each row with ``values``; ties share their mean rank."""
-    ranks = torch.stack([_ranks(row) for row in rows.flatten(end_dim=-2)]).view(rows.shape)
-    ranks, other = (x - x.mean(dim=-1, keepdim=True) for x in (ranks, _ranks(values)))
-    return (ranks * other).sum(dim=-1) / (ranks.norm(dim=-1) * other.norm())
-
-
-def _ranks(values: Float[Tensor, " item"]) -> Float[Tensor, " item"]:
-    _, index, counts = values.unique(return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    return (last - (counts - 1) / 2)[index]

@@ -62,6 +62,11 @@ class Material:
     is_right: IsRight = equals_target
 
     @property
+    def has_one_length(self) -> bool:
+        """Whether all prompts are of one length, so that a position is a place in all of them."""
+        return len(self.prompts) == 1
+
+    @property
     def has_common_start(self) -> bool:
         """Whether all prompts start with the same token, which is no operand."""
         first = torch.cat([prompts.tokens[:, 0] for prompts in self.prompts])

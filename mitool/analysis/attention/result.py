@@ -1,6 +1,5 @@
 """The result of an analysis of attention: claims, arrays and verdicts."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from torch import Tensor
 from mitool.analysis.attention.scores import KINDS
 from mitool.analysis.attention.study import AttentionStudy
 from mitool.analysis.attention.verdicts import Evidence, Scored, verdict
-from mitool.result import Claim, Result
+from mitool.result import Claim, Result, number
 
 OF_MODEL = (
     *("n_layers", "n_heads", "accuracy", "attention_to_answer_operand"),
@@ -97,9 +96,9 @@ def attention_result(
     if study.to_answer_operand is not None:
         claims["attention_to_answer_operand"] = study.to_answer_operand.max().item()
     for kind, kept in study.kinds.items():
-        claims[f"{kind}_score_by_chance"] = _number(kept.chance)
+        claims[f"{kind}_score_by_chance"] = number(kept.chance)
     for (layer, head), name in zip(study.weights.heads, head_names(study), strict=True):
-        own = {measure: _number(values[layer, head].item()) for measure, values in per_head.items()}
+        own = {measure: number(values[layer, head].item()) for measure, values in per_head.items()}
         claims |= {f"{name}.{measure}": value for measure, value in own.items()}
         claims[f"{name}.verdict"] = verdict(name, _evidence(study, layer, head, own))
     return AttentionResult(subject, config, claims, study=study, warnings=_warnings(study))
@@ -175,7 +174,3 @@ def _warnings(study: AttentionStudy) -> tuple[str, ...]:
         if not kept.n_queries
     ]
     return tuple(found)
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

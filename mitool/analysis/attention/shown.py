@@ -42,15 +42,16 @@ def shown_patterns(
 def key_labels(material: Material) -> tuple[str, ...]:
     """The token at each position, where it is the same in all prompts, or the position."""
     first = material.prompts[0]
-    if len({p.tokens.shape[1] for p in material.prompts}) > 1:
+    if not material.has_one_length:
         from_last = (f"{-back}" if back else "itself" for back in range(OFFSETS))
         return ("first token", *from_last)
     return tuple(_at(first, position, material.label) for position in range(first.tokens.shape[1]))
 
 
 def answer_labels(material: Material) -> tuple[str, ...]:
+    """Likewise of each answer position; of several lengths it is the last token's."""
     first = material.prompts[0]
-    if len({p.tokens.shape[1] for p in material.prompts}) > 1:
+    if not material.has_one_length:
         return ("last token",)
     return tuple(_at(first, position, material.label) for position in first.answer_positions)
 

@@ -47,6 +47,8 @@ class AttentionStudy:
         is_causal: whether attention only looks back.
         top_places: where each head has most of its attention from the answers, with the shares:
             ``TOP_PLACES`` positions, or tokens where the prompts differ in length; by head.
+        has_one_length: whether all prompts are of one length; else keys are counted back from the
+            last token.
         has_common_start: whether all prompts start with the same token, which is no operand.
     """
 
@@ -68,6 +70,7 @@ class AttentionStudy:
     composition: Composition | None
     is_causal: bool
     top_places: tuple[tuple[tuple[str, float], ...], ...]
+    has_one_length: bool
     has_common_start: bool
     shown: tuple[ShownPattern, ...]
 
@@ -92,22 +95,11 @@ def study(
         seed: of the tokens that are drawn from a large vocabulary.
         progress: told of the prompts done, and of all.
     """
-    bridge, prompts = material.bridge, material.prompts
-    weights = weights_of(bridge)
+    weights = weights_of(material.bridge)
     n_layers, n_heads = weights.W_Q.shape[:2]
-    is_causal = bridge.cfg.attention_dir == "causal"
+    is_causal = material.bridge.cfg.attention_dir == "causal"
     scores = KindScores(n_layers, n_heads, causal=is_causal)
-    if material.diagnostic is not None:
-        observe(bridge, weights, [material.diagnostic], scores=scores)
-    observation = observe(
-        bridge,
-        weights,
-        prompts,
-        operand_positions=material.operand_positions,
-        scores=scores if material.diagnostic is None else None,
-        is_right=material.is_right,
-        progress=progress,
-    )
+    observation = _observed(material, weights, scores, progress)
     tokens = chosen_tokens(weights.W_U.shape[1], seed)
     top1 = [ov_top1(weights, *at, tokens) for at in weights.heads]
     eigenvalues = torch.stack([ov_eigenvalues(weights, *at) for at in weights.heads])
@@ -132,12 +124,34 @@ def study(
         composition=composition(weights),
         is_causal=is_causal,
         top_places=_top_places(observation, material),
+        has_one_length=material.has_one_length,
         has_common_start=material.has_common_start,
         shown=shown_patterns(material, observation.losses, seed),
     )
 
 
+def _observed(
+    material: Material,
+    weights: Weights,
+    scores: KindScores,
+    progress: Callable[[int, int], None],
+) -> Observation:
+    """What heads do on the prompts; kinds of heads are scored there, or on what is made for it."""
+    if material.diagnostic is not None:
+        observe(material.bridge, weights, [material.diagnostic], scores=scores)
+    return observe(
+        material.bridge,
+        weights,
+        material.prompts,
+        operand_positions=material.operand_positions,
+        scores=scores if material.diagnostic is None else None,
+        is_right=material.is_right,
+        progress=progress,
+    )
+
+
 def _drawn(material: Material, observation: Observation) -> list[int]:
+    """The tokens whose circuits are drawn."""
     share = observation.by_token.mean(dim=(0, 1))
     if len(share) <= MOST_DRAWN:
         return list(range(len(share)))
@@ -153,10 +167,10 @@ def _drawn(material: Material, observation: Observation) -> list[int]:
 def _top_places(
     observation: Observation, material: Material
 ) -> tuple[tuple[tuple[str, float], ...], ...]:
-    one_length = len(material.prompts) == 1
-    shares = observation.mean_attention.mean(dim=2) if one_length else observation.by_token
+    by_position = material.has_one_length
+    shares = observation.mean_attention.mean(dim=2) if by_position else observation.by_token
     top = shares.flatten(end_dim=1).topk(min(TOP_PLACES, shares.shape[-1]))
-    labels = [f"position {label}" for label in key_labels(material)] if one_length else None
+    labels = [f"position {label}" for label in key_labels(material)] if by_position else None
     return tuple(
         tuple(
             (labels[place] if labels else repr(material.label(place)), share)

@@ -17,7 +17,7 @@ from mitool.analysis.circuits.truth import Agreement
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.statistics import is_weak
 from mitool.device import generator
-from mitool.result import Claim, Result
+from mitool.result import Claim, Result, number
 from mitool.settings import CircuitSettings
 
 IDLE = 0.005
@@ -164,21 +164,21 @@ def circuit_result(
     claims = _of_size(found, origin) | _of_answers(tests, origin)
     claims |= {} if tests.curve is None else {"cpr": tests.curve.cpr, "cmd": tests.curve.cmd}
     if origin.settings.random_circuits:
-        claims["random_faithfulness"] = _number(tests.ends.faithfulness(tests.random).mean())
+        claims["random_faithfulness"] = number(tests.ends.faithfulness(tests.random).mean())
     for ablation, under in tests.ablations.items():
-        claims[_under(ablation)] = _number(under.ends.faithfulness(under.circuit[None])[0])
+        claims[_under(ablation)] = number(under.ends.faithfulness(under.circuit[None])[0])
     if audited is not None:
         claims |= {
-            "audit_pearson": _number(audited.pearson),
-            "audit_spearman": _number(audited.spearman),
-            "audit_sign_agreement": _number(audited.sign_agreement),
+            "audit_pearson": number(audited.pearson),
+            "audit_spearman": number(audited.spearman),
+            "audit_sign_agreement": number(audited.sign_agreement),
         }
     if agreement is not None:
         claims |= {
-            "precision": _number(agreement.precision),
-            "recall": _number(agreement.recall),
+            "precision": number(agreement.precision),
+            "recall": number(agreement.recall),
         }
-        claims |= {} if found.scores is None else {"auroc": _number(agreement.auroc)}
+        claims |= {} if found.scores is None else {"auroc": number(agreement.auroc)}
     return CircuitResult(
         subject,
         config,
@@ -209,13 +209,13 @@ def _of_answers(tests: Evaluation, origin: Origin) -> dict[str, Claim]:
     ends, alone = tests.ends, tests.alone
     n, drawn = origin.settings.resamples, generator(origin.seed, "bootstrap")
     low, high = ends.interval(alone.metric, n, drawn)[:, 0]
-    left = _number(ends.faithfulness(tests.complement[None])[0])
-    sure = [_number(low), _number(high)]
+    left = number(ends.faithfulness(tests.complement[None])[0])
+    sure = [number(low), number(high)]
     return {
         "metric_full": ends.full.mean().item(),
         "metric_empty": ends.empty.mean().item(),
         "metric_circuit": alone.metric.mean().item(),
-        "faithfulness": _number(ends.faithfulness(alone.metric)[0]),
+        "faithfulness": number(ends.faithfulness(alone.metric)[0]),
         "faithfulness_ci": None if None in sure else [x for x in sure if x is not None],
         "kl": alone.kl.mean().item(),
         "top1_agreement": alone.agreement.mean().item(),
@@ -233,12 +233,6 @@ def _under(ablation: str) -> str:
 def _has_own_units(units: Units) -> bool:
     """Whether units are something else than edges."""
     return units.level != "edge" or bool(units.columns)
-
-
-def _number(value: Tensor | float) -> float | None:
-    """A plain number; None where it is undefined."""
-    found = float(value)
-    return found if torch.isfinite(torch.tensor(found)) else None
 
 
 def _warnings(origin: Origin, tests: Evaluation, claims: Mapping[str, Claim]) -> list[str]:

@@ -56,9 +56,9 @@ def first(
     return found
 
 
-def sizes_of(units: Units, fractions: tuple[float, ...] = FRACTIONS) -> list[int]:
-    """How many units shares of all are: rounded down, as MIB does."""
-    return [int(fraction * len(units)) for fraction in fractions]
+def sizes_of(units: Units) -> list[int]:
+    """How many units those shares of all are: rounded down, as MIB does."""
+    return [int(fraction * len(units)) for fraction in FRACTIONS]
 
 
 def ladder(n: int) -> list[int]:

@@ -1,10 +1,8 @@
 """How well a circuit is the one that is known to be right."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -34,19 +32,18 @@ def agreement(
     chosen: Bool[Tensor, " unit"],
     scores: Float[Tensor, " unit"] | None,
     truth: Circuit,
-    strength: Callable[[Tensor], Tensor] = torch.abs,
 ) -> Agreement:
     """Compare what was chosen with a true circuit, unit by unit.
 
     Args:
-        strength: of scores, by which units are ranked: their size, whatever the sign.
+        scores: a unit is the stronger the larger the size of its score, whatever the sign.
     """
     is_true = units.units_of(truth)
     n_right = int((chosen & is_true).sum())
     return Agreement(
         precision=_share(n_right, int(chosen.sum())),
         recall=_share(n_right, int(is_true.sum())),
-        auroc=math.nan if scores is None else auroc(strength(scores), is_true),
+        auroc=math.nan if scores is None else auroc(scores.abs(), is_true),
     )
 
 

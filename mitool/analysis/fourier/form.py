@@ -38,11 +38,6 @@ class CyclicForm:
     is_exact: bool = True
 
     @property
-    def n_frequencies(self) -> int:
-        """The number of frequencies 1, 2, .., n // 2."""
-        return self.order // 2
-
-    @property
     def sums(self) -> Int[Tensor, "a b"]:
         """The phase of the right answer to each pair of operands."""
         return (self.phases_a[:, None] + self.phases_b[None, :]) % self.order

@@ -33,11 +33,9 @@ class GridSpectrum:
 
 def grid_spectrum(values: Float[Tensor, "pair column"], bases: Bases) -> GridSpectrum:
     """Transform ``values``, some columns at a time."""
-    n_pairs, n_columns = values.shape
     squares = torch.zeros(len(bases[0]), len(bases[1]), dtype=values.dtype)
     products, shares = [], []
-    for columns in torch.arange(n_columns).split(max(1, CHUNK // n_pairs)):
-        chunk = values[:, columns[0] : columns[-1] + 1]
+    for chunk in values.split(max(1, CHUNK // len(values)), dim=1):
         coefficients = transform(chunk, bases)
         squares += coefficients.square().sum(dim=-1)
         products.append(_products(coefficients))

@@ -25,18 +25,6 @@ def written(decoder: Decoder, run: Run, node: Node) -> Float[Tensor, "pair pos d
     return layer.z[:, node.head] @ decoder.layers[node.layer].W_O[node.head]
 
 
-def logits_with_edges(
-    decoder: Decoder,
-    base: Run,
-    source: Run,
-    edges: Collection[Edge],
-    positions: tuple[int, ...],
-) -> Float[Tensor, "pair answer d_vocab_out"]:
-    """Logits of ``base`` with these edges carrying what their writers write in ``source``."""
-    runs = EdgeRuns(decoder, base, source, positions)
-    return runs.logits(Kept(~runs.table.mask(edges)[None, ..., None]))[0]
-
-
 @dataclass(frozen=True)
 class Kept:
     """Of each variant, what carries what its writer writes there.
@@ -111,6 +99,10 @@ class EdgeRuns:
     def logits(self, kept: Kept) -> Float[Tensor, "variant pair answer d_vocab_out"]:
         """The logits of each variant, run from the first layer that a patched edge reaches."""
         return _Variants(self, kept).logits()
+
+    def patched(self, edges: Collection[Edge]) -> Float[Tensor, "1 pair answer d_vocab_out"]:
+        """The logits of one variant: these edges carry what their writers write in the source."""
+        return self.logits(Kept(~self.table.mask(edges)[None, ..., None]))
 
     def size_of_one(self) -> int:
         """About how many bytes a variant takes."""

@@ -4,23 +4,25 @@ Names are those of the EAP-IG code (Hanna et al. 2024, arXiv 2403.17806): ``inpu
 ``m3``, ``logits``; an edge is ``a1.h0->m3``, into a head ``a1.h0->a3.h1<q>``.
 """
 
-import fnmatch
 import itertools
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mitool.analysis.interventions.decoder import Decoder, Letter
-from mitool.errors import UsageError, first_few
+from mitool.errors import UsageError, first_few, quoted
+from mitool.wildcards import fitting
 
 LETTERS: tuple[Letter, ...] = get_args(Letter)
+WILDCARDS = frozenset("*?[")
 BRACES = re.compile(r"\{([^{}]*)\}")
-MOST_PATTERNS = 10_000
-"""Names that braces may stand for."""
+MOST_PATTERNS, MOST_LETTERS = 10_000, 1_000_000
+"""Names that the braces of a pattern may stand for, and letters of all of them."""
 
-MOST_SHOWN = 80
-"""Letters of a pattern in a message."""
+MOST_NAMES = 30_000
+"""Names that all patterns together may stand for, beside one on either side of each."""
 
 Faults = Mapping[str, Sequence[int]]
 """What is wrong with patterns, each with the places in their list of those that it is wrong of."""
@@ -119,20 +121,23 @@ class Graph:
         """
         edges, faults = self.named(patterns)
         if faults:
-            raise UsageError(f"{option} {in_words(faults, [shown(text) for text in patterns])}")
+            raise UsageError(f"{option} {in_words(faults, [quoted(text) for text in patterns])}")
         return edges
 
     def named(self, patterns: Sequence[str]) -> tuple[list[Edge], Faults]:
         """The edges that patterns name, in their order in the graph, and what is wrong with
         patterns that name none.
         """
-        chosen, faults = set[Edge](), dict[str, list[int]]()
+        chosen, faults, n_names = set[Edge](), dict[str, list[int]](), 0
         writers, readers = ({str(node): node for node in of} for of in (self.writers, self.readers))
         for place, pattern in enumerate(patterns):
             try:
                 sources, targets = _halves(pattern)
-                from_ = [node for name in sources for node in _fitting(name, writers)]
-                into = [(n, own) for name, own in targets for n in _fitting(name, readers)]
+                n_names += len(sources) + len(targets) - 2
+                if n_names > MOST_NAMES:
+                    raise ValueError(f"expected patterns of at most {MOST_NAMES:,} names in all")
+                from_ = {node: None for name in sources for node in _fitting(name, writers)}
+                into = {(n, own): None for name, own in targets for n in _fitting(name, readers)}
                 found = self._between(from_, into)
                 fault = "" if found else self._no_such_edge()
             except ValueError as failure:
@@ -142,7 +147,7 @@ class Graph:
                 faults.setdefault(fault, []).append(place)
         return [edge for edge in self.edges() if edge in chosen] if chosen else [], faults
 
-    def _between(self, sources: Sequence[Node], targets: Sequence[tuple[Node, str]]) -> set[Edge]:
+    def _between(self, sources: Iterable[Node], targets: Iterable[tuple[Node, str]]) -> set[Edge]:
         """The edges from writers to readers, of heads by a letter or by ``*``, all of them."""
         return {
             Edge(source, target, own)
@@ -169,11 +174,6 @@ class Graph:
             f"this model has no such edge: its nodes are input, {', '.join(spans)} and logits, and "
             "a writer comes before its reader"
         )
-
-
-def shown(pattern: str) -> str:
-    """A pattern for a message."""
-    return ascii(pattern if len(pattern) <= MOST_SHOWN else f"{pattern[:MOST_SHOWN]}..")
 
 
 def in_words(faults: Faults, names: Sequence[str]) -> str:
@@ -206,8 +206,9 @@ def _fitting(pattern: str, nodes: Mapping[str, Node]) -> list[Node]:
     """The nodes whose names fit a pattern with ``*`` and the like."""
     if pattern in nodes:
         return [nodes[pattern]]
-    fits = re.compile(fnmatch.translate(pattern)).match
-    return [node for name, node in nodes.items() if fits(name)]
+    if WILDCARDS.isdisjoint(pattern):
+        return []
+    return [nodes[name] for name in fitting(pattern, nodes)]
 
 
 def _expanded(pattern: str) -> list[str]:
@@ -217,11 +218,13 @@ def _expanded(pattern: str) -> list[str]:
         ValueError: what is expected of braces, where these are none.
     """
     parts = BRACES.split(pattern)
-    choices = [part.split(",") if index % 2 else [part] for index, part in enumerate(parts)]
-    names = [
-        "".join(chosen)
-        for chosen in itertools.islice(itertools.product(*choices), MOST_PATTERNS + 1)
-    ]
-    if len(names) > MOST_PATTERNS or any(mark in name for name in names for mark in "{}"):
+    if any(mark in part for part in parts for mark in "{}"):
         raise ValueError("expected braces such as {a1.h0,m2}")
-    return [name.strip() for name in names]
+    choices = [part.split(",") if index % 2 else [part] for index, part in enumerate(parts)]
+    n_names = math.prod(map(len, choices))
+    n_letters = sum(n_names // len(of) * sum(map(len, of)) for of in choices)
+    if n_names > MOST_PATTERNS or n_letters > MOST_LETTERS:
+        raise ValueError(
+            f"expected braces such as {{a1.h0,m2}}, for at most {MOST_PATTERNS:,} names"
+        )
+    return [name.strip() for name in dict.fromkeys(map("".join, itertools.product(*choices)))]

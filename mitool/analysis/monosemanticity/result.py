@@ -1,9 +1,8 @@
 """What is found in the models of a sweep."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
@@ -18,9 +17,6 @@ from mitool.models.monosemanticity import (
 from mitool.result import Result
 from mitool.settings.monosemanticity import MonosemanticitySettings, Value
 from mitool.training.monosemanticity import MonosemanticityEvaluation
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class MonosemanticityResult(Result):
     scale: str
 
     @property
-    def swept(self) -> "Sequence[str]":
+    def swept(self) -> Sequence[str]:
         """The names of the settings that are swept."""
         return [*next(iter(self.models.values())).point]
 

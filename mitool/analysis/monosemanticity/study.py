@@ -12,9 +12,10 @@ from mitool.checkpoint import MONOSEMANTICITY, Metadata
 from mitool.config import as_dict, build
 from mitool.device import HOST
 from mitool.errors import InputError, about
+from mitool.families import families_of
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.result import Claim
-from mitool.settings.monosemanticity import MonosemanticitySettings
+from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings
 from mitool.training.learner import Observer
 from mitool.training.monosemanticity import (
     MonosemanticityConfig,
@@ -96,7 +97,12 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
     seen = history_of(path, MonosemanticityEvaluation, metadata.step)
     task = as_dict(metadata.task)
     result = _studied(models, task, metadata.seed, seen)
-    subject = {"task": task, "checkpoint": str(path), "step": metadata.step}
+    subject = {
+        "task": task,
+        "checkpoint": str(path),
+        "step": metadata.step,
+        "digest": checkpoint.record_of(path)["digest"],
+    }
     shared = {name: value for name, value in metadata.model.items() if name != "models"}
     return replace(result, subject=subject, config={"model": shared})
 
@@ -117,8 +123,12 @@ def load_models(path: Path) -> tuple[dict[str, TrainedModel], Metadata]:
         names = {field.name for field in fields(MonosemanticitySettings)}
         if not _are_points(points) or not names <= stated.keys():
             raise InputError("damaged: it does not say all of its models' settings")
+        said = metadata.task.parameters
+        has_scale = said.get("scale", "published") in tuple(SCALES)
+        if said.get("preset") not in (None, *PRESETS) or not has_scale:
+            raise InputError("damaged: it names a preset or a scale that there is not")
         shared = {name: stated[name] for name in names}
-        by_model = checkpoint.families_of(tensors, list(points))
+        by_model = families_of(tensors, list(points))
         models = {}
         for name, point in points.items():
             settings = build(MonosemanticitySettings, shared | point, InputError)

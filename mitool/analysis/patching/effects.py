@@ -13,6 +13,7 @@ from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.study import Measured
 from mitool.analysis.statistics import bootstrap_ratio, largest_by_chance
 from mitool.device import generator
+from mitool.result import number
 
 ZERO = 1e-6
 """A difference between the clean and the corrupted metric that is no more than this share of their
@@ -138,9 +139,3 @@ def largest(values: Float[Tensor, " site"], n: int) -> list[int]:
     """Where the largest values stand, of either sign; first the largest."""
     size = values.abs().nan_to_num(nan=-1.0)
     return size.sort(descending=True, stable=True).indices[:n].tolist()
-
-
-def number(value: Tensor | float) -> float | None:
-    """A plain number; None where it is undefined."""
-    found = float(value)
-    return found if math.isfinite(found) else None

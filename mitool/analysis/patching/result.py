@@ -1,5 +1,6 @@
 """The result of patching: claims, arrays and a line."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,13 @@ from mitool.analysis.patching.effects import (
     difference,
     effects_of,
     largest,
-    number,
     site_names,
     top_of,
 )
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.study import Measured
 from mitool.analysis.statistics import is_weak
-from mitool.result import Claim, Result
+from mitool.result import Claim, Result, number
 
 MOST = 20
 """Sites of a family whose effects are claims."""
@@ -141,14 +141,40 @@ def patch_result(
     """The result of what was measured."""
     effects = effects_of(measured, plan, n_resamples, seed)
     top = top_of(measured, plan, effects, n_resamples, seed)
-    best = effects[top.family]
     alone = {name: found for name, found in effects.items() if name != "all_edges"}
+    return PatchResult(
+        subject,
+        config,
+        _claims(material, measured, effects, alone, top),
+        plan=plan,
+        unit=material.metric.unit,
+        columns=material.columns,
+        measured=measured,
+        effects=effects,
+        top=top,
+        warnings=(*_of_number(material.n_pairs, config), *_warnings(measured, alone)),
+    )
+
+
+def _claims(
+    material: Material,
+    measured: Measured,
+    effects: Mapping[str, Effects],
+    alone: Mapping[str, Effects],
+    top: Top,
+) -> dict[str, Claim]:
+    """The claims.
+
+    Args:
+        alone: the effects of what was patched alone.
+    """
+    best = effects[top.family]
     claims: dict[str, Claim] = {
         "n_pairs": material.n_pairs,
         "metric": material.metric.unit,
         "clean_metric": measured.clean.mean().item(),
         "corrupted_metric": measured.corrupted.mean().item(),
-        "clean_accuracy": number(measured.right.mean()),
+        "clean_accuracy": number(measured.right.nanmean()),
         "n_sites": sum(len(found.sites) for found in alone.values()),
         "n_unchanged": sum(int((found.changed == 0).sum()) for found in alone.values()),
         "top_site": best.sites[top.index],
@@ -166,18 +192,7 @@ def patch_result(
     for found in alone.values():
         for index in largest(found.effect, MOST):
             claims[f"effects.{found.sites[index]}"] = number(found.effect[index])
-    return PatchResult(
-        subject,
-        config,
-        claims,
-        plan=plan,
-        unit=material.metric.unit,
-        columns=material.columns,
-        measured=measured,
-        effects=effects,
-        top=top,
-        warnings=(*_of_number(material.n_pairs, config), *_warnings(measured, alone)),
-    )
+    return claims
 
 
 def _ends(effects: Effects, index: int) -> list[float] | None:
@@ -213,7 +228,9 @@ def _warnings(measured: Measured, effects: Mapping[str, Effects]) -> tuple[str, 
             "the metric differs little between the clean and the corrupted inputs: over other "
             "pairs the difference, which effects are shares of, might be 0"
         )
-    right = measured.right.mean().item()
+    right = measured.right.nanmean().item()
+    if math.isnan(right):
+        found.append("clean_accuracy is undefined: the pairs come without answers")
     if right < POOR:
         found.append(
             f"the model is right on {right:.1%} of the clean inputs: what it does there may not be "

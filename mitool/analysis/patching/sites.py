@@ -1,6 +1,5 @@
 """What a sweep patches: families of sites, and each site of a family."""
 
-import fnmatch
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from typing import Literal
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.decoder import Decoder
 from mitool.config import nearest
-from mitool.errors import UsageError
+from mitool.errors import UsageError, quoted
+from mitool.wildcards import fitting
 
 Activation = Literal[
     "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"
@@ -98,29 +98,34 @@ def families_of(
     Raises:
         UsageError: the model has none of such a name.
     """
-    families = []
+    families = list(_all_families(decoder, columns))
+    names = [family.name for family in families]
+    for name in wanted:
+        if not fitting(name, names):
+            hint = nearest(name, names)
+            raise UsageError(f"--site: this model has no {quoted(name)}: {hint}")
+    if not wanted:
+        return [f for f in families if by_position or not f.name.endswith(BY_POSITION)]
+
+    def is_wanted(family: Family) -> bool:
+        own = (family.name, family.activation) if by_position else (family.name,)
+        return any(fitting(name, own) for name in wanted)
+
+    return [family for family in families if is_wanted(family)]
+
+
+def _all_families(decoder: Decoder, columns: tuple[Column, ...]) -> Iterator[Family]:
+    """The families that a model has, those of heads at all positions at once and at each."""
     for activation in ACTIVATIONS:
         if activation in OF_MLP and not decoder.has_mlp:
             continue
         if activation == "resid_mid" and decoder.is_parallel:
             continue
         if activation not in HEADS:
-            families.append(Family(activation, decoder.n_layers, 0, columns))
+            yield Family(activation, decoder.n_layers, 0, columns)
             continue
         shares = decoder.group > 1 and activation in ("k", "v")
         n_heads = decoder.n_kv_heads if shares else decoder.n_heads
+        mark: Literal["H", "KV"] = "KV" if shares else "H"
         for places in ((), columns):
-            mark: Literal["H", "KV"] = "KV" if shares else "H"
-            families.append(Family(activation, decoder.n_layers, n_heads, places, mark))
-    names = [family.name for family in families]
-    for name in wanted:
-        if not fnmatch.filter(names, name):
-            raise UsageError(f"--site: this model has no {name!r}: {nearest(name, names)}")
-    if not wanted:
-        return [f for f in families if by_position or not f.name.endswith(BY_POSITION)]
-
-    def is_wanted(family: Family) -> bool:
-        own = (family.name, family.activation) if by_position else (family.name,)
-        return any(fnmatch.filter(own, name) for name in wanted)
-
-    return [family for family in families if is_wanted(family)]
+            yield Family(activation, decoder.n_layers, n_heads, places, mark)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from mitool.analysis.interventions.batches import judge_variants
 from mitool.analysis.interventions.chunk import Chunk
-from mitool.analysis.interventions.edges import Kept
 from mitool.analysis.interventions.graph import Edge
 from mitool.analysis.patching.paths import Path, PathReplacement
 from mitool.analysis.patching.replace import Change, Replacement
@@ -83,10 +82,8 @@ def sweep_paths(chunk: Chunk, paths: Sequence[Path], between: Between) -> Swept:
 
 def patch_together(chunk: Chunk, edges: Sequence[Edge]) -> Swept:
     """Patch all edges at once."""
-    runs = chunk.edge_runs
-    logits = runs.logits(Kept(~runs.table.mask(edges)[None, ..., None]))
+    values = chunk.judged(chunk.edge_runs.patched(edges))
     chunk.done(1)
-    values = chunk.judged(logits)
     return Swept(values, torch.ones_like(values, dtype=torch.bool))
 
 

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from mitool.analysis.superposition import measures
 from mitool.analysis.superposition.experiments.base import Experiment, Studied, prefixed
 from mitool.result import Result
 from mitool.training.superposition import SuperpositionEvaluation
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class SuperpositionResult(Result):
     families: Mapping[str, Studied]
     history: tuple[SuperpositionEvaluation, ...]
 
-    def arrays(self) -> Mapping[str, "Tensor"]:
+    def arrays(self) -> Mapping[str, Tensor]:
         """Weights, what they were trained for, and what is measured of every feature."""
         found: dict[str, Tensor] = {}
         for family, studied in self.families.items():

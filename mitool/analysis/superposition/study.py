@@ -13,6 +13,7 @@ from mitool.checkpoint import SUPERPOSITION, Metadata
 from mitool.config import as_dict, build
 from mitool.device import HOST
 from mitool.errors import InputError, UsageError, about
+from mitool.families import families_of
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.result import Claim
 from mitool.training.learner import Observer
@@ -92,7 +93,12 @@ def restudy(path: Path, name: str) -> SuperpositionResult:
     history = history_of(path, SuperpositionEvaluation, metadata.step)
     with about(path):
         result = _studied(chosen, families, metadata.seed, path.parent, history)
-    subject = {"task": as_dict(metadata.task), "checkpoint": str(path), "step": metadata.step}
+    subject = {
+        "task": as_dict(metadata.task),
+        "checkpoint": str(path),
+        "step": metadata.step,
+        "digest": checkpoint.record_of(path)["digest"],
+    }
     return replace(result, subject=subject, config={"experiment": name})
 
 
@@ -112,13 +118,13 @@ def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata]:
         shapes = metadata.model.get("families")
         if not isinstance(shapes, dict) or not all(isinstance(v, dict) for v in shapes.values()):
             raise InputError("damaged: it says nothing of its models' shapes")
-        by_family = checkpoint.families_of(tensors, list(shapes))
-        return {
-            name: Autoencoders.from_tensors(
-                build(AutoencoderConfig, shapes[name], InputError), by_family[name]
-            )
-            for name in shapes
-        }, metadata
+        by_family = families_of(tensors, list(shapes))
+        families = {}
+        for name, shape in shapes.items():
+            cfg = build(AutoencoderConfig, shape, InputError)
+            families[name] = Autoencoders.from_tensors(cfg, by_family[name])
+            families[name].require_sound()
+        return families, metadata
 
 
 def _studied(
@@ -173,6 +179,8 @@ def _first_of(families: Mapping[str, Autoencoders]) -> dict[str, Studied]:
 
 def _best(models: Autoencoders, name: str, seed: int) -> Studied:
     losses = held_out_losses(models, name, seed, partial(_n_examples, models.cfg.n_features))
+    if not losses.isfinite().all():
+        raise InputError(f"{name or 'models'}: expected finite losses, found infinite ones")
     best = best_of_restarts(losses, models.cfg.restarts)
     return Studied(models[best], tuple(losses[best].tolist()))
 

@@ -1,5 +1,6 @@
 """Models for the tests of the attention analysis."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,13 @@ def tiny_gpt2(folder: Path) -> TransformerBridge:
     return TransformerBridge.boot_transformers(str(folder), device="cpu")
 
 
-def tiny_llama(folder: Path, n_words: int = 29) -> Path:
+def tiny_llama(folder: Path, n_words: int = 29, words: Sequence[str] = ()) -> Path:
     """A random Llama on disk whose four query heads share two of keys and values, and its
-    tokenizer: ``<s>`` before each text, then the words w0, w1, ..
+    tokenizer: ``<s>`` before each text, then the given words, or w0, w1, ..
     """
     torch.manual_seed(0)
-    words = ["<s>", "<unk>", "<b>&", *(f"w{i}" for i in range(n_words))]
+    own = words or [f"w{i}" for i in range(n_words)]
+    words = ["<s>", "<unk>", "<b>&", *own]
     tokenizer = Tokenizer(
         models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
     )

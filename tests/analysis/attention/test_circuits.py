@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.analysis.attention.answers import spearman
 from mitool.analysis.attention.circuits import (
     chosen_tokens,
     copying_score,
@@ -186,14 +185,3 @@ def test_rows_of_a_large_vocabulary_are_drawn() -> None:
     assert len(drawn.unique()) == 512
     assert torch.equal(drawn, chosen_tokens(50_000, 0))
     assert not torch.equal(drawn, chosen_tokens(50_000, 1))
-
-
-def test_spearman() -> None:
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.stack([torch.randperm(9, generator=generator) for _ in range(3)]).double()
-    values = torch.arange(9).double()
-    squares = (rows - values).pow(2).sum(dim=-1)
-    torch.testing.assert_close(spearman(rows.exp(), values), 1 - 6 * squares / (9 * 80))
-    # ties share their mean rank: 1, 2.5, 2.5, 4 against 1, 2, 3, 4
-    tied = spearman(torch.tensor([[0.0, 5.0, 5.0, 9.0]]).double(), torch.arange(4).double())
-    assert tied.item() == pytest.approx(4.5 / math.sqrt(4.5 * 5))

@@ -12,7 +12,7 @@ from mitool.analysis.circuits.methods.eap import eap
 from mitool.analysis.circuits.methods.eap_ig import eap_ig
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.units import Units
-from mitool.analysis.interventions.edges import EdgeRuns, logits_with_edges
+from mitool.analysis.interventions.edges import EdgeRuns
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import METRICS
 from mitool.models.pretrained import load_pretrained
@@ -51,8 +51,9 @@ def test_on_a_linear_model_it_is_exact_patching() -> None:
     table, found = scores(bridge, given)
     decoder, clean, corrupted = both(bridge, given)
     full = logit_difference(clean.logits, given)
+    runs = EdgeRuns(decoder, clean, corrupted, given.answer_positions)
     for edge, score in zip(table.edges, table.listed(found), strict=True):
-        logits = logits_with_edges(decoder, clean, corrupted, [edge], given.answer_positions)
+        (logits,) = runs.patched([edge])
         exact = (full - logit_difference(logits, given)).sum()
         torch.testing.assert_close(score, exact, rtol=0, atol=1e-11, msg=str(edge))
     assert table.listed(found).abs().max() > 0.1

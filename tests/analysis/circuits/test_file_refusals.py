@@ -172,7 +172,7 @@ def test_a_number_beyond_all_that_are_finite(tmp_path: Path) -> None:
     document["edges"]["a0.h0->m0"]["score"] = "huge"
     path = tmp_path / "circuit.json"
     path.write_text(json.dumps(document).replace('"huge"', "1e999"))
-    assert "expected a finite number as 'score', found inf" in refusal(path)
+    assert "found: 1e999, which is beyond the largest number" in refusal(path)
 
 
 class Hostile:

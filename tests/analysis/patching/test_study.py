@@ -198,6 +198,7 @@ def test_answers_that_a_metric_needs(llama: Pretrained, tmp_path: Path) -> None:
         patch(llama, pairs=path)
     result = patch(llama, PatchSettings(metric="kl", resamples=100), pairs=path)
     assert result.claims["clean_accuracy"] is None
+    assert "clean_accuracy is undefined: the pairs come without answers" in result.warnings
     assert result.claims["top_effect"] is not None
     path.write_text("clean,corrupted,label\nw1 12 w2,w1 01 w2,12\n")
     with pytest.raises(UsageError, match="give --metric greater-than"):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mitool.analysis.superposition.directions import cosines, neighbour_angles
+from mitool.analysis.superposition.experiments.base import tied_claims
 from mitool.analysis.superposition.measures import (
     dimensionality,
     dimensions_per_feature,
@@ -27,6 +28,7 @@ from tests.analysis.superposition.handset import (
     directions,
     polygon,
     square_antiprism,
+    studied,
     tegum,
 )
 
@@ -50,6 +52,11 @@ def test_measures_of_two_and_a_half_directions_by_hand() -> None:
     assert mean_interference(W) == [pytest.approx(0.9)]
     assert mean_interference(0 * W) == [None]
     assert dimensions_per_feature(0 * W).isinf().all()
+    assert tied_claims("", studied(0 * W)) == {
+        "features_represented": [0],
+        "mean_interference": [None],
+        "dimensions_per_feature": [None],
+    }
 
 
 def test_measures_agree_with_a_twin_that_goes_feature_by_feature() -> None:

@@ -4,9 +4,9 @@ import re
 
 from mitool.analysis.circuits.circuit import circuit_of
 from mitool.analysis.circuits.files.stored import StoredCircuit
-from mitool.analysis.interventions.graph import in_words, shown
+from mitool.analysis.interventions.graph import in_words
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError
+from mitool.errors import InputError, quoted
 
 COMMENT = "#"
 LINE_ENDS = re.compile("\r\n|\r|\n")
@@ -29,10 +29,10 @@ def read(text: str, table: EdgeTable, remedy: str) -> StoredCircuit:
     }
     if not any("->" in pattern for pattern in lines.values()):
         first = next(iter(lines.values()), "")
-        found = f"a text such as {shown(first)}" if first else "comments alone"
+        found = f"a text such as {quoted(first)}" if first else "comments alone"
         raise InputError(f"expected a circuit, found {found}; {remedy}")
     edges, faults = table.graph.named(list(lines.values()))
     if faults:
-        names = [f"line {number} {shown(pattern)}" for number, pattern in lines.items()]
+        names = [f"line {number} {quoted(pattern)}" for number, pattern in lines.items()]
         raise InputError(in_words(faults, names))
     return StoredCircuit(circuit_of(table, table.mask(edges)[..., None]), {})

@@ -10,13 +10,13 @@ from mitool.analysis.superposition.experiments.norms import NORMS
 from mitool.analysis.superposition.experiments.phase import PHASE
 from mitool.analysis.superposition.experiments.train import TRAIN
 from mitool.config import nearest
-from mitool.errors import UsageError
+from mitool.errors import UsageError, quoted
 
 __all__ = ["EXPERIMENTS", "Experiment", "Families", "Plan", "Studied", "experiment"]
 
 EXPERIMENTS = {
     found.name: found
-    for found in (*(INTRO, NORMS, GEOMETRY, DIMENSIONALITY, PHASE, CORRELATED, BASIS, TRAIN),)
+    for found in (INTRO, NORMS, GEOMETRY, DIMENSIONALITY, PHASE, CORRELATED, BASIS, TRAIN)
 }
 
 
@@ -27,5 +27,5 @@ def experiment(name: str) -> Experiment:
         UsageError: there is none.
     """
     if name not in EXPERIMENTS:
-        raise UsageError(f"no experiment named {name!r}: {nearest(name, EXPERIMENTS)}")
+        raise UsageError(f"no experiment named {quoted(name)}: {nearest(name, EXPERIMENTS)}")
     return EXPERIMENTS[name]

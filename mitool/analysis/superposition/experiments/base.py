@@ -10,7 +10,7 @@ from mitool.config import build
 from mitool.device import Device, generator
 from mitool.errors import InputError
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
-from mitool.result import Claim
+from mitool.result import Claim, number
 from mitool.settings import SuperpositionSettings
 from mitool.settings.spread import importances, sparsities
 from mitool.settings.superposition import PRESETS
@@ -137,7 +137,9 @@ def tied_claims(family: str, studied: Studied) -> dict[str, Claim]:
     return {
         prefixed(family, "features_represented"): measures.represented(W).sum(dim=1).tolist(),
         prefixed(family, "mean_interference"): measures.mean_interference(W),
-        prefixed(family, "dimensions_per_feature"): measures.dimensions_per_feature(W).tolist(),
+        prefixed(family, "dimensions_per_feature"): [
+            number(value) for value in measures.dimensions_per_feature(W)
+        ],
     }
 
 
