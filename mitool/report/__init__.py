@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from mitool.report.browser import BrowserError, BrowserMissing, find_browser, require_browser
     from mitool.report.circuits import circuit_figures, circuit_report
     from mitool.report.figures import Figure
+    from mitool.report.formats import Formats
     from mitool.report.fourier import fourier_figures, fourier_report
     from mitool.report.images import write_images
+    from mitool.report.index import IndexResult, gather, render_index, write_index
     from mitool.report.monosemanticity import monosemanticity_figures, monosemanticity_report
     from mitool.report.page import Report, render_page
     from mitool.report.patching import patching_figures, patching_report
@@ -32,9 +34,14 @@ _HOMES = {
     "circuit_figures": "mitool.report.circuits",
     "circuit_report": "mitool.report.circuits",
     "Figure": "mitool.report.figures",
+    "Formats": "mitool.report.formats",
     "fourier_figures": "mitool.report.fourier",
     "fourier_report": "mitool.report.fourier",
     "write_images": "mitool.report.images",
+    "IndexResult": "mitool.report.index",
+    "gather": "mitool.report.index",
+    "render_index": "mitool.report.index",
+    "write_index": "mitool.report.index",
     "monosemanticity_figures": "mitool.report.monosemanticity",
     "monosemanticity_report": "mitool.report.monosemanticity",
     "Report": "mitool.report.page",
@@ -58,6 +65,8 @@ __all__ = [
     "BrowserError",
     "BrowserMissing",
     "Figure",
+    "Formats",
+    "IndexResult",
     "Report",
     "Written",
     "attention_figures",
@@ -67,10 +76,12 @@ __all__ = [
     "find_browser",
     "fourier_figures",
     "fourier_report",
+    "gather",
     "monosemanticity_figures",
     "monosemanticity_report",
     "patching_figures",
     "patching_report",
+    "render_index",
     "render_page",
     "require_browser",
     "seeds_figures",
@@ -81,6 +92,7 @@ __all__ = [
     "training_figures",
     "training_report",
     "write_images",
+    "write_index",
     "write_report",
 ]
 

@@ -28,6 +28,9 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 MAX_LEGEND = 20
 """More lines than this are named when pointed at, and not in a legend."""
 
+TITLE_BELOW = 14
+"""Pixels from the upper edge of an image to its title."""
+
 LEGEND_LINE = 21
 """Pixels."""
 
@@ -106,6 +109,14 @@ class Figure:
         return int(self.plot.layout.height or HEIGHT)
 
 
+def titled(figure: Figure) -> go.Figure:
+    """The plot with its title, for where there is no page to say it."""
+    plot = go.Figure(figure.plot)
+    title = label(figure.title, MAX_TITLE)
+    plot.update_layout(title_text=title, title_y=1 - TITLE_BELOW / figure.height)
+    return plot
+
+
 def label(text: object, limit: int = MAX_LABEL) -> str:
     """Outside text in a form that plotly draws letter by letter, cut to ``limit`` letters."""
     # a file name that is no UTF-8 has surrogates, which no browser takes
@@ -173,7 +184,7 @@ def fit_legend(plot: go.Figure) -> None:
     plot.update_layout(showlegend=fits, height=height if fits else HEIGHT)
 
 
-def drawable(value: float | None, least: float) -> float | None:
+def drawable(value: float | None, least: float = -math.inf) -> float | None:
     """The value, to the digits that can be seen, or None where it is not finite or <= least."""
     if value is None or not math.isfinite(value) or value <= least:
         return None

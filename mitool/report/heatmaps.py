@@ -200,8 +200,11 @@ def distinct(names: Sequence[str], chosen: Sequence[int]) -> list[str]:
 
 def thinning(values: Tensor) -> str:
     """What a caption says of rows and columns that are left out."""
-    step = math.ceil(max(values.shape) / MOST_CELLS)
-    return f" One row and column of every {step} are drawn." if step > 1 else ""
+    rows, columns = drawn(values)
+    if rows.step == columns.step > 1:
+        return f" One row and column of every {rows.step} are drawn."
+    thinned = (("row", rows.step), ("column", columns.step))
+    return "".join(f" One {what} of every {step} is drawn." for what, step in thinned if step > 1)
 
 
 def _trace(values: Tensor, x: Labels = None, y: Labels = None) -> go.Heatmap:

@@ -14,19 +14,19 @@ import psutil
 
 from mitool.files import atomic_write
 from mitool.report.browser import VARIABLE, BrowserError, require_browser
-from mitool.report.figures import MAX_TITLE, WIDTH, Figure, label
+from mitool.report.figures import WIDTH, Figure, titled
 
 SCALES = {"png": 2, "svg": 1}
 """Pixels of an image for each of the plot, by format."""
-
-TITLE_BELOW = 14
-"""Pixels from the upper edge of an image to its title."""
 
 TIMEOUT = 120.0
 """Seconds that the images of one report may take."""
 
 GRACE = 4.0
 """Seconds that a browser has to close by itself, and kaleido to see that it is gone."""
+
+BEAT = 0.25
+"""Seconds between two looks at whether it still runs."""
 
 Image = tuple[Figure, str]
 """A figure and the format to draw it in."""
@@ -107,7 +107,7 @@ async def _drawn(session: Any, wanted: Sequence[Image], timeout: float) -> list[
     limit = loop.call_later(timeout, give_up)
     drawing = asyncio.create_task(_draw_each(session, wanted))
     try:
-        await asyncio.wait([drawing], timeout=timeout + GRACE)
+        await _end(drawing, session, timeout + GRACE)
         while not drawing.done():
             drawing.cancel()
             await asyncio.wait([drawing], timeout=1)
@@ -122,6 +122,18 @@ async def _drawn(session: Any, wanted: Sequence[Image], timeout: float) -> list[
         _kill(processes)
 
 
+async def _end(drawing: asyncio.Task[list[bytes]], session: Any, seconds: float) -> None:
+    """Wait for the end, for so many seconds, or for ``GRACE`` seconds without a browser: of what a
+    browser says last kaleido's calls may make nothing, and then they wait for ever.
+    """
+    clock = asyncio.get_running_loop().time
+    last, alive = clock() + seconds, clock()
+    while not drawing.done() and clock() < last and clock() < alive + GRACE:
+        await asyncio.wait([drawing], timeout=BEAT)
+        if not _is_gone(session):
+            alive = clock()
+
+
 async def _draw_each(session: Any, wanted: Sequence[Image]) -> list[bytes]:
     await session.open()
     return [await session.calc_fig(_titled(figure), _options(figure, k)) for figure, k in wanted]
@@ -129,11 +141,9 @@ async def _draw_each(session: Any, wanted: Sequence[Image]) -> list[bytes]:
 
 def _titled(figure: Figure) -> go.Figure:
     """The plot with its title; a menu has no place in an image, but what is chosen in it has."""
-    title = label(figure.title, MAX_TITLE)
+    plot = titled(figure)
     for menu in figure.plot.layout.updatemenus:
-        title = f"{title}<br><sup>{menu.buttons[menu.active or 0].label}</sup>"
-    plot = go.Figure(figure.plot)
-    plot.update_layout(title_text=title, title_y=1 - TITLE_BELOW / figure.height)
+        plot.layout.title.text += f"<br><sup>{menu.buttons[menu.active or 0].label}</sup>"
     plot.layout.updatemenus = ()
     return plot
 
@@ -150,6 +160,12 @@ def _what_failed(failure: BaseException) -> str:
     if isinstance(failure, JavascriptError | KaleidoError):
         return f"could not: {str(failure)[:200]}"
     return "ended early"
+
+
+def _is_gone(session: Any) -> bool:
+    """Whether the browser has been started, and has ended."""
+    browser = getattr(session, "subprocess", None)
+    return browser is not None and browser.poll() is not None
 
 
 def _processes(session: Any) -> list[psutil.Process]:

@@ -1,21 +1,17 @@
 """A report as one HTML page that needs nothing else: no server, no network, no other file."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
-import jinja2
 from plotly.offline import get_plotlyjs
 
 from mitool.report.figures import Figure
+from mitool.report.rendering import rendered, source
 from mitool.report.tables import Table, claims_tables, settings_tables
 from mitool.result import Result
 from mitool.version import __version__
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -49,15 +45,9 @@ def render_page(report: Report) -> str:
     By its own security policy the page makes no request and runs no script but those it carries:
     plotly, and the few lines that draw the figures with it.
     """
-    scripts = [get_plotlyjs(), _source("page.js")] if report.figures else []
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html.j2").render(
+    return rendered(
+        "page.html.j2",
+        scripts=[get_plotlyjs(), source("page.js")] if report.figures else [],
         report=report,
         claims=claims_tables(report.result.claims),
         subject=_subject_tables(report.result),
@@ -65,12 +55,7 @@ def render_page(report: Report) -> str:
         figures=[figure for figure in report.figures if not figure.of],
         choices=_choices(report.figures),
         plots={figure.name: _script_json(figure) for figure in report.figures},
-        style=_source("page.css"),
-        scripts=scripts,
-        policy=_policy(scripts),
     )
-    # a file name that is no UTF-8 reaches here with surrogates, which cannot be written
-    return page.encode("utf-8", "replace").decode()
 
 
 def subject_title(subject: Mapping[str, Any]) -> str:
@@ -104,20 +89,3 @@ def _script_json(figure: Figure) -> str:
     text: str = figure.plot.to_json()
     # plotly does the same today, but promises it nowhere
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
-    return (
-        # plotly compiles the drawing of its WebGL traces, hence eval
-        f"default-src 'none'; script-src {allowed} 'unsafe-eval'; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _source(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")

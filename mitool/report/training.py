@@ -20,7 +20,7 @@ from mitool.report.figures import (
     new_plot,
     thinned,
 )
-from mitool.report.heatmaps import heatmap
+from mitool.report.heatmaps import heatmap, thinning
 from mitool.report.page import Report, subject_title
 from mitool.report.phases import phases_of, with_phases
 from mitool.report.tables import readable
@@ -122,6 +122,7 @@ def _position_losses(history: History, labels: Sequence[str]) -> Figure:
         lines = ([math.nan if v is None else v for v in line] for line in by_position.values())
         losses = torch.tensor(list(lines))
         plot = heatmap(losses, "epoch", "", "nats", x=epochs, y=labels)
+        meaning += thinning(losses)
     else:
         plot = new_plot("epoch", LOSS, log_y=True)
         add_lines(plot, by_position, epochs)

@@ -72,7 +72,6 @@ def drawn(name: str, families: Mapping[str, Studied]) -> dict[str, Figure]:
     figures = superposition_figures(studied(name, families))
     for figure in figures:
         assert figure.caption.endswith(".")
-        assert "NaN" not in figure.plot.to_json()
     return {figure.name: figure for figure in figures}
 
 

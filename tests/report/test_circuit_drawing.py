@@ -256,6 +256,14 @@ def test_of_too_many_edges_the_strongest_are_drawn_and_the_reader_is_told(
     assert sizes == sorted(abs(line.score or 0) for line in lines_of(found))[-10:]
 
 
+def test_a_caption_counts_the_pairs_that_scores_are_of(found: CircuitResult) -> None:
+    assert "; n = 8 pairs. " in by_name(found)["circuit"].caption
+    one = replace(found.origin.found_on, chosen=found.origin.found_on.chosen[:1])
+    alone = by_name(replace(found, origin=replace(found.origin, found_on=one)))
+    assert "; n = 1 pair. " in alone["circuit"].caption
+    assert alone["scores"].caption.endswith("Scored on 1 pair.")
+
+
 def test_an_empty_circuit_has_no_drawing(found: CircuitResult) -> None:
     circuit = circuit_of(found.found.units.table, torch.zeros_like(found.found.circuit.edges))
     empty = replace(found.found, circuit=circuit, chosen=torch.zeros_like(found.found.chosen))

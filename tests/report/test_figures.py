@@ -1,6 +1,7 @@
 import math
 
 import pytest
+import torch
 
 from mitool.report import Figure
 from mitool.report.figures import (
@@ -13,6 +14,7 @@ from mitool.report.figures import (
     new_plot,
     spread,
 )
+from mitool.report.heatmaps import thinning
 
 
 def test_a_label_has_no_html_for_plotly_to_read() -> None:
@@ -73,3 +75,18 @@ def test_of_many_things_some_are_spread_from_the_first_to_the_last() -> None:
     assert spread(9, 3) == [0, 4, 8]
     assert spread(9, 1) == [0]
     assert spread(0, 3) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((256, 256), ""),
+        ((300, 300), " One row and column of every 2 are drawn."),
+        ((300, 24), " One row of every 2 is drawn."),
+        ((300, 600), " One row of every 2 is drawn. One column of every 3 is drawn."),
+    ],
+)
+def test_a_caption_says_which_cells_of_a_large_heatmap_are_drawn(
+    shape: tuple[int, int], said: str
+) -> None:
+    assert thinning(torch.zeros(shape)) == said

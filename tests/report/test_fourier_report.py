@@ -1,10 +1,12 @@
 """The figures of a Fourier analysis of a model that is set by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mitool.analysis.fourier import FourierResult, analyze_fourier
+from mitool.analysis.fourier.progress import Measures
 from mitool.report import Figure, fourier_figures, fourier_report, render_page
 from mitool.tasks.modadd import ModAdd
 from tests.analysis.fourier.handset import subject_of, trig_model
@@ -74,6 +76,33 @@ def test_heatmaps_of_both_signs_are_centred_on_zero(figures: dict[str, Figure]) 
     assert (len(cells.z), len(cells.z[0])) == (23, 23)
     assert cells.z[0][0] == 0  # the constant would drown the rest
     assert cells.z[5][6] > 1
+
+
+def test_operands_of_a_multiplication_stand_by_their_logarithms() -> None:
+    task = ModAdd(p=11, op="multiply")
+    found = fourier_figures(analyze_fourier(subject_of(trig_model(task, {3: (1.0, 5.0)}), task)))
+    for name in ("attention_to_a", "neuron_examples"):
+        (figure,) = (figure for figure in found if figure.name == name)
+        layout = figure.plot.layout
+        assert (layout.xaxis.title.text, layout.yaxis.title.text) == ("log b", "log a"), name
+
+
+@pytest.mark.parametrize(("train", "part"), [(0.5, "train"), (None, "all")])
+def test_progress_says_which_pairs_its_excluded_losses_are_of(
+    result: FourierResult, train: float | None, part: str
+) -> None:
+    losses = {"train": train, "test": train, "all": 0.7}
+    measures = [
+        Measures(epoch, losses, losses, losses, losses, {3: 1.0, 7: 2.0}, 0.5, 0.6, 9.0, 0.9, 0.1)
+        for epoch in (100, 200)
+    ]
+    study = replace(result.study, progress=tuple(measures))
+    found = {figure.name: figure for figure in fourier_figures(replace(result, study=study))}
+    assert f"with them removed, on {part} pairs;" in found["progress_losses"].caption
+    assert found["progress_losses"].plot.data[-1].name == f"excluded, {part} pairs"
+    each = found["progress_excluded"]
+    assert each.caption.startswith(f"The loss on {part} pairs with one key frequency (3, 7)")
+    assert [line.y for line in each.plot.data] == [(1.0, 1.0), (2.0, 2.0)]
 
 
 def test_the_page_says_what_was_found(result: FourierResult) -> None:

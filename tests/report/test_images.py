@@ -2,6 +2,7 @@ import asyncio
 import logging
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -34,6 +35,13 @@ def children() -> set[int]:
 
 
 @pytest.fixture
+def started() -> Callable[[], set[int]]:
+    """The processes that the test has started, and that still run."""
+    before = children()
+    return lambda: children() - before
+
+
+@pytest.fixture
 def fake_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "browser"
     path.touch(mode=0o755)
@@ -58,7 +66,11 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @needs_browser
 def test_all_images_are_drawn_in_one_session_even_inside_an_event_loop(
-    run: TrainResult, tmp_path: Path, sessions: list[object], capfd: pytest.CaptureFixture[str]
+    run: TrainResult,
+    tmp_path: Path,
+    sessions: list[object],
+    capfd: pytest.CaptureFixture[str],
+    started: Callable[[], set[int]],
 ) -> None:
     figures = [*training_figures(run), a_figure(title=HOSTILE[0])]
     levels = [logging.getLogger(name).level for name in ("kaleido", "asyncio")]
@@ -79,7 +91,7 @@ def test_all_images_are_drawn_in_one_session_even_inside_an_event_loop(
         assert size(path) == (1800, 2 * figure.height)
     assert figures[0].height == HEIGHT + 44
     assert capfd.readouterr() == ("", "")
-    assert not children()
+    assert not started()
     assert levels == [logging.getLogger(name).level for name in ("kaleido", "asyncio")]
 
 
@@ -120,6 +132,7 @@ def test_a_browser_that_fails_is_an_error_and_leaves_nothing(
     tmp_path: Path,
     fake_browser: Path,
     capfd: pytest.CaptureFixture[str],
+    started: Callable[[], set[int]],
 ) -> None:
     fake_browser.write_text(f"#!/bin/sh\n{script}\n")
     folder = tmp_path / "figures"
@@ -136,7 +149,7 @@ def test_a_browser_that_fails_is_an_error_and_leaves_nothing(
     assert [path.name for path in folder.iterdir()] == ["curve.png"]
     assert (folder / "curve.png").read_bytes() == b"as it was"
     assert capfd.readouterr() == ("", "")
-    assert not children()
+    assert not started()
 
 
 class Pretended:

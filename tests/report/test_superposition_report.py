@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from plotly.colors import sample_colorscale
 
 from mitool.analysis.superposition import EXPERIMENTS, measures
 from mitool.analysis.superposition.experiments.phase import Diagram
@@ -79,7 +80,9 @@ def test_norms_are_bars_beside_their_products_and_biases() -> None:
         norms = measures.norms(models.W)[index].tolist()
         assert list(bar.x) == pytest.approx(norms, abs=1e-3)
         superposition = measures.interference(models.W)[index].tolist()
-        assert list(bar.marker.color) == pytest.approx(superposition, abs=1e-3)
+        assert list(bar.customdata) == pytest.approx(superposition, abs=1e-3)
+        shades = sample_colorscale("Viridis", [min(value, 1.0) for value in bar.customdata])
+        assert list(bar.marker.color) == shades  # a number would be a warning in the browser
     product, bias = [trace for trace in figure.plot.data if trace.type == "heatmap"][:2]
     W = models.W[1]
     assert torch.allclose(torch.tensor(product.z), W.mT @ W, atol=1e-3)

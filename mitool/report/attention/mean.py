@@ -18,8 +18,8 @@ UNIT = "attention"
 def mean_figures(study: AttentionStudy) -> list[Figure]:
     """Mean attention of each head from each answer position."""
     n_answers = len(study.answer_labels)
-    of_lengths = is_of_lengths(study)
-    where = "the last token" if of_lengths else f"position {study.answer_labels[0]}"
+    one_length = study.has_one_length
+    where = f"position {study.answer_labels[0]}" if one_length else "the last token"
     note = ""
     if n_answers > 1:
         drawn = sorted(ranked(study)[:MOST_HEADS])
@@ -29,7 +29,7 @@ def mean_figures(study: AttentionStudy) -> list[Figure]:
         plot = _bars(study)
     else:
         plot = _by_head(study)
-    if of_lengths:
+    if not one_length:
         note += (
             " The prompts differ in length, so that keys are counted back from the last token; "
             f"the first token has a column of its own. Of a prompt only the {OFFSETS} nearest are "
@@ -44,11 +44,6 @@ def mean_figures(study: AttentionStudy) -> list[Figure]:
             plot,
         )
     ]
-
-
-def is_of_lengths(study: AttentionStudy) -> bool:
-    """Whether the prompts differ in length, so that keys are counted back from the last one."""
-    return study.answer_labels == ("last token",)
 
 
 def _bars(study: AttentionStudy) -> go.Figure:
@@ -70,7 +65,7 @@ def _by_head(study: AttentionStudy) -> go.Figure:
     names = head_names(study)
     plot = heatmap(
         study.observation.mean_attention[:, :, 0].flatten(end_dim=1),
-        "key" if is_of_lengths(study) else "key position",
+        "key position" if study.has_one_length else "key",
         "head",
         UNIT,
         x=study.key_labels,

@@ -10,7 +10,7 @@ from mitool.analysis.attention import AttentionStudy
 from mitool.report.attention.heads import left_out, name, ranked
 from mitool.report.figures import BLUE, Figure, label, new_plot
 from mitool.report.heatmaps import heatmap, heatmap_panels, write_numbers
-from mitool.report.panels import new_panels, places
+from mitool.report.panels import LEAST_WIDTH, new_panels, places
 
 MOST_EIGENVALUES = 12
 """Heads whose eigenvalues are drawn."""
@@ -56,7 +56,7 @@ def _shares(study: AttentionStudy) -> Figure:
             y=_numbers(n_layers),
             height=max(90, 26 * n_layers),
         )
-        plot.update_layout(coloraxis={"cmin": 0, "cmax": 1})
+        plot.update_layout(coloraxis={"cmin": 0, "cmax": 1}, meta={"least_width": LEAST_WIDTH})
         write_numbers(plot)
         plot.update_yaxes(autorange="reversed")
     meanings = "; ".join(f"{measure}: {MEANINGS[measure]}" for measure in measures)

@@ -1,7 +1,5 @@
 """The circuit under each ablation, beside what is left without it, and random circuits."""
 
-import math
-
 import plotly.graph_objects as go
 
 from mitool.analysis.circuits import CircuitResult
@@ -55,14 +53,14 @@ def _draw(result: CircuitResult, under: dict[Ablation, float], own: Ablation) ->
         bars.append((random, sum(found) / len(found), "#D1D5DB"))
     plot.add_bar(
         orientation="h",
-        x=[drawable(value, -math.inf) for _, value, _ in bars],
+        x=[drawable(value) for _, value, _ in bars],
         y=[name for name, _, _ in bars],
         marker_color=[color for _, _, color in bars],
         hovertemplate="%{y}: %{x:.4g}<extra></extra>",
     )
     if found:
         plot.add_scatter(
-            x=[drawable(value, -math.inf) for value in found],
+            x=[drawable(value) for value in found],
             y=[random] * len(found),
             mode="markers",
             marker={"color": GREY, "symbol": "circle-open", "size": 8},

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.circuits.audit import Audit
-from mitool.report.circuits.summary import unit_name, units_of
+from mitool.report.circuits.summary import pairs_of, unit_name, units_of
 from mitool.report.figures import BLUE, GREY, Figure, drawable, label, new_plot
 
 FEW = 100
@@ -19,7 +19,7 @@ def audit_figures(result: CircuitResult) -> list[Figure]:
     if audited is None or not len(audited.units):
         return []
     n, total = len(audited.units), len(result.found.units)
-    one, n_pairs = unit_name(result), len(result.origin.found_on)
+    one, pairs = unit_name(result), pairs_of(len(result.origin.found_on))
     which = f"all {units_of(result, n)}"
     if n < total:
         which = f"{n:,} of {units_of(result, total)}, drawn at random"
@@ -28,7 +28,7 @@ def audit_figures(result: CircuitResult) -> list[Figure]:
             "audit",
             "Scores beside exact patching",
             f"Each point one of {which}: its score, and what the {result.unit} loses where that "
-            f"{one} alone is patched, as a mean over {n_pairs:,} pair{'s' * (n_pairs != 1)}. On "
+            f"{one} alone is patched, as a mean over {pairs}. On "
             f"the line the two are equal. {_agreement(result)}",
             _draw(result, audited),
         )
@@ -44,8 +44,8 @@ def _draw(result: CircuitResult, audited: Audit) -> go.Figure:
         x=ends, y=ends, mode="lines", line={"color": GREY, "width": 1}, hoverinfo="skip"
     )
     plot.add_scatter(
-        x=[drawable(value, -math.inf) for value in x],
-        y=[drawable(value, -math.inf) for value in y],
+        x=[drawable(value) for value in x],
+        y=[drawable(value) for value in y],
         mode="markers",
         marker={"color": BLUE, "opacity": 0.6, "size": 8 if len(x) <= FEW else 5},
         hovertext=[label(result.found.units.names[unit]) for unit in audited.units.tolist()],

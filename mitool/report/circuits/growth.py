@@ -1,7 +1,5 @@
 """Faithfulness of growing circuits, with the one that was chosen, and random ones."""
 
-import math
-
 import plotly.graph_objects as go
 from torch import Tensor
 
@@ -63,7 +61,7 @@ def _add_curve(
 ) -> None:
     plot.add_scatter(
         x=list(curve.fractions),
-        y=[drawable(value, -math.inf) for value in values.tolist()],
+        y=[drawable(value) for value in values.tolist()],
         name=NAME[ranking],
         mode="lines+markers",
         line={"width": 2, **line},
@@ -77,7 +75,7 @@ def _add_random(plot: go.Figure, result: CircuitResult, fraction: float) -> None
     if found:
         plot.add_scatter(
             x=[fraction] * len(found),
-            y=[drawable(value, -math.inf) for value in found],
+            y=[drawable(value) for value in found],
             name="random circuits",
             mode="markers",
             marker={"color": GREY, "symbol": "circle-open", "size": 8},
@@ -112,11 +110,7 @@ def _interval(result: CircuitResult) -> list[float] | None:
 
 def _areas(curve: Curve) -> str:
     return (
-        f"The area under the curve of the largest scores (CPR) is {readable(_short(curve.cpr))}; "
+        f"The area under the curve of the largest scores (CPR) is {readable(curve.cpr)}; "
         f"that between 1 and the curve of the largest of either sign (CMD) is "
-        f"{readable(_short(curve.cmd))}, both on a linear axis."
+        f"{readable(curve.cmd)}, both on a linear axis."
     )
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.4g}")

@@ -56,8 +56,8 @@ def _draw(result: CircuitResult, step: int) -> go.Figure:
     numbers = (result.origin.tested_on.chosen[chosen] + 1).tolist()
     for name, (values, color, symbol) in marks.items():
         plot.add_scatter(
-            x=[drawable(value, -math.inf) for value in full],
-            y=[drawable(value, -math.inf) for value in values[chosen].tolist()],
+            x=[drawable(value) for value in full],
+            y=[drawable(value) for value in values[chosen].tolist()],
             name=name,
             mode="markers",
             marker={"color": color, "symbol": symbol, "size": size, "opacity": 0.75},

@@ -39,7 +39,7 @@ def summary_of(result: CircuitResult) -> str:
 def tested_on(result: CircuitResult) -> str:
     """On which pairs."""
     n = len(result.origin.tested_on)
-    pairs = f"{n:,} pairs" if n != 1 else "1 pair"
+    pairs = pairs_of(n)
     if result.origin.is_held_out:
         return f"on {pairs} that were held out"
     if result.config.get("circuit"):
@@ -47,6 +47,11 @@ def tested_on(result: CircuitResult) -> str:
     if n == 1:
         return "on the 1 pair that the circuit was found on"
     return f"on the {pairs} that the circuit was found on"
+
+
+def pairs_of(n: int) -> str:
+    """So many pairs, in words."""
+    return f"{n:,} pairs" if n != 1 else "1 pair"
 
 
 def how(result: CircuitResult) -> str:

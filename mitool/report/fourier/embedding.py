@@ -5,7 +5,7 @@ from mitool.analysis.fourier.basis import row_name
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.report.figures import Figure, add_lines, new_plot
 from mitool.report.fourier.bars import add_threshold, component_bars, frequency_bars, named
-from mitool.report.fourier.spectra import cosines, singular_values_plot
+from mitool.report.fourier.spectra import cosines, operand_axis, singular_values_plot
 from mitool.report.heatmaps import heatmap, heatmap_panels, thinning
 
 MOST_DIRECTIONS = 24
@@ -68,7 +68,7 @@ def _singular_values(study: FourierStudy) -> Figure:
 
 def _directions(study: FourierStudy) -> Figure:
     directions = study.embedding.directions
-    plot = new_plot(_operand(study), "entry of the singular vector")
+    plot = new_plot(operand_axis(study.form), "entry of the singular vector")
     shown = range(min(SHOWN_DIRECTIONS, directions.shape[1]))
     lines = {f"direction {i}": directions[:, i].tolist() for i in shown}
     add_lines(plot, lines, range(len(directions)))
@@ -95,7 +95,13 @@ def _in_basis(study: FourierStudy) -> list[Figure]:
         height=720,
     )
     picture = heatmap(
-        basis, _operand(study), "Fourier component", "value", diverging=True, y=rows, height=620
+        basis,
+        operand_axis(study.form),
+        "Fourier component",
+        "value",
+        diverging=True,
+        y=rows,
+        height=620,
     )
     for plot in (by_direction, picture):
         plot.update_yaxes(tickvals=cosines(rows))
@@ -120,8 +126,8 @@ def _in_basis(study: FourierStudy) -> list[Figure]:
 
 def attention_figures(study: FourierStudy) -> list[Figure]:
     """Attention from the answer position to each operand, over all pairs."""
-    heads = study.heads[:MOST_HEADS]
-    figures = []
+    heads, figures = study.heads[:MOST_HEADS], []
+    a, b = (operand_axis(study.form, name) for name in "ab")
     for side in "ab":
         panels = {
             f"layer {h.layer}, head {h.head}": h.to_a if side == "a" else h.to_b for h in heads
@@ -130,14 +136,16 @@ def attention_figures(study: FourierStudy) -> list[Figure]:
             f"layer {h.layer} head {h.head}: {_terms(h.terms_a if side == 'a' else h.terms_b)}"
             for h in heads
         )
-        more = f" {len(heads)} of {len(study.heads)} heads are drawn." if study.heads[12:] else ""
+        n_left = len(study.heads) - len(heads)
+        more = f" {len(heads)} of {len(study.heads)} heads are drawn." if n_left else ""
         figures.append(
             Figure(
                 f"attention_to_{side}",
                 f"Attention from the answer position to {side}",
                 f"The weight on operand {side} for every pair, each head a panel. Largest Fourier "
-                f"terms, with their share of the variance over pairs: {terms}.{more}",
-                heatmap_panels(panels, _operand(study, "b"), _operand(study, "a"), "attention"),
+                f"terms, with their share of the variance over pairs: {terms}.{more}"
+                f"{thinning(heads[0].to_a)}",
+                heatmap_panels(panels, b, a, "attention"),
             )
         )
     return figures
@@ -145,8 +153,3 @@ def attention_figures(study: FourierStudy) -> list[Figure]:
 
 def _terms(terms: tuple[Term, ...]) -> str:
     return ", ".join(f"{term.name} {term.share:.0%}" for term in terms[:3]) or "constant"
-
-
-def _operand(study: FourierStudy, name: str = "operand") -> str:
-    """The axis of operands, in the order in which they are analysed."""
-    return f"log {name}" if "log" in study.form.difference else name

@@ -7,7 +7,7 @@ from mitool.analysis.fourier.neurons import SINGLE_FREQUENCY, NeuronSpectrum
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.report.figures import GREY, PALETTE, Figure, label, new_plot
 from mitool.report.fourier.bars import add_threshold, component_bars, named
-from mitool.report.fourier.spectra import grid_spectrum_plot, singular_values_plot
+from mitool.report.fourier.spectra import grid_spectrum_plot, operand_axis, singular_values_plot
 from mitool.report.heatmaps import heatmap, heatmap_panels, thinning
 
 MOST_CLUSTERS = 6
@@ -71,25 +71,27 @@ def _grid(neurons: NeuronSpectrum) -> Figure:
 
 def _examples(study: FourierStudy) -> list[Figure]:
     shown = list(study.examples_of.items())[:MOST_CLUSTERS]
+    a, b = (operand_axis(study.form, name) for name in "ab")
     activations = {f"neuron {i}, frequency {k}": values for k, (i, values) in shown}
     spectra = {}
     for name, values in activations.items():
         spectra[name] = transform(values.flatten(), study.bases)
         spectra[name][0, 0] = 0
+    thinned = thinning(shown[0][1][1])
     return [
         Figure(
             "neuron_examples",
             "Neurons: one of each key frequency",
             "The activation over all pairs of the neuron that each key frequency of the neurons "
-            "explains best.",
-            heatmap_panels(activations, "b", "a", "activation"),
+            f"explains best.{thinned}",
+            heatmap_panels(activations, b, a, "activation"),
         ),
         Figure(
             "neuron_example_grids",
             "Neurons: the same in the two-dimensional Fourier basis",
             "Their coefficients on the products of a function of a and one of b, numbered by row "
             "of the basis: 0 is the constant, 2k - 1 and 2k are the cosine and sine of frequency "
-            "k. The coefficient of the constant itself is left out.",
+            f"k. The coefficient of the constant itself is left out.{thinned}",
             heatmap_panels(spectra, "row of b", "row of a", "coefficient", diverging=True),
         ),
     ]

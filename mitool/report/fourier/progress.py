@@ -38,22 +38,20 @@ def progress_figures(study: FourierStudy) -> list[Figure]:
 
 def _losses(measures: Sequence[Measures]) -> Figure:
     plot = new_plot("epoch", LOSS, log_y=True)
-    known = measures[0].loss["train"] is not None
-    if known:
+    part = _excluded_part(measures)
+    if part == "train":
         _line(plot, measures, "train", lambda m: m.loss["train"], color=BLUE)
         _line(plot, measures, "test", lambda m: m.loss["test"], color=VERMILLION)
     else:
         _line(plot, measures, "all pairs", lambda m: m.loss["all"], color=BLUE)
     _line(plot, measures, "restricted, all pairs", lambda m: m.restricted["all"], color=GREEN)
-    part = "train" if known else "all"
-    name = "excluded, train pairs" if known else "excluded, all pairs"
-    _line(plot, measures, name, lambda m: m.excluded[part], color=PURPLE)
+    _line(plot, measures, f"excluded, {part} pairs", lambda m: m.excluded[part], color=PURPLE)
     return Figure(
         "progress_losses",
         "Progress measures: restricted and excluded loss",
         "Restricted: with only the final model's key frequencies kept, on all pairs; it falls "
-        "long before the test loss. Excluded: with them removed, on the train pairs; it rises as "
-        "the model comes to rely on them. On a log axis.",
+        f"long before the test loss. Excluded: with them removed, on {part} pairs; it rises as the "
+        "model comes to rely on them. On a log axis.",
         plot,
     )
 
@@ -65,10 +63,15 @@ def _excluded_each(measures: Sequence[Measures], keys: Sequence[int]) -> Figure:
     return Figure(
         "progress_excluded",
         "Progress measures: excluded loss of each frequency",
-        f"The loss on the train pairs with one key frequency ({named(keys)}) removed from the "
-        "logits, on a log axis.",
+        f"The loss on {_excluded_part(measures)} pairs with one key frequency ({named(keys)}) "
+        "removed from the logits, on a log axis.",
         plot,
     )
+
+
+def _excluded_part(measures: Sequence[Measures]) -> str:
+    """The pairs that excluded losses are of: all, where it is not known which trained."""
+    return "all" if measures[0].loss["train"] is None else "train"
 
 
 def _sparsity(measures: Sequence[Measures]) -> Figure:

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from mitool.analysis.fourier.basis import row_name
+from mitool.analysis.fourier.form import CyclicForm
 from mitool.report.figures import BLACK, add_line, new_plot
 from mitool.report.heatmaps import heatmap
 
@@ -22,6 +23,11 @@ def grid_spectrum_plot(norms: Tensor, unit: str) -> go.Figure:
     plot = heatmap(shown, "function of b", "function of a", unit, x=names, y=names, height=640)
     plot.update_xaxes(tickvals=cosines(names))
     return plot.update_yaxes(tickvals=cosines(names))
+
+
+def operand_axis(form: CyclicForm, name: str = "operand") -> str:
+    """The axis of operands, in the order in which they are analysed."""
+    return f"log {name}" if "log" in form.difference else name
 
 
 def cosines(rows: Sequence[str]) -> list[str] | None:

@@ -52,7 +52,7 @@ def _points(result: PatchResult, patched: str, step: int) -> go.Figure:
     for name, (values, color, symbol, size) in marks.items():
         plot.add_scatter(
             x=(chosen + 1).tolist(),
-            y=[drawable(value, -math.inf) for value in values[order][chosen].tolist()],
+            y=[drawable(value) for value in values[order][chosen].tolist()],
             name=label(name, MAX_SITE),
             mode="markers",
             marker={"color": color, "symbol": symbol, "size": size},

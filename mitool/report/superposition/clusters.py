@@ -55,15 +55,17 @@ def cluster_figure(family: Family) -> Figure:
     plot = new_panels(names, INVERSE_DENSITY, "", columns=1, height=PANEL)
     near = _near(models)
     _add_bars(plot, 1, near, inverse_density(models))
-    _add_bars(plot, 2, _formed(models), inverse_density(models), named=near)
+    formed = _formed(models)
+    _add_bars(plot, 2, formed, inverse_density(models), named=near)
     plot.update_layout(barmode="stack", bargap=0.15, meta={"least_width": LEAST_WIDTH})
     ticks = range(0, len(shown), math.ceil(len(shown) / MOST_TICKS))
     names_of_ticks = [_place(inverse_density(models)[index]) for index in ticks]
     plot.update_xaxes(tickvals=[*ticks], ticktext=names_of_ticks, showgrid=False, tickfont_size=11)
     plot.update_yaxes(title_text="features", row=1, col=1)
     plot.update_yaxes(title_text="polytopes", row=2, col=1)
-    if models.cfg.n_features <= FEW:
-        plot.update_yaxes(dtick=1)
+    for row, counts in enumerate((near, formed), start=1):
+        if max(map(sum, zip(*counts.values(), strict=True)), default=0) <= FEW:
+            plot.update_yaxes(dtick=1, row=row, col=1)
     n_named = sum(bool(bar.showlegend) for bar in plot.data)
     put_legend_above(plot, lines=math.ceil(n_named / ON_A_LINE))
     caption = (

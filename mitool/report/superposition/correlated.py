@@ -31,7 +31,7 @@ def correlation_figures(result: SuperpositionResult) -> tuple[Figure, ...]:
     ]
     plot = plane_panels(planes, columns=n_columns)
     for row, family in enumerate(families, start=1):
-        plot.update_yaxes(title_text=label(_short(family.name)), row=row, col=1)
+        plot.update_yaxes(title_text=label(family.name, BESIDE), row=row, col=1)
     plot.update_yaxes(title_font_size=14)
     add_kinds(plot, _sets(families), size=MARKER)
     put_legend_above(plot)
@@ -69,7 +69,3 @@ def _sets(families: Sequence[Family]) -> dict[str, str]:
         for a, b in ends
     )
     return dict(zip(names, PALETTE, strict=False))
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= BESIDE else f"{name[: BESIDE - 1]}…"

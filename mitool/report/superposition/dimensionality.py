@@ -36,6 +36,9 @@ ROOM = 0.3
 
 HEIGHT = 640
 
+HIGHEST = 1.6
+"""Where the axis ends at most, so that the names of polytopes stay apart: no feature is above 1."""
+
 
 def dimensionality_figures(result: SuperpositionResult) -> tuple[Figure, ...]:
     """Of each family the dimensionality of its features, and the clusters that these form."""
@@ -58,7 +61,9 @@ def _scatter(family: Family) -> Figure:
         # the two lowest are too near each other to be named on the same side
         add_level(plot, polytope.dimensionality, _name(polytope), below=polytope is POLYTOPES[-1])
     _set_axis(plot, [place for place in inverse_density(models) if place])
-    plot.update_yaxes(rangemode="tozero")
+    highest = max((y for line in plot.data for y in line.y if y is not None), default=1.0)
+    plot.update_yaxes(range=[0, min(1.05 * max(highest, 1.0), HIGHEST)])
+    cut = f" D* above {HIGHEST} is not shown." if highest > HIGHEST else ""
     above = {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "itemsizing": "constant"}
     plot.update_layout(height=HEIGHT, legend=above, margin_t=84)
     thinned = f" One of every {features.step} features is drawn." if features.step > 1 else ""
@@ -68,7 +73,7 @@ def _scatter(family: Family) -> Figure:
         "those that are not represented (norm up to 0.5). The points of a model are spread "
         "sideways so as not to hide one another. Black: dimensions per feature D* of the model. "
         "Dashed: where features lie that are the vertices of a uniform polytope, its dimensions "
-        f"over its vertices.{thinned}"
+        f"over its vertices.{cut}{thinned}"
     )
     title = family.title("Dimensionality of every feature")
     return Figure(family.figure_name("dimensionality"), title, caption, plot)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 from torch import Tensor
 
@@ -80,7 +81,17 @@ def _grid(names: Sequence[str], n_features: int) -> go.Figure:
         coloraxis2={"colorscale": DIVERGING, "cmin": -1, "cmax": 1},
         coloraxis2_colorbar=both | {"y": 0.22, "len": 0.48},
     )
+    # draws the scale of the bars, and nothing else
+    scale = {"color": [0], "coloraxis": "coloraxis"}
+    plot.add_scatter(x=[None], y=[None], mode="markers", marker=scale, showlegend=False)
     return plot
+
+
+def _colors(superposition: Sequence[float]) -> list[str]:
+    """The colours of the scale: plotly warns of every bar whose colour is a number."""
+    within = [min(max(value, 0.0), 1.0) for value in superposition]
+    colors: list[str] = sample_colorscale(SEQUENTIAL, within)
+    return colors
 
 
 def _draw_row(plot: go.Figure, row: int, W: Tensor, b: Tensor) -> None:
@@ -94,7 +105,7 @@ def _draw_row(plot: go.Figure, row: int, W: Tensor, b: Tensor) -> None:
         x=norms,
         y=features,
         width=step * (0.8 if len(features) <= MANY else 1),
-        marker={"color": superposition, "coloraxis": "coloraxis", "line_width": 0},
+        marker={"color": _colors(superposition), "line_width": 0},
         customdata=superposition,
         hovertemplate="feature %{y}: norm %{x:.4g}, superposition %{customdata:.4g}<extra></extra>",
         showlegend=False,

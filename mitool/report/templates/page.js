@@ -4,6 +4,7 @@
 (() => {
   const NARROW = 640;
   const WIDE = 900;
+  const LEAST_SCALE = 0.65;
   const CONFIG = {
     responsive: true,
     displaylogo: false,
@@ -11,6 +12,29 @@
     showEditInChartStudio: false,
     plotlyServerURL: "",
   };
+
+  // The names of panels come as close as the panels, and break where they would meet.
+  function namedFor(annotations, width) {
+    const columns = new Set(annotations.filter((own) => own.xref === "paper").map((own) => own.x));
+    const letters = (0.65 * width) / Math.max(1, columns.size) / 6;
+    return annotations.map((own) => ({
+      ...own,
+      text: own.text?.length > letters ? own.text.replaceAll(", ", ",<br>") : own.text,
+      font: { ...own.font, size: 11 },
+    }));
+  }
+
+  const isAxis = (name) => /^[xy]axis\d*$/.test(name);
+
+  function axesFor(layout) {
+    const narrowed = (axis) => ({
+      ...axis,
+      tickfont: { ...axis.tickfont, size: 11 },
+      title: { ...axis.title, font: { ...axis.title?.font, size: 12 } },
+    });
+    const own = Object.entries(layout).filter(([name]) => isAxis(name));
+    return Object.fromEntries(own.map(([name, axis]) => [name, narrowed(axis)]));
+  }
 
   function layoutFor(plot, width) {
     if (width >= NARROW) return { ...plot.layout, autosize: true };
@@ -21,20 +45,21 @@
     const rows =
       Math.ceil(names.length / Math.max(1, Math.floor(width / widest))) + (title?.text ? 1 : 0);
     const [above, below] = [plot.layout.margin?.t ?? 52, 64 + 22 * rows];
-    // rows of panels, and names beside them, keep their shape
-    const scale = plot.layout.meta?.keeps_height ? 1 : width / WIDE;
+    // rows of panels, and names beside them, keep their shape; several panels, room between them
+    const least = plot.layout.yaxis2 ? LEAST_SCALE : 0;
+    const scale = plot.layout.meta?.keeps_height ? 1 : Math.max(least, width / WIDE);
     const area = Math.max(300, (plot.layout.height - above - 60) * scale);
-    // the names of panels come as close as these
-    const named = (text) => ({ ...text, font: { ...text.font, size: 11 } });
     return {
       ...plot.layout,
-      annotations: plot.layout.annotations?.map(named),
+      ...axesFor(plot.layout),
+      annotations: namedFor(plot.layout.annotations ?? [], width),
       autosize: true,
       height: above + area + below,
-      margin: { l: 56, r: 12, t: above, b: below },
+      margin: { l: 56, r: 12, t: above, b: 64 },
       legend: {
         ...plot.layout.legend,
-        ...{ orientation: "h", x: 0, y: -56 / area, yanchor: "top" },
+        // at the foot of all, below labels of whatever height
+        ...{ orientation: "h", x: 0, xref: "container", y: 0, yref: "container", yanchor: "bottom" },
         title: { ...title, side: "top" },
       },
     };
