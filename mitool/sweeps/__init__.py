@@ -1,18 +1,16 @@
 """Sweeps: one training command at every point of a grid, each a run directory of its own."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mitool import files, rundir
+from mitool import claiming, files, rundir
 from mitool.errors import InputError, Interrupted, UsageError
 from mitool.interrupt import deferred_signals
-from mitool.result import Claim, Result
 from mitool.sweeps.base import End, Job, Outcome, Point, Runner, Watcher, error_of, point_name
-from mitool.sweeps.table import Value, typed, write_tables
+from mitool.sweeps.outcomes import OWN_CLAIMS, SweepResult, one_value_each, result_of
+from mitool.sweeps.table import write_tables
 
 __all__ = [
     "OWN_CLAIMS",
@@ -27,25 +25,6 @@ __all__ = [
     "sweep",
     "threads_of",
 ]
-
-OWN_CLAIMS = ("points", "done", "failed")
-"""What is claimed of a sweep beside what is claimed of its points."""
-
-
-@dataclass(frozen=True)
-class SweepResult(Result):
-    """What became of all points.
-
-    Attributes:
-        folder: of the sweep.
-        axes: the value of each point, in the points' order, by the axis's name; numbers where all
-            values of the axis are; None where a point leaves it to the command.
-        outcomes: in the same order.
-    """
-
-    folder: Path
-    axes: Mapping[str, tuple[Value, ...]]
-    outcomes: tuple[Outcome, ...]
 
 
 def sweep(
@@ -82,7 +61,7 @@ def sweep(
     }
     with (
         runner.available(),
-        rundir.claimed(folder, overwrite=overwrite, resume=resume, clear=False),
+        claiming.claimed(folder, overwrite=overwrite, resume=resume, clear=False),
     ):
         if overwrite:
             _remove(folder)
@@ -100,7 +79,7 @@ def sweep(
         _begin_logs(folder, jobs)
         watcher.begin(jobs, len(outcomes))
         _run(folder, jobs, outcomes, runner, watcher)
-        result = _result(folder, record, [outcomes[point.name] for point in points])
+        result = result_of(folder, record, [outcomes[point.name] for point in points])
         write_tables(folder, result.axes, result.outcomes)
     return result
 
@@ -125,7 +104,7 @@ def _run(
             if pending.signum is not None:
                 raise Interrupted(
                     f"interrupted after {len(outcomes)} of {n_points} points; what ran is saved "
-                    f"in {folder}: the same command with --resume goes on",
+                    f"in {folder}: the same again with --resume goes on",
                     pending.signum,
                 )
 
@@ -186,11 +165,11 @@ def _words(value: object) -> str:
 
 def _remove(folder: Path) -> None:
     """Remove a sweep with the runs of its points, and nothing that mitool did not write."""
-    names = _saved(folder).get("points", {})
+    names, points = _saved(folder).get("points", {}), (folder / rundir.POINTS).resolve()
     for name in sorted(names):
-        place = folder / rundir.POINTS / name
-        if place.parent == folder / rundir.POINTS and rundir.holds_run(place):
-            with rundir.claimed(place, overwrite=True):
+        place = points / name
+        if place.resolve().parent == points and rundir.holds_run(place):
+            with claiming.claimed(place, overwrite=True):
                 pass
             rundir.remove_empty(place)
     rundir.remove_run(folder)
@@ -223,66 +202,3 @@ def _done(folder: Path, point: Point) -> Outcome | None:
     if "mitool" not in document or not isinstance(claims, dict):
         return None
     return Outcome(point, 0, None, claims, seconds if isinstance(seconds, int | float) else None)
-
-
-def _result(folder: Path, record: Mapping[str, Any], outcomes: Sequence[Outcome]) -> SweepResult:
-    axes = {
-        name: tuple(typed([outcome.point.values.get(name) for outcome in outcomes]))
-        for name in record["axes"]
-    }
-    failed = [outcome for outcome in outcomes if not outcome.done]
-    lists = _lists(outcomes)
-    counts = (len(outcomes), len(outcomes) - len(failed), len(failed))
-    claims: dict[str, Claim] = {**dict(zip(OWN_CLAIMS, counts, strict=True)), **lists}
-    warnings = [f"{o.point.name} failed (exit code {o.exit_code}): {o.error}" for o in failed]
-    if left_out := len(record["points"]) - len(outcomes):
-        warnings.append(
-            f"{left_out} points that the folder holds are not of this grid, and not in its tables"
-        )
-    undefined = Counter(
-        name
-        for index, o in enumerate(outcomes)
-        if o.done
-        for name, values in lists.items()
-        if values[index] is None
-    )
-    warnings += [
-        f"{name} is undefined for {count} of {len(outcomes)} points"
-        for name, count in undefined.items()
-    ]
-    command = " ".join(record["command"][:2])
-    return SweepResult(
-        {"command": command, "run": str(folder)},
-        record,
-        claims,
-        warnings=tuple(warnings),
-        folder=folder,
-        axes=axes,
-        outcomes=tuple(outcomes),
-    )
-
-
-def _lists(outcomes: Sequence[Outcome]) -> dict[str, list[Any]]:
-    """The claims of all points as lists over the points."""
-    found = [one_value_each(outcome.claims) for outcome in outcomes]
-    names = dict.fromkeys(name for claims in found for name in claims)
-    return {name: [claims.get(name) for claims in found] for name in names}
-
-
-def one_value_each(claims: Mapping[str, Claim]) -> dict[str, Any]:
-    """A point's claims as values that can be compared: a list of one as that one, and of a longer
-    list of numbers the mean, as ``NAME.mean``.
-    """
-    found: dict[str, Any] = {}
-    for name, claim in claims.items():
-        if not isinstance(claim, list):
-            found[name] = claim
-        elif len(claim) == 1:
-            found[name] = claim[0]
-        elif claim and all(_is_number(value) for value in claim):
-            found[f"{name}.mean"] = sum(claim) / len(claim)
-    return found
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

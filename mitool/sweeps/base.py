@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mitool import rundir
+from mitool import claiming, rundir
 from mitool.result import Claim
 from mitool.sweeps.grid import Assignment
 
@@ -150,7 +150,7 @@ def run_here(command: Command, job: Job) -> int:
 
     A folder that a dying process still holds is waited for.
     """
-    rundir.wait_until_free(job.folder, SECONDS_FOR_A_LOCK)
+    claiming.wait_until_free(job.folder, SECONDS_FOR_A_LOCK)
     with (
         job.log.open("a", encoding="utf-8", errors="replace") as log,
         Path(os.devnull).open("w") as nowhere,

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -26,6 +27,9 @@ SECONDS_TO_ANSWER = 10.0
 MOST_OF_A_REASON = 200
 VARIABLE = "RAY_ADDRESS"
 """Where Ray looks first for the cluster that ``auto`` is."""
+
+ADDRESS = re.compile(r"(ray://)?(\[[^\[\]\s]+\]|[^\[\]\s:/]+):\d{1,5}")
+"""A host, or one of IPv6 in brackets, with its port."""
 
 INSTALL = "pip install 'mitool[ray]'"
 
@@ -80,6 +84,16 @@ class RayRunner:
             _stop(ray, list(waiting))
 
 
+def require_address(address: str) -> None:
+    """Check that this could be the address of a cluster.
+
+    Raises:
+        UsageError: it could not.
+    """
+    if address != "auto" and not ADDRESS.fullmatch(address):
+        raise UsageError(f"--ray: expected auto, HOST:PORT or ray://HOST:PORT, found {address!r}")
+
+
 def require_gpus(gpus: float) -> None:
     """Check that so many GPUs can be shared out.
 
@@ -107,7 +121,8 @@ def _end(ray: Any, reference: Any) -> End:
     try:
         return End(ray.get(reference))
     except ray.exceptions.RayTaskError as failure:
-        return End(1, str(failure.cause or failure).strip().splitlines()[-1])
+        cause = failure.cause or failure
+        return End(1, (str(cause).strip().splitlines() or [type(cause).__name__])[-1])
     except ray.exceptions.WorkerCrashedError:
         return End(1, f"its worker was lost {MOST_RETRIES + 1} times")
     except ray.exceptions.RayError as failure:
@@ -147,7 +162,7 @@ def _connected(address: str) -> Iterator[Any]:
         _require_listening(address)
         with _own_signals():
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError) as failure:
+    except (OSError, OverflowError, RuntimeError, ValueError) as failure:
         raise RunError(
             f"--ray {address}: no Ray cluster answers there "
             f"({' '.join(str(failure).split())[:MOST_OF_A_REASON]}); start one with ray start "
@@ -166,6 +181,7 @@ def _require_listening(address: str) -> None:
 
     Raises:
         OSError: nothing does.
+        OverflowError: its port is no port.
     """
     known = os.environ.get(VARIABLE, address) if address == "auto" else address
     host, _, port = known.removeprefix("ray://").rpartition(":")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mitool import strict_json
-from mitool.errors import InputError, UsageError
+from mitool.errors import InputError, MitoolError, UsageError, quoted
 
 MOST_POINTS = 10_000
 DIGITS = 4
 """Significant digits of values in equal ratios."""
 
-AXIS = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+AXIS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 RANGE = re.compile(rf"({_NUMBER}):({_NUMBER})(?::({_NUMBER}))?")
 RATIOS = re.compile(rf"({_NUMBER})\.\.({_NUMBER}):(\d+)")
@@ -39,7 +39,8 @@ def parse_grid(texts: Sequence[str]) -> list[Assignment]:
         name, equals, values = text.partition("=")
         if not equals or not AXIS.fullmatch(name.strip()):
             raise UsageError(
-                f"--grid: expected OPTION=VALUES such as p=53,97,113 or seed=0:10, found {text!r}"
+                "--grid: expected OPTION=VALUES such as p=53,97,113 or seed=0:10, found "
+                f"{quoted(text)}"
             )
         _add(axes, name.strip(), parse_values(values, name.strip()), "--grid")
     return _product(axes, "--grid")
@@ -54,7 +55,7 @@ def parse_values(text: str, axis: str) -> list[str]:
     values: list[str] = []
     for part in (part.strip() for part in text.split(",")):
         if not part:
-            raise UsageError(f"{axis}: expected values with commas between, found {text!r}")
+            raise UsageError(f"{axis}: expected values with commas between, found {quoted(text)}")
         if found := RANGE.fullmatch(part):
             values += _range(axis, part, *found.groups())
         elif found := RATIOS.fullmatch(part):
@@ -86,16 +87,40 @@ def read_grid(path: Path) -> list[Assignment]:
     if not isinstance(content, dict):
         kind = strict_json.kind(content)
         raise InputError(f"{path}: expected an object of axes or a list of points, found {kind}")
+    return _of_axes(content, str(path), InputError)
+
+
+def grid_of(axes: Mapping[str, object]) -> list[Assignment]:
+    """The product of axes, each with one value or several; a text is read as ``--grid`` reads it.
+
+    Raises:
+        UsageError: what is given is no grid, as of ``parse_grid``.
+    """
+    plain = {name: _plain(values) for name, values in axes.items()}
+    return _of_axes(plain, "grid", UsageError)
+
+
+def _of_axes(content: Mapping[str, Any], source: str, error: type[MitoolError]) -> list[Assignment]:
     axes: dict[str, list[str]] = {}
     for name, values in content.items():
-        where = f"{path}: {name}"
+        _require_name(source, name, error)
+        where = f"{source}: {name}"
         if isinstance(values, str):
             texts = parse_values(values, where)
         else:
-            texts = [_text(where, v) for v in (values if isinstance(values, list) else [values])]
-        _require_name(path, name)
-        _add(axes, name, texts, str(path))
-    return _product(axes, str(path))
+            each = values if isinstance(values, list) else [values]
+            texts = [_text(where, value, error) for value in each]
+        _add(axes, name, texts, source)
+    return _product(axes, source)
+
+
+def _plain(value: object) -> object:
+    """A value as JSON would have it: lists in the place of ranges, arrays and their like."""
+    if hasattr(value, "tolist"):  # of numpy and torch: a list, or a plain number
+        return value.tolist()
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        return value
+    return list(map(_plain, value))
 
 
 def _content(path: Path) -> Any:
@@ -115,17 +140,18 @@ def _point(path: Path, index: int, point: Any) -> Assignment:
         raise InputError(f"{path}: point {index + 1}: expected an object of options and values")
     values: dict[str, list[str]] = {}
     for name, value in point.items():
-        _require_name(path, name)
-        _add(values, name, [_text(f"{path}: point {index + 1}: {name}", value)], str(path))
+        _require_name(str(path), name, InputError)
+        text = _text(f"{path}: point {index + 1}: {name}", value, InputError)
+        _add(values, name, [text], str(path))
     return {name: value for name, (value,) in values.items()}
 
 
-def _require_name(path: Path, name: str) -> None:
-    if not AXIS.fullmatch(name):
-        raise InputError(f"{path}: expected an option's name, found {name!r}")
+def _require_name(source: str, name: object, error: type[MitoolError]) -> None:
+    if not (isinstance(name, str) and AXIS.fullmatch(name)):
+        raise error(f"{source}: expected an option's name, found {quoted(str(name))}")
 
 
-def _text(where: str, value: Any) -> str:
+def _text(where: str, value: Any, error: type[MitoolError]) -> str:
     """A value as it would be typed; several with spaces between."""
     match value:
         case bool():
@@ -135,8 +161,9 @@ def _text(where: str, value: Any) -> str:
         case str() if value.strip():
             return value.strip()
         case list() if value and not any(isinstance(item, list) for item in value):
-            return " ".join(_text(where, item) for item in value)
-    raise InputError(f"{where}: expected a number, a text, true or false, found {value!r}")
+            return " ".join(_text(where, item, error) for item in value)
+    found = strict_json.KINDS.get(type(value), f"a {type(value).__name__}")
+    raise error(f"{where}: expected a number, a text, true or false, found {found}")
 
 
 def _add(axes: dict[str, list[str]], typed: str, values: list[str], source: str) -> None:
@@ -147,7 +174,7 @@ def _add(axes: dict[str, list[str]], typed: str, values: list[str], source: str)
         raise UsageError(f"{source}: the axis {typed} has no values")
     if len(set(values)) < len(values):
         twice = next(value for value in values if values.count(value) > 1)
-        raise UsageError(f"{source}: the axis {typed} has the value {twice} twice")
+        raise UsageError(f"{source}: the axis {typed} has the value {quoted(twice)} twice")
     axes[name] = values
 
 
@@ -163,22 +190,30 @@ def _range(axis: str, text: str, first: str, last: str, step: str | None = None)
     count = (stop - start) / by if by else Decimal(0)
     if count <= 0:
         raise UsageError(
-            f"{axis}: expected FIRST:END or FIRST:END:STEP with values before END, found {text!r}"
+            f"{axis}: expected FIRST:END or FIRST:END:STEP with values before END, found "
+            f"{quoted(text)}"
         )
     _require_few(count, axis)
-    return [str(start + index * by) for index in range(math.ceil(count))]
+    return [_written(str(start + index * by)) for index in range(math.ceil(count))]
 
 
 def _ratios(axis: str, text: str, first: str, last: str, number: str) -> Iterable[str]:
     low, high, count = float(first), float(last), Decimal(number)
     _require_few(count, axis)
-    if low <= 0 or high <= 0 or count < 2:
+    if not (0 < low < math.inf and 0 < high < math.inf) or count < 2:
         raise UsageError(
             f"{axis}: expected FIRST..LAST:NUMBER with ends above 0 and 2 or more values, "
-            f"found {text!r}"
+            f"found {quoted(text)}"
         )
-    exponents = (index / (int(count) - 1) for index in range(int(count)))
-    return [f"{low * (high / low) ** exponent:.{DIGITS}g}" for exponent in exponents]
+    shares = (index / (int(count) - 1) for index in range(int(count)))
+    # not low * (high / low)**share: the ratio of two numbers may be beyond the largest
+    values = (low ** (1 - share) * high**share for share in shares)
+    return [_written(f"{value:.{DIGITS}g}") for value in values]
+
+
+def _written(number: str) -> str:
+    """A number in full where it has an exponent above 0, which no whole number may have."""
+    return f"{Decimal(number):f}" if "e+" in number.lower() else number
 
 
 def _require_few(count: int | Decimal, source: str) -> None:

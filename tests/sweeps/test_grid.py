@@ -24,6 +24,9 @@ from mitool.sweeps.grid import parse_grid, parse_values, read_grid
         ("1..1000:4", ["1", "10", "100", "1000"]),
         ("0.001..0.03:3", ["0.001", "0.005477", "0.03"]),
         ("8..1:4", ["8", "4", "2", "1"]),
+        ("100..1000000:3", ["100", "10000", "1000000"]),
+        ("1e3:3e3:1e3", ["1000", "2000"]),
+        ("1e-6..1e-4:3", ["1e-06", "1e-05", "0.0001"]),
         ("0..0.95", ["0..0.95"]),
         ("cuda:0", ["cuda:0"]),
         ("1e-3", ["1e-3"]),
@@ -52,7 +55,7 @@ def test_a_grid_is_the_product_of_its_axes_and_the_last_runs_fastest() -> None:
         (["--p=3"], "expected OPTION=VALUES"),
         (["p="], "expected values with commas between"),
         (["p=3,,5"], "expected values with commas between"),
-        (["p=3,3"], "has the value 3 twice"),
+        (["p=3,3"], "has the value '3' twice"),
         (["p=3", "p=5"], "is given twice"),
         (["d-model=3", "d_model=5"], "is given twice"),
         (["p=5:5"], "expected FIRST:END"),
@@ -125,7 +128,10 @@ def test_a_file_that_holds_something_else_is_refused(
     (tmp_path / name).write_text(text)
     with pytest.raises(MitoolError, match=message):
         read_grid(tmp_path / name)
-    with pytest.raises(InputError, match="cannot be read"):
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="none.json: cannot be read: No such file"):
         read_grid(tmp_path / "none.json")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mitool import files, rundir
+from mitool import claiming, files
 from mitool.errors import UsageError
 from mitool.sweeps import Point
 from mitool.sweeps.base import End, Job, error_of, run_here
@@ -51,7 +51,7 @@ def test_a_job_waits_for_a_process_that_still_holds_its_folder(job: Job) -> None
     released: list[float] = []
 
     def hold() -> None:
-        with rundir.claimed(job.folder):
+        with claiming.claimed(job.folder):
             (job.folder / "file").touch()
             held.set()
             time.sleep(0.5)
