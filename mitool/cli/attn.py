@@ -7,14 +7,13 @@ import typer
 from mitool.cli.command import command
 from mitool.cli.common import (
     FormatOption,
-    Formats,
     ModelArgument,
     OutOption,
     OverwriteOption,
     PairsOption,
     SeedOption,
     ThreadsOption,
-    command_line,
+    request_of,
 )
 from mitool.cli.settings import takes_settings
 from mitool.config import build
@@ -52,26 +51,28 @@ def attn(
     the texts that are given, or else at random tokens, repeated. The report holds patterns,
     full OV and QK circuits, composition, and the scores of the known kinds of heads.
     """
-    from mitool.analysis.attention import analyze_attention, claim_names
-    from mitool.cli.analysis import Destination, write_analysis
-    from mitool.cli.checks import require_known
+    from mitool.actions import analyses
+    from mitool.actions.writing import claimed, write_analysis
     from mitool.cli.heads import heads_tables
-    from mitool.cli.progress import counted
     from mitool.device import host
-    from mitool.report import attention_report
+    from mitool.report import Formats, attention_report
     from mitool.subject import open_model
 
     chosen, device = build(AttentionSettings, settings), host(threads)
-    formats = Formats.parse(report_format)
+    request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
     subject = open_model(model)
-    cfg = subject.bridge.cfg
-    require_known(output.checks, claim_names(cfg.n_layers, cfg.n_heads))
-    destination = Destination(out or subject.output_folder("attn"), overwrite, formats)
-    remedy = "look at fewer --examples, or at a smaller model"
-    with destination.claimed(remedy), device.active():
-        with counted(output, "prompts") as progress:
-            result = analyze_attention(
-                subject, chosen, pairs=pairs, texts=prompt or (), seed=seed, progress=progress
-            )
-        report = attention_report(result, command_line())
-        write_analysis(output, destination, result, report, tables=heads_tables(result))
+    folder = out or subject.output_folder("attn")
+    with claimed(folder, request, analyses.REMEDIES["attn"]):
+        result = analyses.attention(
+            subject,
+            chosen,
+            device,
+            output.progress,
+            pairs=pairs,
+            texts=prompt or (),
+            seed=seed,
+            expect=output.require_known,
+        )
+        report = attention_report(result, request.again)
+        done = write_analysis(request, folder, result, report)
+    output.finish_done(done, tables=heads_tables(result))

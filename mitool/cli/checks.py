@@ -1,6 +1,5 @@
 """``--check 'NAME OP VALUE'``: claims as gates of a CI job."""
 
-import fnmatch
 import json
 import operator
 import re
@@ -9,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mitool.config import nearest
-from mitool.errors import CheckFailed, UsageError
+from mitool.errors import MOST_SHOWN, CheckFailed, UsageError, quoted
 from mitool.result import Claim
+from mitool.strict_json import parsed
+from mitool.wildcards import fitting
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
@@ -20,7 +21,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-SYNTAX = re.compile(r"\s*((?:->|<[qkv]+>|[^\s<>=!])+)\s*(>=|<=|==|!=|>|<)\s*(\S.*?)\s*")
+SYNTAX = re.compile(r"((?:->|<[qkv]+>|[^\s<>=!])+)\s*(>=|<=|==|!=|>|<)\s*(\S.*)")
 """A name may be an edge's, with its arrow and letters: ``scores.m1->a2.h0<k> > 0``."""
 
 
@@ -33,7 +34,8 @@ class Check:
     value: Any
 
     def __str__(self) -> str:
-        return f"{self.name} {self.operator} {json.dumps(self.value)}"
+        value = json.dumps(self.value)
+        return f"{self.name} {self.operator} {value[:MOST_SHOWN]}"
 
 
 FEW_VALUES = 8
@@ -49,19 +51,21 @@ def parse_check(text: str) -> Check:
     Raises:
         UsageError: the text is no such condition.
     """
-    match = SYNTAX.fullmatch(text)
+    match = SYNTAX.fullmatch(text.strip())
     if match is None:
         raise UsageError(
             f"--check: expected 'NAME OP VALUE' with OP one of {' '.join(OPERATORS)}, "
-            f"such as 'test_accuracy >= 0.99', found {text!r}"
+            f"such as 'test_accuracy >= 0.99', found {quoted(text)}"
         )
     name, symbol, word = match.groups()
     try:
-        value = json.loads(word)
-    except ValueError:
+        value = parsed(word)
+    except (ValueError, RecursionError):
         value = word
     if symbol not in ("==", "!=") and not _is_number(value):
-        raise UsageError(f"--check: {symbol} expects a number, found {word!r} in {text!r}")
+        raise UsageError(
+            f"--check: {symbol} expects a number, found {quoted(word)} in {quoted(text)}"
+        )
     return Check(name, symbol, value)
 
 
@@ -112,10 +116,10 @@ def _shown(check: Check, found: Claim) -> str:
 def _names(check: Check, claims: Collection[str]) -> list[str]:
     """The claims that a check is about."""
     # a neuron's name, such as m1[3], is not to be taken for a pattern
-    names = [check.name] if check.name in claims else fnmatch.filter(claims, check.name)
+    names = [check.name] if check.name in claims else fitting(check.name, claims)
     if not names:
         hint = nearest(check.name, claims, _shortened(claims))
-        raise UsageError(f"--check: no claim is named {check.name!r}: {hint}")
+        raise UsageError(f"--check: no claim is named {quoted(check.name)}: {hint}")
     return names
 
 

@@ -1,6 +1,5 @@
 """``mitool analyze circuit MODEL``: find, test and draw the circuit that carries an answer."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,6 @@ from mitool.cli.common import (
     DeviceOption,
     DtypeOption,
     FormatOption,
-    Formats,
     GeneratedOption,
     ModelArgument,
     OutOption,
@@ -19,7 +17,7 @@ from mitool.cli.common import (
     PairsOption,
     SeedOption,
     ThreadsOption,
-    command_line,
+    request_of,
 )
 from mitool.cli.settings import takes_settings
 from mitool.config import build
@@ -78,36 +76,28 @@ def circuit(
     runs the model with those alone, all other edges carrying what is written on the corrupted
     input. The report has the drawing, the curve of faithfulness over sizes, and the circuit beside
     random ones, without its parts, and under other ablations.
-
-    Example: mitool analyze circuit runs/min-seed0 --holdout 0.5
     """
-    from mitool.analysis.circuits import CircuitFiles, prepare_circuit
-    from mitool.cli.analysis import Destination, write_analysis
-    from mitool.cli.checks import require_known
-    from mitool.cli.pairs import pairs_of
-    from mitool.cli.progress import phases
+    from mitool.actions import analyses
+    from mitool.actions.writing import claimed, write_analysis
+    from mitool.analysis.circuits import CircuitFiles
     from mitool.device import resolve
-    from mitool.report import circuit_report
+    from mitool.report import Formats, circuit_report
     from mitool.subject import open_model
 
     chosen, on = build(CircuitSettings, settings), resolve(device, dtype, threads)
-    formats = Formats.parse(report_format)
+    request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
     subject = open_model(model)
-    given, metric = pairs_of(subject, pairs, task, chosen.metric, chosen.n_pairs, seed)
-    destination = Destination(out or subject.output_folder("circuit"), overwrite, formats)
-    remedy = "give fewer pairs with --n-pairs, or less --memory"
-    with destination.claimed(remedy), on.active():
-        prepared = prepare_circuit(
+    folder = out or subject.output_folder("circuit")
+    with claimed(folder, request, analyses.REMEDIES["circuit"]):
+        result = analyses.circuit(
             subject,
-            replace(chosen, metric=metric),
-            pairs=given,
-            files=CircuitFiles(circuit, scores, truth),
-            seed=seed,
-            device=on,
+            chosen,
+            CircuitFiles(circuit, scores, truth),
+            analyses.Inputs(pairs, task, seed),
+            on,
+            output.progress,
+            expect=output.require_known,
         )
-        require_known(output.checks, prepared.claim_names)
-        output.note(prepared.plan)
-        with phases(output) as progress:
-            result = prepared.run(progress)
-        report = circuit_report(result, command_line())
-        write_analysis(output, destination, result, report)
+        report = circuit_report(result, request.again)
+        done = write_analysis(request, folder, result, report)
+    output.finish_done(done)

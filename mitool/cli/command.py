@@ -20,7 +20,12 @@ JsonOption = Annotated[
 ]
 QuietOption = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=SHARED_PANEL),
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="No progress and no notes on stderr, only warnings and errors.",
+        rich_help_panel=SHARED_PANEL,
+    ),
 ]
 CheckOption = Annotated[
     list[str] | None,
@@ -69,7 +74,7 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             from mitool.cli.output import Output
 
             try:
-                with _signals_are_errors():
+                with _signals_are_errors(), _memory_is_an_error():
                     checks = [parse_check(text) for text in check or ()]
                     function(Output(name, as_json, quiet, checks), **options)
             except (MitoolError, Interrupted) as error:
@@ -85,6 +90,18 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         return run
 
     return decorate
+
+
+@contextlib.contextmanager
+def _memory_is_an_error() -> Iterator[None]:
+    """Turn running out of memory into an error wherever it was not foreseen."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as failure:
+        from mitool.device import out_of_memory_is_an_error
+
+        with out_of_memory_is_an_error("take a smaller model or task, or free some memory"):
+            raise failure
 
 
 def _signature(function: Callable[..., None]) -> inspect.Signature:

@@ -2,26 +2,34 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitool.errors import UsageError
+from mitool.cli.completion import complete_runs, one_of
+from mitool.settings.seeds import MOST_SEED
 
 if TYPE_CHECKING:
-    from mitool.report import Report, Written
+    from mitool.actions.request import Request
+    from mitool.cli.output import Output
+    from mitool.report import Formats
 
 OUTPUT_PANEL = "Output and device"
-MOST_SEED = 2**63 - 1
-"""The largest that torch takes."""
+
+DEVICES, DTYPES = "auto, cpu, cuda, cuda:INDEX, mps", ("float32", "float64")
+PROMPTS = ("greater-than", "ioi")
+"""What ``device`` and ``pair_prompts`` know, which are slow to load."""
 
 ModelArgument = Annotated[
     str,
     typer.Argument(
-        help="A checkpoint, a run directory, or a Hugging Face model: its folder or name."
+        help="A checkpoint, a run directory, or a Hugging Face model: its folder or name.",
+        autocompletion=complete_runs,
     ),
+]
+PathArgument = Annotated[
+    Path, typer.Argument(help="A checkpoint, or a run directory.", autocompletion=complete_runs)
 ]
 PairsOption = Annotated[
     Path | None,
@@ -36,9 +44,11 @@ GeneratedOption = Annotated[
     str | None,
     typer.Option(
         "--task",
+        metavar="NAME",
         help="Make pairs for a pretrained model from its tokenizer: greater-than (Hanna et al. "
         "2023) or ioi (Wang et al. 2022).",
         rich_help_panel="Inputs",
+        autocompletion=one_of(PROMPTS),
     ),
 ]
 OutOption = Annotated[
@@ -56,17 +66,34 @@ FormatOption = Annotated[
         "--format",
         metavar="html,png",
         help="What the report is written as; left out: html, and png where a browser is found.",
+        autocompletion=one_of(("html", "png", "html,png")),
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option(help="auto, cpu, cuda, cuda:INDEX or mps.", rich_help_panel=OUTPUT_PANEL),
+    typer.Option(
+        metavar="NAME",
+        help=f"Where tensors are computed: {DEVICES}.",
+        rich_help_panel=OUTPUT_PANEL,
+        autocompletion=one_of([name for name in DEVICES.split(", ") if name.islower()]),
+    ),
 ]
-DtypeOption = Annotated[str, typer.Option(help="float32 or float64.", rich_help_panel=OUTPUT_PANEL)]
+DtypeOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help=f"Format of weights and activations: {' or '.join(DTYPES)}.",
+        rich_help_panel=OUTPUT_PANEL,
+        autocompletion=one_of(DTYPES),
+    ),
+]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option(help="CPU threads; left out: all cores.", rich_help_panel=OUTPUT_PANEL),
+    typer.Option(
+        help="CPU threads, from 1 to the machine's cores; left out: all of them.",
+        rich_help_panel=OUTPUT_PANEL,
+    ),
 ]
 DeterministicOption = Annotated[
     bool,
@@ -100,42 +127,27 @@ OverwriteOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Formats:
-    """What a report is written as.
+def request_of(
+    output: "Output",
+    out: Path | None,
+    formats: "Formats | None" = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> "Request":
+    """What these options ask for."""
+    from mitool.actions.request import Request
 
-    Attributes:
-        explicit: the formats were asked for by name.
-    """
-
-    names: frozenset[str]
-    explicit: bool
-
-    @classmethod
-    def parse(cls, text: str | None) -> "Formats":
-        """Read ``--format``, before there is work done for the report.
-
-        Raises:
-            UsageError: one of the formats is unknown.
-            BrowserError: images are asked for, and nothing is there to draw them.
-        """
-        from mitool.report import FORMATS, require_browser
-
-        if text is None:
-            return cls(frozenset(FORMATS), False)
-        names = frozenset(name.strip() for name in text.split(","))
-        if unknown := sorted(names - set(FORMATS)):
-            expected = ", ".join(FORMATS)
-            raise UsageError(f"--format: expected some of {expected}, found {unknown[0]!r}")
-        if "png" in names:
-            require_browser()
-        return cls(names, True)
-
-    def write(self, folder: Path, report: "Report") -> "Written":
-        """Write the report in these formats."""
-        from mitool.report import write_report
-
-        return write_report(folder, report, self.names, explicit=self.explicit)
+    return Request(
+        command=output.command,
+        again=command_line(),
+        formats=formats,
+        console=output.progress,
+        out=out,
+        resume=resume,
+        overwrite=overwrite,
+        started=output.started,
+    )
 
 
 def command_line() -> str:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand
 
+from mitool.actions.conversion import SUFFIX, file_for
 from mitool.cli.command import command
 from mitool.cli.common import OUTPUT_PANEL, ThreadsOption
 from mitool.cli.lazy import click_command
+from mitool.cli.parser import Command
 from mitool.cli.settings import chosen, options, take_options
-from mitool.cli.task_group import reported
 from mitool.config import build
 from mitool.errors import UsageError
 from mitool.settings import ConversionSettings
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from mitool.tasks import Task
 
 TASK = "--task"
-SUFFIX = ".safetensors"
 HELP = (
     "Make a checkpoint of another library's weights, and try it on the task that they learned.\n\n"
     "Reads state dicts of TransformerLens's HookedTransformer and TransformerBridge and of the "
     "original grokking notebook, as torch or safetensors saved them. With --task NAME, --help "
-    "shows that task's options too. --to bridge goes the other way, from a checkpoint.\n\n"
-    "Example: mitool convert model.pt --task min --split-seed 4"
+    "shows that task's options too. --to bridge goes the other way, from a checkpoint."
 )
 
 
@@ -74,7 +72,7 @@ OverwriteFileOption = Annotated[
 ]
 
 
-class ConvertCommand(TyperCommand):
+class ConvertCommand(Command):
     """A command that has a task's options too where its arguments name the task."""
 
     def make_context(
@@ -85,8 +83,7 @@ class ConvertCommand(TyperCommand):
             return super().make_context(info_name, args, parent, **extra)
         from mitool import tasks
 
-        with reported("convert"):
-            asked = click_command(info_name, convert_command(tasks.get(name)))
+        asked = click_command(info_name, convert_command(tasks.get(name)))
         return asked.make_context(info_name, args, parent, **extra)
 
 
@@ -119,6 +116,8 @@ def convert_command(task_cls: "type[Task] | None") -> Callable[..., None]:
         threads: ThreadsOption = None,
         **settings: Any,
     ) -> None:
+        from mitool.cli.checks import require_known
+
         stated = build(ConversionSettings, chosen(ConversionSettings, settings))
         if to is not None:
             _require_alone(task, stated)
@@ -134,8 +133,9 @@ def convert_command(task_cls: "type[Task] | None") -> Callable[..., None]:
 
             state_file.require_file(file)
             asked = build(task_cls, chosen(task_cls, settings))
-            target = _target(file, out, overwrite, "-mitool")
+            target = file_for(file, out, overwrite, "-mitool")
             result = conversion.convert(file, asked, stated, threads=threads)
+        require_known(output.checks, result.checkable)
         output.note(f"writing {target}")
         result.save(target)
         output.finish(result, artifacts=[target])
@@ -165,39 +165,5 @@ def _to_bridge(
     from mitool.subject import load
 
     subject = load(path)
-    target = _target(subject.path, out, overwrite, "-bridge")
+    target = file_for(subject.path, out, overwrite, "-bridge")
     return conversion.convert_to_bridge(subject, threads=threads), target
-
-
-def _target(path: Path, out: Path | None, overwrite: bool, ending: str) -> Path:
-    """The file to write to, which is not the one that is read.
-
-    Raises:
-        UsageError: it is that one, is there already, is a folder, or has another ending.
-    """
-    default = path.with_suffix(SUFFIX)
-    if path.suffix == SUFFIX or ending == "-bridge":
-        default = path.with_name(f"{path.stem}{ending}{SUFFIX}")
-    target = out or default
-    try:
-        exists = target.exists()
-    except OSError as failure:
-        raise UsageError(f"{target}: cannot be written: {failure.strerror}") from None
-    if target.suffix != SUFFIX:
-        raise UsageError(f"--out: expected a name that ends in {SUFFIX}, found {target}")
-    is_source = _is_same(target, path)
-    if target.is_dir() or is_source:
-        what = "the file that is read" if is_source else "a folder"
-        raise UsageError(f"--out: expected a file to write to, found {what}, {target}")
-    if exists and not overwrite:
-        raise UsageError(
-            f"{target}: is there already; replace it with --overwrite, or choose another --out"
-        )
-    return target
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them is not there
-        return False

@@ -1,6 +1,5 @@
 """``mitool analyze fourier``: the algorithm that a model of modular arithmetic learned."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -8,11 +7,11 @@ import typer
 from mitool.cli.command import command
 from mitool.cli.common import (
     FormatOption,
-    Formats,
     OutOption,
     OverwriteOption,
+    PathArgument,
     ThreadsOption,
-    command_line,
+    request_of,
 )
 from mitool.cli.settings import takes_settings
 from mitool.config import build
@@ -26,7 +25,7 @@ PANEL = "Analysis"
 CheckpointsOption = Annotated[
     Literal["last", "all"],
     typer.Option(
-        help="all: follow the progress measures through the run's checkpoints as well.",
+        help="last: the last checkpoint; all: follow the progress measures through the others too.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -36,7 +35,7 @@ CheckpointsOption = Annotated[
 @takes_settings(FourierSettings, PANEL)
 def fourier(
     output: "Output",
-    path: Annotated[Path, typer.Argument(help="A checkpoint, or a run directory.")],
+    path: PathArgument,
     checkpoints: CheckpointsOption = "last",
     out: OutOption = None,
     overwrite: OverwriteOption = False,
@@ -46,26 +45,22 @@ def fourier(
 ) -> None:
     """Find the trig identities behind modular arithmetic, test them, and write the formula.
 
-    Example: mitool analyze fourier runs/modadd-p113-seed0 --checkpoints all
-
     Sources: Nanda et al. 2023, arXiv 2301.05217; TransformerLens Grokking_Demo
     """
     from mitool import checkpoint
-    from mitool.analysis.fourier import analyze_fourier
-    from mitool.cli.analysis import Destination, write_analysis
-    from mitool.cli.progress import counted
+    from mitool.actions import analyses
+    from mitool.actions.writing import claimed, write_analysis
     from mitool.device import exact
-    from mitool.report import fourier_report
+    from mitool.report import Formats, fourier_report
     from mitool.subject import load
 
     chosen, device = build(FourierSettings, settings), exact(threads)
-    formats = Formats.parse(report_format)
+    request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
     subject = load(path)
     trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
-    destination = Destination(out or subject.output_folder("fourier"), overwrite, formats)
-    with destination.claimed("analyse a model of a smaller p"):
-        with counted(output, "checkpoints") as observer:
-            result = analyze_fourier(
-                subject, chosen, checkpoints=trajectory, device=device, observer=observer
-            )
-        write_analysis(output, destination, result, fourier_report(result, command_line()))
+    folder = out or subject.output_folder("fourier")
+    with claimed(folder, request, analyses.REMEDIES["fourier"]):
+        result = analyses.fourier(subject, chosen, trajectory, device, output.progress)
+        report = fourier_report(result, request.again)
+        done = write_analysis(request, folder, result, report)
+    output.finish_done(done)

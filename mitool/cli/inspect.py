@@ -3,11 +3,10 @@
 import contextlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from mitool.cli.command import command
+from mitool.cli.common import PathArgument
 from mitool.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 @command("inspect")
 def inspect(
     output: "Output",
-    path: Annotated[Path, typer.Argument(help="A checkpoint, or a run directory.")],
+    path: PathArgument,
 ) -> None:
     """Show a checkpoint's task, settings, metrics and weights."""
     from mitool import checkpoint
@@ -84,7 +83,7 @@ def _weights(path: Path) -> dict[str, dict[str, Any]]:
 def _weights_of_families(path: Path) -> dict[str, dict[str, Any]]:
     """The weights of models of superposition, and what they were trained for."""
     from mitool.analysis.superposition import load_families
-    from mitool.checkpoint import full_name
+    from mitool.families import full_name
 
     return {
         full_name(family, name): _described(tensor, trained=name in trained)
@@ -97,7 +96,7 @@ def _weights_of_families(path: Path) -> dict[str, dict[str, Any]]:
 def _weights_of_sweep(path: Path) -> dict[str, dict[str, Any]]:
     """The weights of models that engineer monosemanticity, and their fixed embeddings."""
     from mitool.analysis.monosemanticity import load_models
-    from mitool.checkpoint import full_name
+    from mitool.families import full_name
 
     return {
         full_name(model_name, name): _described(tensor, trained=name in trained)
@@ -108,16 +107,22 @@ def _weights_of_sweep(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _described(weight: "Tensor", *, trained: bool) -> dict[str, Any]:
-    return {"shape": list(weight.shape), "norm": weight.norm().item(), "trained": trained}
+    norm = weight.norm().item()
+    norm = norm if math.isfinite(norm) else None  # of a model that has diverged
+    return {"shape": list(weight.shape), "norm": norm, "trained": trained}
 
 
 def _weights_table(weights: dict[str, dict[str, Any]]) -> "Table":
+    from rich.markup import escape
     from rich.table import Table
+
+    from mitool.cli.output import readable
 
     table = Table("weight", "shape", "norm", "", box=None, pad_edge=False)
     for name, weight in weights.items():
         shape = " x ".join(map(str, weight["shape"]))
-        table.add_row(name, shape, f"{weight['norm']:.4g}", "" if weight["trained"] else "frozen")
+        norm = readable(weight["norm"])
+        table.add_row(escape(name), shape, norm, "" if weight["trained"] else "frozen")
     return table
 
 
@@ -125,10 +130,13 @@ def _settings_table(config: dict[str, Any]) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
+    from mitool.terminal import one_line
+
     table = Table("setting", "value", box=None, pad_edge=False)
     for part, values in config.items():
         for name, value in _flat(values):
-            table.add_row(escape(f"{part}.{name}".rstrip(".")), escape(str(value)))
+            shown = f"{part}.{name}".rstrip("."), str(value)
+            table.add_row(*(escape(one_line(text)) for text in shown))
     return table
 
 

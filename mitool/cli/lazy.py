@@ -5,11 +5,12 @@ from pkgutil import resolve_name
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
 from typer.main import get_command
 
+from mitool.cli.parser import Command
 
-class LazyCommand(TyperCommand):
+
+class LazyCommand(Command):
     """The name of a command and its line of help, which stand for it until it is used.
 
     Its function takes nothing and makes the command.
@@ -40,16 +41,16 @@ def add_commands(
         owner.command(name, help=line, cls=LazyCommand)(_loader(name, target))
 
 
-def _loader(name: str, target: str) -> Callable[[], TyperCommand]:
-    def load() -> TyperCommand:
+def _loader(name: str, target: str) -> Callable[[], Command]:
+    def load() -> Command:
         found = resolve_name(target)
-        return found if isinstance(found, TyperCommand) else click_command(name, found)
+        return found if isinstance(found, Command) else click_command(name, found)
 
     return load
 
 
 def click_command(name: str, function: Callable[..., None], **settings: Any) -> Any:
     """A command, made of its function and of what Typer's ``command`` takes beside the name."""
-    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(name, **settings)(function)
+    app = typer.Typer(add_completion=False)
+    app.command(name, **{"cls": Command, **settings})(function)
     return get_command(app)

@@ -1,41 +1,52 @@
 """The command line's entry point: what commands there are, and nothing that is slow to load."""
 
+import io
+import sys
 from typing import Annotated
 
 import typer
 
 from mitool.cli.lazy import add_commands
+from mitool.cli.parser import HELP, ExperimentGroup, Group, TopGroup
 from mitool.cli.task_group import TaskGroup
 from mitool.version import __version__
 
 COMMANDS = {
-    "tasks": (
-        "mitool.cli.tasks:tasks",
-        "List the tasks that can be trained, with their parameters and sources.",
-    ),
-    "inspect": (
-        "mitool.cli.inspect:inspect",
-        "Show a checkpoint's task, settings, metrics and weights.",
-    ),
-    "convert": (
-        "mitool.cli.convert:convert",
-        "Make a checkpoint of another library's weights, and try it on the task that they learned.",
-    ),
     "patch": (
         "mitool.cli.patch:patch",
         "Put activations of one run into another, and measure what that does to the answer.",
-    ),
-    "plant": (
-        "mitool.cli.plant:plant",
-        "Write a toy model whose circuit is known, with pairs that show it and its true edges.",
     ),
     "sweep": (
         "mitool.cli.sweep:sweep",
         "Run a training at every point of a grid, and compare what comes out.",
     ),
+    "plant": (
+        "mitool.cli.plant:plant",
+        "Write a toy model whose circuit is known, with pairs that show it and its true edges.",
+    ),
+    "report": (
+        "mitool.cli.report:report",
+        "Gather all reports of a run on one page, from what was trained to its circuit.",
+    ),
+    "tasks": (
+        "mitool.cli.tasks:tasks",
+        "List the tasks that can be trained, with their parameters and sources.",
+    ),
+    "convert": (
+        "mitool.cli.convert:convert",
+        "Make a checkpoint of another library's weights, and try it on the task that they learned.",
+    ),
+    "inspect": (
+        "mitool.cli.inspect:inspect",
+        "Show a checkpoint's task, settings, metrics and weights.",
+    ),
     "doctor": (
         "mitool.cli.doctor:doctor",
         "Check versions, devices, threads and the browser that draws images.",
+    ),
+    "analyze fourier": (
+        "mitool.cli.fourier:fourier",
+        "Find the trig identities behind modular arithmetic, test them, and write the formula.",
     ),
     "analyze attn": (
         "mitool.cli.attn:attn",
@@ -44,10 +55,6 @@ COMMANDS = {
     "analyze circuit": (
         "mitool.cli.circuit:circuit",
         "Find the circuit that carries an answer, test it, and draw it.",
-    ),
-    "analyze fourier": (
-        "mitool.cli.fourier:fourier",
-        "Find the trig identities behind modular arithmetic, test them, and write the formula.",
     ),
     "superpose intro": (
         "mitool.cli.superpose:INTRO",
@@ -94,8 +101,9 @@ GROUPS = {
         no_args_is_help=True,
         help="Train a model on a task, from nothing to a report.",
     ),
-    "analyze": typer.Typer(no_args_is_help=True, help="Look inside a model."),
+    "analyze": typer.Typer(cls=Group, no_args_is_help=True, help="Look inside a model."),
     "superpose": typer.Typer(
+        cls=ExperimentGroup,
         no_args_is_help=True,
         help="Train toy models of superposition, and draw how they store features.",
     ),
@@ -103,17 +111,19 @@ GROUPS = {
 
 app = typer.Typer(
     name="mitool",
+    cls=TopGroup,
     no_args_is_help=True,
-    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    context_settings=HELP,
 )
 add_commands(app, GROUPS, COMMANDS)
 
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"mitool {__version__}")
+        from mitool.terminal import print_all
+
+        print_all([f"mitool {__version__}"], sys.stdout)
         raise typer.Exit
 
 
@@ -129,4 +139,6 @@ def _mitool(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # what the encoding lacks is shown as "?"
+    app(prog_name="mitool")

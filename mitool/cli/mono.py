@@ -1,5 +1,6 @@
 """``mitool superpose mono``: models whose neurons may each stand for one feature."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,16 +9,17 @@ from mitool.cli.command import command
 from mitool.cli.common import (
     DeviceOption,
     FormatOption,
-    Formats,
     OutOption,
     OverwriteOption,
     ResumeOption,
     SeedOption,
     ThreadsOption,
-    command_line,
+    request_of,
 )
+from mitool.cli.completion import one_of
 from mitool.cli.settings import option_name, options, take_options
 from mitool.cli.superpose import FromOption, require_no_training
+from mitool.errors import UsageError, quoted
 from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings, ScaleName
 
 if TYPE_CHECKING:
@@ -26,16 +28,12 @@ if TYPE_CHECKING:
 MODELS_PANEL = "Models"
 
 
-def complete_preset(incomplete: str) -> list[str]:
-    return [name for name in PRESETS if name.lower().startswith(incomplete.lower())]
-
-
 PresetArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="PRESET",
         help="A line of the published table, LR1 to D1: its settings, and what it sweeps.",
-        autocompletion=complete_preset,
+        autocompletion=one_of(list(PRESETS)),
     ),
 ]
 ListOption = Annotated[
@@ -76,28 +74,54 @@ def run(
     **settings: Any,
 ) -> None:
     from mitool import device as devices
-    from mitool.cli.monosemanticity import configs, list_presets, redraw, train_and_draw
-    from mitool.cli.superposition import Request
+    from mitool.actions.monosemanticity import configs, redraw, train_and_draw
+    from mitool.analysis.monosemanticity import claim_names
+    from mitool.cli.presets import list_presets
+    from mitool.report import Formats
 
     if list_all:
         list_presets(output)
         return
     stated = {name: value for name, value in settings.items() if value is not None}
-    request = Request(out, resume, overwrite, Formats.parse(report_format), command_line())
+    formats = Formats.parse(report_format)
+    request = request_of(output, out, formats, resume=resume, overwrite=overwrite)
     if source is not None:
         others = {"PRESET": preset, "--seed": seed, "--resume": resume, "--sweep": sweep}
         given = [name for name, value in others.items() if value]
         require_no_training([*given, *map(option_name, stated)])
-        redraw(output, source, request)
+        output.finish_done(redraw(request, source))
         return
     compute = devices.resolve(device, threads=threads)
-    config, reference = configs(preset, scale, sweep or [], stated, compute, seed)
-    train_and_draw(output, config, reference, request)
+    axes = parse_axes(sweep or [])
+    config, reference = configs(preset, scale, axes, stated, compute, seed)
+    output.require_known(claim_names(config))
+    output.finish_done(train_and_draw(request, config, reference))
+
+
+def parse_axes(texts: Sequence[str]) -> dict[str, list[str]]:
+    """The values of settings, from texts such as ``learning-rate=0.001,0.003``.
+
+    Raises:
+        UsageError: one is no such text, or a setting comes twice.
+    """
+    from mitool.sweeps.grid import parse_values
+
+    axes: dict[str, list[str]] = {}
+    for text in texts:
+        typed, equals, values = text.partition("=")
+        name = typed.strip().replace("-", "_")
+        if not equals:
+            raise UsageError(
+                "--sweep: expected SETTING=VALUES such as learning-rate=0.001,0.003, found "
+                f"{quoted(text)}"
+            )
+        if name in axes:
+            raise UsageError(f"--sweep: {name} is given twice: give all its values at once")
+        axes[name] = parse_values(values, f"--sweep: {name}")
+    return axes
 
 
 run.__doc__ = """Train neurons to stand for one feature each, over a sweep of settings.
-
-Example: mitool superpose mono LR1 --scale small
 
 Sources: Jermyn et al. 2022, Engineering Monosemanticity in Toy Models, arXiv 2211.09169
 """

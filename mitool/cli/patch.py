@@ -1,6 +1,5 @@
 """``mitool patch MODEL``: what depends on what, by intervening."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +9,6 @@ from mitool.cli.common import (
     DeviceOption,
     DtypeOption,
     FormatOption,
-    Formats,
     GeneratedOption,
     ModelArgument,
     OutOption,
@@ -18,8 +16,9 @@ from mitool.cli.common import (
     PairsOption,
     SeedOption,
     ThreadsOption,
-    command_line,
+    request_of,
 )
+from mitool.cli.completion import one_of
 from mitool.cli.settings import takes_settings
 from mitool.config import build
 from mitool.settings import PatchSettings
@@ -28,13 +27,20 @@ if TYPE_CHECKING:
     from mitool.cli.output import Output
 
 PANEL = "Patching"
+SITES = (
+    *("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
+    *("z", "q", "k", "v", "pattern"),
+)
+"""Those of ``analysis.patching``, which is slow to load."""
 
 SiteOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="What to sweep: resid_pre, resid_mid, resid_post, attn_out, mlp_out, z, q, k, v, "
-        "pattern, and z_by_pos and so on. Repeatable, may have wildcards; left out: all.",
+        metavar="NAME",
+        help=f"What to sweep: {', '.join(SITES)}, and z_by_pos and so on. Repeatable, may have "
+        "wildcards; left out: all.",
         rich_help_panel=PANEL,
+        autocompletion=one_of(SITES),
     ),
 ]
 PathOption = Annotated[
@@ -82,36 +88,29 @@ def patch(
     pairs of clean and corrupted inputs: a file's, or those of a checkpoint's task. With --path or
     --edge it patches those instead. The report has a heatmap for each kind of site, and intervals
     over the pairs.
-
-    Example: mitool patch runs/modadd-p113-seed0 --by-position
     """
-    from mitool.analysis.patching import Wanted, prepare_patching
-    from mitool.cli.analysis import Destination, write_analysis
-    from mitool.cli.checks import require_known
+    from mitool.actions import analyses
+    from mitool.actions.writing import claimed, write_analysis
+    from mitool.analysis.patching import Wanted
     from mitool.cli.effects import effects_tables
-    from mitool.cli.pairs import pairs_of
-    from mitool.cli.progress import counted
     from mitool.device import resolve
-    from mitool.report import patching_report
+    from mitool.report import Formats, patching_report
     from mitool.subject import open_model
 
     chosen, on = build(PatchSettings, settings), resolve(device, dtype, threads)
-    formats = Formats.parse(report_format)
+    request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
     subject = open_model(model)
-    given, metric = pairs_of(subject, pairs, task, chosen.metric, chosen.n_pairs, seed)
-    destination = Destination(out or subject.output_folder("patch"), overwrite, formats)
-    remedy = "give fewer pairs with --n-pairs, or less --memory"
-    with destination.claimed(remedy), on.active():
-        prepared = prepare_patching(
+    folder = out or subject.output_folder("patch")
+    with claimed(folder, request, analyses.REMEDIES["patch"]):
+        result = analyses.patching(
             subject,
-            replace(chosen, metric=metric),
+            chosen,
             Wanted(site or (), path or (), edge or ()),
-            pairs=given,
-            seed=seed,
-            device=on,
+            analyses.Inputs(pairs, task, seed),
+            on,
+            output.progress,
+            expect=output.require_known,
         )
-        require_known(output.checks, prepared.claim_names)
-        with counted(output, "patched runs") as progress:
-            result = prepared.run(progress)
-        report = patching_report(result, command_line())
-        write_analysis(output, destination, result, report, tables=effects_tables(result))
+        report = patching_report(result, request.again)
+        done = write_analysis(request, folder, result, report)
+    output.finish_done(done, tables=effects_tables(result))

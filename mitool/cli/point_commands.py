@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import typer
 from typer.main import get_command
 
 from mitool import tasks
-from mitool.cli.common import Formats
 from mitool.cli.settings import option_name, settings_of
 from mitool.config import nearest
-from mitool.errors import UsageError
+from mitool.errors import UsageError, quoted
+from mitool.report import Formats
 from mitool.sweeps import Point, point_name
 from mitool.sweeps.grid import Assignment
 
@@ -26,9 +25,6 @@ TAKEN = {
     **dict.fromkeys(("as_json", "quiet", "check", "debug"), "give it to the sweep"),
 }
 """Options that no point takes, by the name of the parameter, and what to do instead."""
-
-MISREAD: Any = typer.BadParameter.__base__
-"""What typer raises of a command line that it cannot read; public only as this base."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class BaseCommand:
             values = [text] if option.nargs == 1 else text.split()
             return [option_name(axis), *values]
         if text not in ("true", "false"):
-            raise UsageError(f"{axis}: expected true or false, found {text!r}")
+            raise UsageError(f"{axis}: expected true or false, found {quoted(text)}")
         if text == "true":
             return [option_name(axis)]
         return option.secondary_opts[:1]
@@ -146,10 +142,7 @@ class BaseCommand:
         return self._base.get_parameter_source(option.name).name == "COMMANDLINE"
 
     def _read(self, arguments: Sequence[str]) -> Any:
-        try:
-            return self.command.make_context(self.words[1], list(arguments), self.group)
-        except MISREAD as failure:
-            raise UsageError(failure.format_message()) from None
+        return self.command.make_context(self.words[1], list(arguments), self.group)
 
 
 def read_command(text: str) -> BaseCommand:
@@ -163,14 +156,14 @@ def read_command(text: str) -> BaseCommand:
     try:
         words = tuple(shlex.split(text))
     except ValueError as failure:
-        raise UsageError(f"{EXPECTED}, found {text!r}: {failure}") from None
+        raise UsageError(f"{EXPECTED}, found {quoted(text)}: {failure}") from None
     kind, name, *_ = (*words, "", "")
     if kind not in ("train", "superpose") or HELP & set(words):
-        raise UsageError(f"{EXPECTED}, found {text!r}")
+        raise UsageError(f"{EXPECTED}, found {quoted(text)}")
     experiments = [full.split()[1] for full in COMMANDS if full.startswith("superpose ")]
     known = tasks.names() if kind == "train" else experiments
     if name not in known:
-        raise UsageError(f"{EXPECTED}, found {text!r}: {nearest(name, known)}")
+        raise UsageError(f"{EXPECTED}, found {quoted(text)}: {nearest(name, known)}")
     if kind == "train":
         tasks.get(name)  # says why, where it is a plugin that does not load
     mitool: Any = get_command(app)

@@ -32,7 +32,7 @@ def options(
         default = getattr(defaults, field.name)
         declared: Any = typer.Option(
             *([option_name(field.name)] if len(field.name) == 1 else []),
-            help=help_text(field, hints[field.name]),
+            help=f"{help_text(field, hints[field.name])}.",
             show_default=f"{default}, or {otherwise}" if otherwise else True,
             rich_help_panel=panel,
         )

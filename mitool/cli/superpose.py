@@ -11,14 +11,14 @@ from mitool.cli.common import (
     OUTPUT_PANEL,
     DeviceOption,
     FormatOption,
-    Formats,
     OutOption,
     OverwriteOption,
     ResumeOption,
     SeedOption,
     ThreadsOption,
-    command_line,
+    request_of,
 )
+from mitool.cli.completion import complete_runs
 from mitool.cli.settings import option_name, options, take_options
 from mitool.config import build, non_defaults
 from mitool.errors import UsageError
@@ -28,22 +28,12 @@ from mitool.settings.superposition import PRESETS
 if TYPE_CHECKING:
     from mitool.cli.output import Output
 
-EXAMPLES = {
-    "intro": "mitool superpose intro --seed 1",
-    "norms": "mitool superpose norms --n-features 40 --n-hidden 8",
-    "geometry": "mitool superpose geometry --steps 20000",
-    "dimensionality": "mitool superpose dimensionality --from runs/superpose-geometry-seed0",
-    "phase": "mitool superpose phase --n-instances 10",
-    "correlated": "mitool superpose correlated --n-features 6",
-    "basis": "mitool superpose basis --restarts 20",
-    "train": "mitool superpose train --n-features 50 --n-hidden 10 --n-instances 4",
-}
-
 FromOption = Annotated[
     Path | None,
     typer.Option(
         "--from",
         help="Train nothing, and draw the models of this checkpoint or run.",
+        autocompletion=complete_runs,
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
@@ -66,24 +56,28 @@ def experiment_command(name: str) -> Callable[..., None]:
         **settings: Any,
     ) -> None:
         from mitool import device as devices
-        from mitool.cli.superposition import Request, redraw, train_and_draw
+        from mitool.actions.superposition import redraw, train_and_draw
+        from mitool.analysis.superposition import claim_names
+        from mitool.report import Formats
         from mitool.training.superposition import SuperpositionConfig
 
-        request = Request(out, resume, overwrite, Formats.parse(report_format), command_line())
+        formats = Formats.parse(report_format)
+        request = request_of(output, out, formats, resume=resume, overwrite=overwrite)
         chosen = build(SuperpositionSettings, settings)
         if source is None:
             compute = devices.resolve(device, threads=threads)
             config = SuperpositionConfig(name, chosen, compute, seed)
-            train_and_draw(output, config, request)
+            output.require_known(claim_names(config))
+            output.finish_done(train_and_draw(request, config))
         else:
             others = {"--seed": seed, "--resume": resume}
             given = [name for name, value in others.items() if value]
             changed = map(option_name, non_defaults(chosen, preset.settings))
             require_no_training([*changed, *given])
-            redraw(output, source, name, request)
+            output.finish_done(redraw(request, source, name))
 
     run.__doc__ = (
-        f"{preset.summary}\n\nExample: {EXAMPLES[name]}\n\n"
+        f"{preset.summary}\n\n"
         "Sources: Elhage et al. 2022, Toy Models of Superposition, arXiv 2209.10652"
     )
     take_options(run, options(SuperpositionSettings, preset.settings, "Models"), name)

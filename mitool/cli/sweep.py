@@ -9,11 +9,10 @@ from mitool.cli.command import command
 from mitool.cli.common import (
     OUTPUT_PANEL,
     FormatOption,
-    Formats,
     OutOption,
     OverwriteOption,
     ResumeOption,
-    command_line,
+    request_of,
 )
 from mitool.errors import UsageError
 
@@ -76,7 +75,7 @@ RayOption = Annotated[
     typer.Option(
         metavar="ADDRESS",
         help="Run on the Ray cluster at this address, or auto for the one that runs (needs "
-        "mitool\\[ray]). All nodes must see --out.",
+        "mitool[ray]). All nodes must see --out; left out: run here.",
         rich_help_panel=WHERE_PANEL,
     ),
 ]
@@ -111,16 +110,15 @@ def sweep(
     are written as CSV and Parquet, and a page that draws the claims over each option. A point that
     fails is listed and leaves the rest alone; only if all do, the exit code is 1. With --resume
     what is missing or failed is run, of this grid or of a larger one.
-
-    Example: mitool sweep "train modadd --epochs 2000" --grid p=29,53 --grid seed=0:3
     """
-    from mitool.cli.sweeping import Request, sweep_and_report
+    from mitool.cli.sweeping import Wanted, finish, sweep_and_report
+    from mitool.report import Formats
 
     if ray is None and gpus_per_point:
         raise UsageError("--gpus-per-point is for --ray ADDRESS: give both or neither")
     if ray is not None and jobs is not None:
         raise UsageError("--jobs is for this machine: leave it out with --ray, which schedules")
-    request = Request(
+    wanted = Wanted(
         base=base,
         grid=_grid(grid, grid_file),
         metrics=metric or [],
@@ -128,13 +126,10 @@ def sweep(
         threads=threads,
         ray=ray,
         gpus=gpus_per_point,
-        out=out,
-        resume=resume,
-        overwrite=overwrite,
-        formats=Formats.parse(report_format),
-        command_line=command_line(),
     )
-    sweep_and_report(output, request)
+    formats = Formats.parse(report_format)
+    request = request_of(output, out, formats, resume=resume, overwrite=overwrite)
+    finish(output, sweep_and_report(request, wanted, output.require_known))
 
 
 def _grid(texts: list[str] | None, file: Path | None) -> "list[Assignment]":

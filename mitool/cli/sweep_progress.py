@@ -5,17 +5,17 @@ import json
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from mitool import rundir
-from mitool.cli.output import Output
-from mitool.cli.progress import short
+from mitool.progress import short
 from mitool.sweeps import Job, Outcome
 from mitool.sweeps.base import tail
 from mitool.sweeps.table import flat
+from mitool.terminal import is_live, note
 
 MOST_SHOWN = 8
 """Points that run and have a line of their own, and room that is left on a low terminal."""
@@ -25,16 +25,15 @@ LINES_LEFT = 4
 
 
 class SweepProgress:
-    """Shows a sweep on stderr; a ``Watcher``."""
+    """Shows a sweep, where there is a console; a ``Watcher``."""
 
-    def __init__(self, output: Output, on_first: Callable[[Outcome], None]) -> None:
+    def __init__(self, console: Console | None, on_first: Callable[[Outcome], None]) -> None:
         """Prepare to show it.
 
         Args:
             on_first: told of the first point that is done.
         """
-        self._output, self._on_first, self._is_first = output, on_first, True
-        self._console = output.stderr
+        self._console, self._on_first, self._is_first = console, on_first, True
         self._live: Live | None = None
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -49,7 +48,7 @@ class SweepProgress:
     @contextlib.contextmanager
     def shown(self) -> Iterator["SweepProgress"]:
         """Show it for the time of the sweep, and take it away afterwards."""
-        if self._output.quiet or not self._console.is_terminal:
+        if self._console is None or not is_live(self._console):
             yield self
             return
         with Live(console=self._console, transient=True, refresh_per_second=4) as live:
@@ -61,7 +60,7 @@ class SweepProgress:
         self._total, self._n_done = len(jobs) + n_done, n_done
         self._task = self._bar.add_task("points", total=len(jobs) + n_done, completed=n_done)
         if n_done:
-            self._output.note(f"{n_done} of {self._total} points are done already")
+            note(self._console, f"{n_done} of {self._total} points are done already")
         self.tick()
 
     def ended(self, outcome: Outcome) -> None:
@@ -73,13 +72,13 @@ class SweepProgress:
             self._bar.update(self._task, description=f"points ({self._failed} failed)")
         if self._live is None:
             end = _latest(job) if outcome.done else f"failed ({outcome.error})"
-            self._output.note(f"{self._n_done}/{self._total} {outcome.point.name}: {end}")
+            note(self._console, f"{self._n_done}/{self._total} {outcome.point.name}: {end}")
         if outcome.done and self._is_first:
             self._is_first = False
             self._on_first(outcome)
 
     def tick(self) -> None:
-        if self._live is None:
+        if self._live is None or self._console is None:
             return
         # its log is there from when a point is started, on whatever machine
         running = [job for job in self._jobs.values() if job.log.exists()]

@@ -9,13 +9,14 @@ from rich.table import Table
 
 from mitool import device as devices
 from mitool import rundir
-from mitool.cli.checks import require_known
-from mitool.cli.common import Formats
+from mitool.actions.request import Done, Expect, Request
+from mitool.actions.writing import write_report
+from mitool.claiming import held
 from mitool.cli.output import Output, readable
 from mitool.cli.point_commands import BaseCommand, read_command
 from mitool.cli.sweep_progress import SweepProgress
 from mitool.config import nearest
-from mitool.errors import MitoolError, RunError, UsageError
+from mitool.errors import MitoolError, RunError, UsageError, quoted
 from mitool.report import sweep_report
 from mitool.report.sweep import drawable_claims
 from mitool.sweeps import (
@@ -28,60 +29,69 @@ from mitool.sweeps import (
     sweep,
     threads_of,
 )
-from mitool.sweeps.cluster import RayRunner, require_gpus
+from mitool.sweeps.cluster import RayRunner, require_address, require_gpus
 from mitool.sweeps.grid import Assignment
 from mitool.sweeps.local import LocalRunner, shared_cores
 
 PRELOADED = {
-    "train": ("mitool.cli.train", "mitool.cli.training", "torch._dynamo"),
-    "superpose": ("mitool.cli.superpose", "mitool.cli.superposition", "torch._dynamo"),
+    "train": ("mitool.cli.train", "mitool.actions.training", "torch._dynamo"),
+    "superpose": ("mitool.cli.superpose", "mitool.actions.superposition", "torch._dynamo"),
 }
 """What the processes of points would each load; torch loads the last when it makes an optimiser."""
 
 
 @dataclass(frozen=True)
-class Request:
-    """A sweep, as asked for on the command line."""
+class Wanted:
+    """The points of a sweep, where they run, and what is drawn of them."""
 
     base: str
     grid: Sequence[Assignment]
-    metrics: Sequence[str]
-    jobs: int | None
-    threads: int | None
-    ray: str | None
-    gpus: float
-    out: Path | None
-    resume: bool
-    overwrite: bool
-    formats: Formats
-    command_line: str
+    metrics: Sequence[str] = ()
+    jobs: int | None = None
+    threads: int | None = None
+    ray: str | None = None
+    gpus: float = 0.0
 
 
-def sweep_and_report(output: Output, request: Request) -> None:
-    """Run the points, and write their tables and the page that compares them.
+def sweep_and_report(
+    request: Request, wanted: Wanted, expect: Expect = lambda names: None
+) -> Done[SweepResult]:
+    """Run the points, and write their tables and the page that compares them."""
+    base = read_command(wanted.base)
+    points = base.points(wanted.grid)
+    folder = request.out or rundir.RUNS / _name(base, points)
+    runner = _runner(request, wanted, base, points, folder)
+    with held(folder):
+        result = _sweep(request, wanted, base, points, folder, runner, expect)
+        result = replace(result, warnings=(*result.warnings, *_not_drawn(wanted.metrics, result)))
+        report = sweep_report(result, request.again, wanted.metrics)
+        tables = [folder / name for name in rundir.TABLES]
+        return write_report(request, folder, result, report, tables)
+
+
+def finish(output: Output, done: Done[SweepResult]) -> None:
+    """Print what came out.
 
     Raises:
         RunError: all points failed.
+        CheckFailed: a check is not met.
     """
-    base = read_command(request.base)
-    points = base.points(request.grid)
-    folder = request.out or rundir.RUNS / _name(base, points)
-    runner = _runner(request, base, points, folder)
-    result = _sweep(output, request, base, points, folder, runner)
-    output.note(f"writing {folder / rundir.REPORT}")
-    report = sweep_report(result, request.command_line, request.metrics)
-    written = request.formats.write(folder, report)
-    tables = [folder / name for name in rundir.TABLES]
-    has_failed = result.claims["done"] == 0
-    (replace(output, checks=()) if has_failed else output).finish(
-        result,
-        folder=folder,
-        artifacts=[*tables, *written.artifacts],
-        warnings=[*_not_drawn(request.metrics, result), *written.warnings],
-        tables=[_table(result), *_alike(result)],
-    )
-    if has_failed:
-        raise RunError(f"all {len(points)} points failed; {folder / rundir.LOGS} has what they say")
+    result = done.result
+    # of points that all failed there are no claims to hold checks against
+    printed = replace(output, checks=output.checks if result.claims["done"] else ())
+    printed.finish_done(done, tables=[_table(result), *_alike(result)])
+    require_some(result)
+
+
+def require_some(result: SweepResult) -> None:
+    """Check that at least one point is done.
+
+    Raises:
+        RunError: all failed.
+    """
+    if not result.claims["done"]:
+        n_points, logs = len(result.outcomes), result.folder / rundir.LOGS
+        raise RunError(f"all {n_points} points failed; {logs} has what they say")
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -96,20 +106,21 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _sweep(
-    output: Output,
     request: Request,
+    wanted: Wanted,
     base: BaseCommand,
     points: Sequence[Point],
     folder: Path,
     runner: Runner,
+    expect: Expect,
 ) -> SweepResult:
     def look(first: Outcome) -> None:
         names = [*OWN_CLAIMS, *one_value_each(first.claims)]
-        require_known(output.checks, names)
-        for name in set(request.metrics) - set(names):
-            raise UsageError(f"--metric: no claim is named {name!r}: {nearest(name, names)}")
+        expect(names)
+        for name in set(wanted.metrics) - set(names):
+            raise UsageError(f"--metric: no claim is named {quoted(name)}: {nearest(name, names)}")
 
-    with SweepProgress(output, look).shown() as progress:
+    with SweepProgress(request.console, look).shown() as progress:
         return sweep(
             base.words,
             points,
@@ -121,13 +132,16 @@ def _sweep(
         )
 
 
-def _runner(request: Request, base: BaseCommand, points: Sequence[Point], folder: Path) -> Runner:
+def _runner(
+    request: Request, wanted: Wanted, base: BaseCommand, points: Sequence[Point], folder: Path
+) -> Runner:
     before = threads_of(folder) if request.resume else None
-    threads = request.threads or before
-    if request.ray is not None:
-        require_gpus(request.gpus)
-        return RayRunner(run_command, request.ray, threads or 1, request.gpus)
-    jobs, threads = shared_cores(len(points), request.jobs, threads)
+    threads = wanted.threads or before
+    if wanted.ray is not None:
+        require_address(wanted.ray)
+        require_gpus(wanted.gpus)
+        return RayRunner(run_command, wanted.ray, threads or 1, wanted.gpus)
+    jobs, threads = shared_cores(len(points), wanted.jobs, threads)
     _require_devices(base, points, threads)
     return LocalRunner(run_command, jobs, threads, PRELOADED[base.words[0]])
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mitool.cli.command import command
+from mitool.cli.settings import option_name
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output
@@ -44,7 +45,18 @@ def tasks(output: "Output") -> None:
             "model": as_dict(cls.model),
             "training": as_dict(cls.training),
         }
-        options = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in defaults.items())
+        options = " ".join(_typed(option, value) for option, value in defaults.items())
         table.add_row(*map(escape, (name, cls.summary, options, "\n".join(cls.sources))))
     result = Result({"tasks": subject}, {}, {"tasks": list(subject)}, warnings=tuple(warnings))
     output.finish(result, tables=[table])
+
+
+def _typed(field_name: str, value: object) -> str:
+    """An option with its default, as it is typed; in brackets where it is left out by default."""
+    name = option_name(field_name)
+    match value:
+        case None:
+            return f"[{name}]"
+        case bool():
+            return name if value else name.replace("--", "--no-", 1)
+    return f"{name} {value}"

@@ -1,31 +1,29 @@
 """``mitool train TASK``: one subcommand for each task, with its parameters as options."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mitool.cli.command import command
 from mitool.cli.common import (
-    MOST_SEED,
     OUTPUT_PANEL,
     DeterministicOption,
     DeviceOption,
     DtypeOption,
     FormatOption,
-    Formats,
     OutOption,
     OverwriteOption,
     ResumeOption,
     SeedOption,
     ThreadsOption,
-    command_line,
+    request_of,
 )
 from mitool.cli.settings import chosen, options, take_options
 from mitool.config import build
-from mitool.errors import UsageError
+from mitool.errors import UsageError, quoted
 from mitool.settings import ModelSettings, TrainingSettings
+from mitool.settings.seeds import MOST_SEED
 from mitool.tasks import Task
 
 if TYPE_CHECKING:
@@ -37,7 +35,8 @@ SeedsOption = Annotated[
     str | None,
     typer.Option(
         metavar="0-4",
-        help="Train a model for each of these seeds: a range, or a list such as 0,3,7.",
+        help="Train a model for each of these seeds: a range, or a list such as 0,3,7; left out: "
+        "one model, of --seed.",
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
@@ -54,7 +53,7 @@ TensorBoardOption = Annotated[
     bool,
     typer.Option(
         "--tensorboard",
-        help="Log the metrics for TensorBoard too (needs mitool\\[tensorboard]).",
+        help="Log the metrics for TensorBoard too (needs mitool[tensorboard]).",
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
@@ -85,8 +84,9 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
         **settings: Any,
     ) -> None:
         from mitool import device as devices
-        from mitool.cli.training import Request, train_and_report
-        from mitool.training import RunConfig
+        from mitool.actions.training import train_each, train_one
+        from mitool.report import Formats
+        from mitool.training import RunConfig, claim_names
 
         if seeds is not None and seed:
             raise UsageError("--seed and --seeds exclude each other: give one of them")
@@ -98,17 +98,14 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
             seed=seed,
             split_seed=split_seed,
         )
-        request = Request(
-            config=config,
-            seeds=parse_seeds(seeds) if seeds is not None else None,
-            out=out,
-            resume=resume,
-            overwrite=overwrite,
-            tensorboard=tensorboard,
-            formats=Formats.parse(report_format),
-            command_line=command_line(),
-        )
-        train_and_report(output, request)
+        several = parse_seeds(seeds) if seeds is not None else None
+        formats = Formats.parse(report_format)
+        request = request_of(output, out, formats, resume=resume, overwrite=overwrite)
+        output.require_known(claim_names(config.task, several))
+        if several is None:
+            output.finish_done(train_one(request, config, tensorboard=tensorboard))
+        else:
+            output.finish_done(train_each(request, config, several, tensorboard=tensorboard))
 
     take_options(run, made, f"task {task_cls.name}")
     return command(f"train {task_cls.name}")(run)
@@ -116,10 +113,7 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
 
 def train_help(task_cls: type[Task]) -> str:
     """The help text of a task's command."""
-    example = f"mitool train {task_cls.name}"
-    if first := next((field.name for field in fields(task_cls)), None):
-        example += f" --{first.replace('_', '-')} {getattr(task_cls(), first)}"
-    return f"{task_cls.summary}\n\nExample: {example}\n\nSources: {'; '.join(task_cls.sources)}"
+    return f"{task_cls.summary}.\n\nSources: {'; '.join(task_cls.sources)}"
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -133,11 +127,15 @@ def parse_seeds(text: str) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(
-                f"--seeds: expected a range or list such as 0-4 or 0,3,7, found {text!r}"
+                f"--seeds: expected a range or list such as 0-4 or 0,3,7, found {quoted(text)}"
             )
-        if int(last or first) > MOST_SEED or int(last or first) - int(first) >= MOST_SEEDS:
-            raise UsageError(f"--seeds: expected at most {MOST_SEEDS} seeds, found {text!r}")
+        if max(map(len, (first, last))) > len(str(MOST_SEED)) or int(last or first) > MOST_SEED:
+            raise UsageError(f"--seeds: expected seeds up to {MOST_SEED}, found {quoted(text)}")
+        if len(seeds) + int(last or first) - int(first) >= MOST_SEEDS:
+            raise UsageError(f"--seeds: expected at most {MOST_SEEDS} seeds, found {quoted(text)}")
         seeds += range(int(first), int(last or first) + 1)
     if not seeds or len(set(seeds)) < len(seeds):
-        raise UsageError(f"--seeds: expected different seeds, in rising ranges, found {text!r}")
+        raise UsageError(
+            f"--seeds: expected different seeds, in rising ranges, found {quoted(text)}"
+        )
     return seeds

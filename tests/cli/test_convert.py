@@ -15,12 +15,12 @@ from tests.conversions import OPTIONS, hooked, model_of
 
 BAD_USAGE = {
     "no task": (["good.pt"], "expected --task NAME"),
-    "nothing": ([], "Missing argument 'FILE'"),
+    "nothing": ([], "expected FILE (A state dict"),
     "unknown task": (["good.pt", "--task", "modad"], "did you mean 'modadd'"),
-    "an option of no task": (["good.pt", "--p", "5"], "No such option"),
-    "an option of another task": (["good.pt", *OPTIONS, "--k", "2"], "No such option"),
+    "an option of no task": (["good.pt", "--p", "5"], "no option --p"),
+    "an option of another task": (["good.pt", *OPTIONS, "--k", "2"], "no option --k"),
     "p": (["good.pt", "--task", "modadd", "--p", "1"], "2 <= p <= 65536"),
-    "no name": (["good.pt", "--task"], "requires an argument"),
+    "no name": (["good.pt", "--task"], "--task: expected NAME, found none"),
     "activation": (["good.pt", *OPTIONS, "--act-fn", "tanh"], "gelu_new"),
     "positions": (["good.pt", *OPTIONS, "--positional", "shortformer"], "learned"),
     "split": (["good.pt", *OPTIONS, "--split", "numpy"], "python"),

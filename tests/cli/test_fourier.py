@@ -144,7 +144,7 @@ def test_an_interrupted_analysis_leaves_a_folder_that_can_be_used_again(
         assert invoke(*command).exit_code == 130
     assert {path: path.read_bytes() for path in folder.glob("[a-z]*.*")} == before
     with monkeypatch.context() as patched:  # while it writes
-        patched.setattr("mitool.report.write_report", interrupt)
+        patched.setattr("mitool.report.formats.write_report", interrupt)
         assert invoke(*command).exit_code == 130
     assert invoke(*command[:5], "--overwrite").exit_code == 0
     assert (folder / "report.html").exists()

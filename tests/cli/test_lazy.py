@@ -99,7 +99,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest(
 ) -> None:
     done = invoke(*typed)
     assert done.exit_code == 2
-    assert f"No such command '{typed[-1]}'. Did you mean '{meant}'?" in _words(done.stderr)
+    assert f"named '{typed[-1]}': did you mean '{meant}'?" in done.stderr
 
 
 @pytest.mark.parametrize("group", ["", *GROUPS])
@@ -110,5 +110,5 @@ def test_nothing_asked_is_help_and_exit_2(invoke: Invoke, group: str) -> None:
 
 
 def test_a_training_and_its_page_load_no_transformer_lens() -> None:
-    code = "import sys, mitool.cli.training; sys.exit('transformer_lens' in sys.modules)"
+    code = "import sys, mitool.actions.training; sys.exit('transformer_lens' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

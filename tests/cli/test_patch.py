@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mitool import checkpoint
+from mitool import checkpoint, device
 from mitool.analysis.patching import patch
+from mitool.analysis.patching.sites import ACTIVATIONS
+from mitool.cli.common import DTYPES, PROMPTS
+from mitool.cli.patch import SITES
 from mitool.errors import Interrupted
+from mitool.pair_prompts import GENERATED
 from mitool.settings import PatchSettings
 from mitool.subject import open_model
 from tests.analysis.attention.models import tiny_llama
@@ -180,8 +184,14 @@ def test_an_interrupted_report_is_not_left_for_a_result(
     def interrupted(*_: object) -> None:
         raise Interrupted("interrupted by SIGINT", signal.SIGINT)
 
-    monkeypatch.setattr("mitool.cli.common.Formats.write", interrupted)
+    monkeypatch.setattr("mitool.report.formats.Formats.write", interrupted)
     done = invoke("patch", "run", *QUICK, "--n-pairs", "5")
     assert done.exit_code == 130
     assert not (run / "patch").exists()
     assert (run / "ckpt.safetensors").exists()
+
+
+def test_names_that_texts_and_completion_have_are_those_of_what_is_slow_to_load() -> None:
+    assert device.DTYPES == DTYPES
+    assert tuple(GENERATED) == PROMPTS
+    assert ACTIVATIONS == SITES

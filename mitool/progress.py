@@ -1,10 +1,10 @@
-"""Live progress: a bar on a terminal, plain lines elsewhere."""
+"""Live progress: a bar on a terminal or in a notebook, plain lines elsewhere."""
 
 import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -19,8 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from mitool.cli.output import Output
+from mitool.terminal import is_live, note
 
 SECONDS_BETWEEN_LINES = 10.0
 WIDE, WIDE_BAR, NARROW_BAR = 100, 30, 8
@@ -28,20 +27,20 @@ WIDE, WIDE_BAR, NARROW_BAR = 100, 30, 8
 
 
 @contextlib.contextmanager
-def counted(output: "Output", label: str) -> Iterator[Callable[[int, int], None]]:
+def counted(console: Console | None, label: str) -> Iterator[Callable[[int, int], None]]:
     """Show how many of several like things are done; yields what to tell it."""
-    with phases(output) as tell:
+    with phases(console) as tell:
         yield lambda done, total: tell(label, done, total)
 
 
 @contextlib.contextmanager
-def phases(output: "Output") -> Iterator[Callable[[str, int, int], None]]:
+def phases(console: Console | None) -> Iterator[Callable[[str, int, int], None]]:
     """Show what is done, and how much of it; yields what to tell it."""
-    console, last_line = output.stderr, time.monotonic()
-    if output.quiet:
+    last_line = time.monotonic()
+    if console is None:
         yield lambda label, done, total: None
         return
-    if console.is_terminal:
+    if is_live(console):
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
             tasks: dict[str, TaskID] = {}
@@ -58,7 +57,7 @@ def phases(output: "Output") -> Iterator[Callable[[str, int, int], None]]:
         nonlocal last_line
         if time.monotonic() - last_line > SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()
-            output.note(f"{label}: {done}/{total}")
+            note(console, f"{label}: {done}/{total}")
 
     yield line
 
@@ -72,7 +71,7 @@ E = TypeVar("E")
 
 
 class TrainingProgress(Generic[E]):
-    """Shows a run on stderr; an ``Observer`` of training."""
+    """Shows a run; an ``Observer`` of training."""
 
     def __init__(
         self, console: Console, describe: Callable[[E], str], *, unit: str = "epoch"
@@ -92,7 +91,7 @@ class TrainingProgress(Generic[E]):
     @contextlib.contextmanager
     def shown(self) -> Iterator["TrainingProgress[E]"]:
         """Show the bar for the time of one or more runs, and take it away afterwards."""
-        if not self.console.is_terminal:
+        if not is_live(self.console):
             yield self
             return
         with Progress(
@@ -144,13 +143,13 @@ class TrainingProgress(Generic[E]):
 
 @contextlib.contextmanager
 def shown_steps(
-    output: "Output", label: str, steps: int, describe: Callable[[E], str]
+    console: Console | None, label: str, steps: int, describe: Callable[[E], str]
 ) -> Iterator[list[TrainingProgress[E]]]:
-    """What follows a run that is counted in steps: progress on stderr, unless quiet."""
-    if output.quiet:
+    """What follows a run that is counted in steps: its progress, where there is a console."""
+    if console is None:
         yield []
         return
-    progress = TrainingProgress(output.stderr, describe, unit="step")
+    progress = TrainingProgress(console, describe, unit="step")
     with progress.shown():
         yield [progress.begin(label, steps)]
 

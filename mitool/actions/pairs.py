@@ -1,7 +1,5 @@
 """The pairs that a command works on: a file's, made for the model, or its task's."""
 
-from pathlib import Path
-
 from mitool.analysis.interventions.material import DRAWN, GivenPairs
 from mitool.errors import UsageError
 from mitool.models.pretrained import Pretrained
@@ -12,7 +10,7 @@ from mitool.subject import Subject
 
 def pairs_of(
     subject: Subject | Pretrained,
-    path: Path | None,
+    given: GivenPairs,
     task: str | None,
     metric: MetricName | None,
     n_pairs: int | None,
@@ -25,8 +23,8 @@ def pairs_of(
         UsageError: both are given, the task is unknown, or the model has a task of its own.
     """
     if task is None:
-        return path, metric
-    if path is not None:
+        return given, metric
+    if given is not None:
         raise UsageError("--pairs and --task: expected one of them; leave the other out")
     if isinstance(subject, Subject):
         raise UsageError(

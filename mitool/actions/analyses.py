@@ -1,0 +1,138 @@
+"""The analyses of a model, each under its device, with its progress and its remedy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from mitool.actions.pairs import pairs_of
+from mitool.actions.request import Expect
+from mitool.analysis.attention import AttentionResult, analyze_attention
+from mitool.analysis.attention import claim_names as attention_claim_names
+from mitool.analysis.circuits import CircuitFiles, CircuitResult, prepare_circuit
+from mitool.analysis.fourier import FourierResult, analyze_fourier
+from mitool.analysis.interventions.material import GivenPairs
+from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
+from mitool.device import Device, out_of_memory_is_an_error
+from mitool.models.pretrained import Pretrained
+from mitool.progress import counted, phases
+from mitool.settings import AttentionSettings, CircuitSettings, FourierSettings, PatchSettings
+from mitool.subject import Subject
+from mitool.terminal import note
+
+FEWER_PAIRS = "give fewer pairs with --n-pairs, or less --memory"
+REMEDIES = {
+    "fourier": "analyse a model of a smaller p",
+    "attn": "look at fewer --examples, or at a smaller model",
+    "patch": FEWER_PAIRS,
+    "circuit": FEWER_PAIRS,
+}
+"""What to do should memory run out, by the name of the analysis."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The pairs of clean and corrupted inputs that are asked for.
+
+    Attributes:
+        pairs: a file, or pairs that were read or made.
+        task: what to make them of instead, for a pretrained model.
+        seed: of what is drawn.
+    """
+
+    pairs: GivenPairs = None
+    task: str | None = None
+    seed: int = 0
+
+
+def fourier(
+    subject: Subject,
+    settings: FourierSettings,
+    checkpoints: Sequence[Path],
+    device: Device,
+    console: Console | None = None,
+) -> FourierResult:
+    """See ``analyze_fourier``."""
+    with out_of_memory_is_an_error(REMEDIES["fourier"]), counted(console, "checkpoints") as tell:
+        return analyze_fourier(
+            subject, settings, checkpoints=checkpoints, device=device, observer=tell
+        )
+
+
+def attention(
+    subject: Subject | Pretrained,
+    settings: AttentionSettings,
+    device: Device,
+    console: Console | None = None,
+    *,
+    pairs: Path | None = None,
+    texts: Sequence[str] = (),
+    seed: int = 0,
+    expect: Expect = lambda names: None,
+) -> AttentionResult:
+    """See ``analyze_attention``."""
+    cfg = subject.bridge.cfg
+    expect(attention_claim_names(cfg.n_layers, cfg.n_heads))
+    remedy = REMEDIES["attn"]
+    with out_of_memory_is_an_error(remedy), device.active(), counted(console, "prompts") as tell:
+        return analyze_attention(
+            subject, settings, pairs=pairs, texts=texts, seed=seed, progress=tell
+        )
+
+
+def patching(
+    subject: Subject | Pretrained,
+    settings: PatchSettings,
+    wanted: Wanted,
+    inputs: Inputs,
+    device: Device,
+    console: Console | None = None,
+    *,
+    expect: Expect = lambda names: None,
+) -> PatchResult:
+    """See ``mitool.analysis.patching.patch``."""
+    with out_of_memory_is_an_error(REMEDIES["patch"]), device.active():
+        given, metric = pairs_of(
+            subject, inputs.pairs, inputs.task, settings.metric, settings.n_pairs, inputs.seed
+        )
+        prepared = prepare_patching(
+            subject,
+            replace(settings, metric=metric),
+            wanted,
+            pairs=given,
+            seed=inputs.seed,
+            device=device,
+        )
+        expect(prepared.claim_names)
+        with counted(console, "patched runs") as tell:
+            return prepared.run(tell)
+
+
+def circuit(
+    subject: Subject | Pretrained,
+    settings: CircuitSettings,
+    files: CircuitFiles,
+    inputs: Inputs,
+    device: Device,
+    console: Console | None = None,
+    *,
+    expect: Expect = lambda names: None,
+) -> CircuitResult:
+    """See ``analyze_circuit``."""
+    with out_of_memory_is_an_error(REMEDIES["circuit"]), device.active():
+        given, metric = pairs_of(
+            subject, inputs.pairs, inputs.task, settings.metric, settings.n_pairs, inputs.seed
+        )
+        prepared = prepare_circuit(
+            subject,
+            replace(settings, metric=metric),
+            pairs=given,
+            files=files,
+            seed=inputs.seed,
+            device=device,
+        )
+        expect(prepared.claim_names)
+        note(console, prepared.plan)
+        with phases(console) as tell:
+            return prepared.run(tell)

@@ -1,0 +1,44 @@
+"""Toy models of superposition, trained or studied again, with their report."""
+
+from pathlib import Path
+
+from mitool import checkpoint, rundir
+from mitool.actions.request import Done, Request
+from mitool.actions.writing import claimed, write_analysis, write_training
+from mitool.analysis.superposition import SuperpositionResult, restudy, superpose
+from mitool.claiming import held
+from mitool.progress import short, shown_steps
+from mitool.report import superposition_report
+from mitool.training.superposition import SuperpositionConfig, SuperpositionEvaluation, run_name
+
+REMEDY = "take a checkpoint of fewer or smaller models"
+
+
+def train_and_draw(request: Request, config: SuperpositionConfig) -> Done[SuperpositionResult]:
+    """Train the models of an experiment, and write their report into the run's folder."""
+    folder = request.out or rundir.RUNS / run_name(config)
+    label = f"{config.experiment} seed {config.seed}"
+    with held(folder):
+        with shown_steps(request.console, label, config.settings.steps, _metrics) as observers:
+            result = superpose(
+                config,
+                folder,
+                observers=observers,
+                resume=request.resume,
+                overwrite=request.overwrite,
+            )
+        return write_training(request, folder, result, superposition_report(result, request.again))
+
+
+def redraw(request: Request, source: Path, experiment: str) -> Done[SuperpositionResult]:
+    """Study the models of a checkpoint by an experiment, and write a report of its own."""
+    path = checkpoint.find(source)
+    folder = request.out or rundir.folder_beside(path, experiment)
+    with claimed(folder, request, REMEDY):
+        result = restudy(path, experiment)
+        report = superposition_report(result, request.again)
+        return write_analysis(request, folder, result, report)
+
+
+def _metrics(evaluation: SuperpositionEvaluation) -> str:
+    return f"loss {short(evaluation.mean_loss)}"

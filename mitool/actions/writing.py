@@ -1,0 +1,88 @@
+"""A result into its folder: its record, documents, arrays and report."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mitool import checkpoint, claiming, files, rundir
+from mitool.actions.request import Done, R, Request
+from mitool.device import out_of_memory_is_an_error
+from mitool.report import BrowserError, Report
+from mitool.result import Result
+from mitool.terminal import note
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, request: Request, remedy: str) -> Iterator[None]:
+    """Keep the folder for an analysis, and take it away again if nothing comes of it.
+
+    Args:
+        remedy: what to do should memory run out.
+    """
+    claim = claiming.claimed(folder, overwrite=request.overwrite, clear=False)
+    with claim, out_of_memory_is_an_error(remedy):
+        yield
+
+
+def write_analysis(request: Request, folder: Path, result: R, report: Report) -> Done[R]:
+    """Write the result of an analysis into a folder that is claimed for it, whole or not at all,
+    in the place of an earlier one.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    assert request.formats is not None
+    with claiming.replaced(folder, kept=BrowserError) as place:
+        # before the images, without which it is a result all the same
+        unfinished = request.envelope(result, [], result.warnings, report)
+        files.write_json(place / rundir.RESULT, unfinished)
+        made = [*_write_documents(place, result), _write_arrays(place, result)]
+        note(request.console, f"writing {folder / rundir.REPORT}")
+        written = request.formats.write(place, report)
+        artifacts = [folder / path.relative_to(place) for path in (*made, *written.artifacts)]
+        warnings = [*result.warnings, *written.warnings]
+        envelope = request.envelope(result, artifacts, warnings, report)
+        files.write_json(place / rundir.RESULT, envelope)
+    return Done(result, folder, envelope)
+
+
+def write_training(request: Request, folder: Path, result: R, report: Report) -> Done[R]:
+    """Write the result of a training beside its checkpoint, with its arrays if it has any.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    artifacts = [folder / rundir.CHECKPOINT] if (folder / rundir.CHECKPOINT).exists() else []
+    if result.arrays():
+        artifacts.append(_write_arrays(folder, result))
+    return write_report(request, folder, result, report, artifacts)
+
+
+def write_report(
+    request: Request, folder: Path, result: R, report: Report, artifacts: Sequence[Path]
+) -> Done[R]:
+    """Write the report, and the record of all that was written.
+
+    Args:
+        artifacts: what was written before.
+    """
+    assert request.formats is not None
+    note(request.console, f"writing {folder / rundir.REPORT}")
+    written = request.formats.write(folder, report)
+    made = [*artifacts, *written.artifacts]
+    envelope = request.envelope(result, made, [*result.warnings, *written.warnings], report)
+    files.write_json(folder / rundir.RESULT, envelope)
+    return Done(result, folder, envelope)
+
+
+def _write_documents(folder: Path, result: Result) -> list[Path]:
+    for name, document in result.documents().items():
+        files.write_json(folder / name, document)
+    return [folder / name for name in result.documents()]
+
+
+def _write_arrays(folder: Path, result: Result) -> Path:
+    path = folder / result.arrays_name
+    record = {"kind": "arrays", "subject": dict(result.subject), "config": dict(result.config)}
+    checkpoint.write_tensors(path, result.arrays(), record)
+    return path
