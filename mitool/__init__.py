@@ -1,6 +1,7 @@
 """Mechanistic interpretability of small models: train them, look inside, intervene.
 
-The public names load on first use, so that ``import mitool`` is instant.
+The names below are stable, and load on first use, so that ``import mitool`` is instant; what lies
+beneath them may change from version to version.
 """
 
 import importlib
@@ -8,150 +9,86 @@ from typing import TYPE_CHECKING, Any
 
 from mitool.version import __version__
 
-if TYPE_CHECKING:
-    from mitool.analysis.attention import AttentionResult, analyze_attention
-    from mitool.analysis.circuits import CircuitFiles, CircuitResult, analyze_circuit
-    from mitool.analysis.fourier import FourierResult, analyze_fourier
-    from mitool.analysis.monosemanticity import (
-        MonosemanticityResult,
-        engineer_monosemanticity,
-        restudy_monosemanticity,
-    )
-    from mitool.analysis.patching import PatchResult, patch
-    from mitool.analysis.superposition import SuperpositionResult, restudy, superpose
-    from mitool.conversion import ConversionResult, convert
-    from mitool.device import Device, resolve
-    from mitool.errors import MitoolError
-    from mitool.models.bridge import from_bridge, to_bridge
-    from mitool.models.pretrained import Pretrained, load_pretrained
-    from mitool.models.transformer import ToyTransformer, TransformerConfig
-    from mitool.pair_prompts import generated_pairs
-    from mitool.planted import plant
-    from mitool.planted.base import Planted
-    from mitool.settings import (
-        AttentionSettings,
-        CircuitSettings,
-        ConversionSettings,
-        FourierSettings,
-        ModelSettings,
-        MonosemanticitySettings,
-        PatchSettings,
-        SuperpositionSettings,
-        TrainingSettings,
-    )
-    from mitool.subject import Subject, load
-    from mitool.tasks import Task
-    from mitool.training import RunConfig, TrainResult, train, train_seeds
-    from mitool.training.monosemanticity import MonosemanticityConfig
-    from mitool.training.superposition import SuperpositionConfig
+if TYPE_CHECKING:  # each by its own name, which is how a type checker sees it exported
+    from mitool.api.catalogue import Tasks as Tasks
+    from mitool.api.catalogue import list_tasks as list_tasks
+    from mitool.api.conversion import ConvertedModel as ConvertedModel
+    from mitool.api.conversion import convert as convert
+    from mitool.api.finding import Analysis as Analysis
+    from mitool.api.finding import Finding as Finding
+    from mitool.api.finding import Page as Page
+    from mitool.api.loading import ToyModels as ToyModels
+    from mitool.api.loading import load as load
+    from mitool.api.model import Model as Model
+    from mitool.api.planting import PlantedModel as PlantedModel
+    from mitool.api.planting import plant as plant
+    from mitool.api.superposition import monosemanticity as monosemanticity
+    from mitool.api.superposition import superpose as superpose
+    from mitool.api.sweep import sweep as sweep
+    from mitool.api.training import Run as Run
+    from mitool.api.training import Runs as Runs
+    from mitool.api.training import train as train
+    from mitool.api.training import train_seeds as train_seeds
+    from mitool.errors import InputError as InputError
+    from mitool.errors import MitoolError as MitoolError
+    from mitool.errors import RunError as RunError
+    from mitool.errors import UsageError as UsageError
+    from mitool.settings import AttentionSettings as AttentionSettings
+    from mitool.settings import CircuitSettings as CircuitSettings
+    from mitool.settings import ConversionSettings as ConversionSettings
+    from mitool.settings import FourierSettings as FourierSettings
+    from mitool.settings import ModelSettings as ModelSettings
+    from mitool.settings import MonosemanticitySettings as MonosemanticitySettings
+    from mitool.settings import PatchSettings as PatchSettings
+    from mitool.settings import SuperpositionSettings as SuperpositionSettings
+    from mitool.settings import TrainingSettings as TrainingSettings
+    from mitool.tasks import Task as Task
 
-_HOMES = {
-    "load_pretrained": "mitool.models.pretrained",
-    "Planted": "mitool.planted.base",
-    "Pretrained": "mitool.models.pretrained",
+STABLE = {
+    "Analysis": "mitool.api.finding",
     "AttentionSettings": "mitool.settings",
-    "analyze_attention": "mitool.analysis.attention",
-    "AttentionResult": "mitool.analysis.attention",
-    "CircuitFiles": "mitool.analysis.circuits",
-    "CircuitResult": "mitool.analysis.circuits",
     "CircuitSettings": "mitool.settings",
-    "ConversionResult": "mitool.conversion",
     "ConversionSettings": "mitool.settings",
-    "Device": "mitool.device",
-    "MitoolError": "mitool.errors",
-    "FourierResult": "mitool.analysis.fourier",
+    "ConvertedModel": "mitool.api.conversion",
+    "Finding": "mitool.api.finding",
     "FourierSettings": "mitool.settings",
+    "InputError": "mitool.errors",
+    "MitoolError": "mitool.errors",
+    "Model": "mitool.api.model",
     "ModelSettings": "mitool.settings",
-    "MonosemanticityConfig": "mitool.training.monosemanticity",
-    "MonosemanticityResult": "mitool.analysis.monosemanticity",
     "MonosemanticitySettings": "mitool.settings",
-    "PatchResult": "mitool.analysis.patching",
+    "Page": "mitool.api.finding",
     "PatchSettings": "mitool.settings",
-    "RunConfig": "mitool.training",
-    "Subject": "mitool.subject",
-    "SuperpositionConfig": "mitool.training.superposition",
-    "SuperpositionResult": "mitool.analysis.superposition",
+    "PlantedModel": "mitool.api.planting",
+    "Run": "mitool.api.training",
+    "RunError": "mitool.errors",
+    "Runs": "mitool.api.training",
     "SuperpositionSettings": "mitool.settings",
     "Task": "mitool.tasks",
-    "ToyTransformer": "mitool.models.transformer",
-    "TrainResult": "mitool.training",
+    "Tasks": "mitool.api.catalogue",
+    "ToyModels": "mitool.api.loading",
     "TrainingSettings": "mitool.settings",
-    "TransformerConfig": "mitool.models.transformer",
-    "analyze_circuit": "mitool.analysis.circuits",
-    "analyze_fourier": "mitool.analysis.fourier",
-    "convert": "mitool.conversion",
-    "engineer_monosemanticity": "mitool.analysis.monosemanticity",
-    "from_bridge": "mitool.models.bridge",
-    "generated_pairs": "mitool.pair_prompts",
-    "load": "mitool.subject",
-    "patch": "mitool.analysis.patching",
-    "plant": "mitool.planted",
-    "resolve": "mitool.device",
-    "restudy": "mitool.analysis.superposition",
-    "restudy_monosemanticity": "mitool.analysis.monosemanticity",
-    "superpose": "mitool.analysis.superposition",
-    "to_bridge": "mitool.models.bridge",
-    "train": "mitool.training",
-    "train_seeds": "mitool.training",
+    "UsageError": "mitool.errors",
+    "convert": "mitool.api.conversion",
+    "list_tasks": "mitool.api.catalogue",
+    "load": "mitool.api.loading",
+    "monosemanticity": "mitool.api.superposition",
+    "plant": "mitool.api.planting",
+    "superpose": "mitool.api.superposition",
+    "sweep": "mitool.api.sweep",
+    "train": "mitool.api.training",
+    "train_seeds": "mitool.api.training",
 }
+"""Every stable name, and the module that it is of."""
 
-__all__ = [
-    "AttentionResult",
-    "AttentionSettings",
-    "CircuitFiles",
-    "CircuitResult",
-    "CircuitSettings",
-    "ConversionResult",
-    "ConversionSettings",
-    "Device",
-    "FourierResult",
-    "FourierSettings",
-    "MitoolError",
-    "ModelSettings",
-    "MonosemanticityConfig",
-    "MonosemanticityResult",
-    "MonosemanticitySettings",
-    "PatchResult",
-    "PatchSettings",
-    "Planted",
-    "Pretrained",
-    "RunConfig",
-    "Subject",
-    "SuperpositionConfig",
-    "SuperpositionResult",
-    "SuperpositionSettings",
-    "Task",
-    "ToyTransformer",
-    "TrainResult",
-    "TrainingSettings",
-    "TransformerConfig",
-    "__version__",
-    "analyze_attention",
-    "analyze_circuit",
-    "analyze_fourier",
-    "convert",
-    "engineer_monosemanticity",
-    "from_bridge",
-    "generated_pairs",
-    "load",
-    "load_pretrained",
-    "patch",
-    "plant",
-    "resolve",
-    "restudy",
-    "restudy_monosemanticity",
-    "superpose",
-    "to_bridge",
-    "train",
-    "train_seeds",
-]
+__all__ = ["__version__", *STABLE]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in STABLE:
+        return getattr(importlib.import_module(STABLE[name]), name)
     raise AttributeError(f"module 'mitool' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*STABLE, "__version__"])
