@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 BROWSERS = chromium-headless-shell headless_shell chromium chromium-browser google-chrome \
   google-chrome-stable chrome msedge
 
-.PHONY: help install browser demo test test-slow check bench clean
+.PHONY: help install browser demo test test-slow fuzz check docs bench clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,7 +31,7 @@ browser: ## Get a headless Chromium if the system has no Chrome or Chromium
 	echo 'Get one (Debian: apt-get install chromium-headless-shell), or set BROWSER_PATH.'
 
 demo: install ## Train a transformer on addition mod 113 until it has grokked
-	$(BIN)/mitool train modadd --p 113 --stop-on-grok --resume
+	$(BIN)/mitool train modadd --p 113 --stop-on-grok --resume -o runs/demo
 
 test: install ## Run the tests, in WORKERS processes (2) of one core each
 	$(BIN)/python -m pytest -m 'not slow and not timed' -n $(WORKERS) --dist worksteal
@@ -40,11 +40,18 @@ test: install ## Run the tests, in WORKERS processes (2) of one core each
 test-slow: install ## Run the long trainings that the tests leave out
 	$(BIN)/python -m pytest -m slow
 
-check: $(VENV)/.installed ## Run the linter, the formatter's check, the type checker and the layer test
+fuzz: install ## Feed ten thousand damaged files and odd options to the commands, other ones each time
+	MITOOL_FUZZ=nightly $(BIN)/python -m pytest tests/fuzz
+
+check: $(VENV)/.installed ## Run the linter, the formatter's check, the type checker and the layer tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m docs.draw_layers --check
+
+docs: $(VENV)/.installed ## Draw the layers into docs/architecture.md, from the imports
+	$(BIN)/python -m docs.draw_layers
 
 bench: install ## Time a training step beside TransformerLens and the bare matrix products; and analyses
 	$(BIN)/python -m benchmarks.train_step

@@ -13,7 +13,6 @@ On a random model of five layers of eight heads (2 461 edges):
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,6 +23,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from benchmarks.patching import random_gpt2, random_pairs
+from benchmarks.printing import show
 from mitool.analysis.circuits.bench import Bench
 from mitool.analysis.circuits.methods import METHODS
 from mitool.analysis.circuits.methods.scoring import Scoring
@@ -67,11 +67,7 @@ def main() -> None:
         given = random_pairs(options.pairs, options.tokens, bridge.cfg.d_vocab)
         report |= exact(bridge, given, options.repeats)
     report["threads"] = device.threads
-    if options.json:
-        print(json.dumps(report))
-    else:
-        for name, value in report.items():
-            print(f"{name:32s} {value:12.4g}")
+    show(report, as_json=options.json)
 
 
 def attribution(bridge: TransformerBridge, given: PromptPairs, repeats: int) -> dict[str, float]:

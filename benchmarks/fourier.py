@@ -5,7 +5,6 @@ so that five frequencies count as key frequencies, as in a model that has grokke
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.printing import show
 from mitool.analysis.fourier.form import cyclic_form
 from mitool.analysis.fourier.logits import SumDirections, fit_cosines
 from mitool.analysis.fourier.observe import in_float64, observe, pairs_of
@@ -43,11 +43,7 @@ def main() -> None:
         report: dict[str, float] = {"checkpoints": options.checkpoints}
         for name, extra in CASES.items():
             report[f"{name}_s"], report[f"{name}_peak_mib"] = call(*command, *extra)
-    if options.json:
-        print(json.dumps(report))
-    else:
-        for name, value in report.items():
-            print(f"{name:26s} {value:10.2f}")
+    show(report, as_json=options.json)
 
 
 def call(*arguments: object) -> tuple[float, float]:

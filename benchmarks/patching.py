@@ -12,7 +12,6 @@ which are counted.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +25,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from benchmarks.printing import show
 from mitool.analysis.interventions.batches import Budget, Judged
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.columns import columns_of
@@ -59,11 +59,7 @@ def main() -> None:
         layers = range(bridge.cfg.n_layers) if options.layers is None else options.layers
         report = compare(bridge, given, list(layers))
     report["threads"] = device.threads
-    if options.json:
-        print(json.dumps(report))
-    else:
-        for name, value in report.items():
-            print(f"{name:32s} {value:12.4g}")
+    show(report, as_json=options.json)
 
 
 def random_gpt2(sizes: dict[str, Any]) -> TransformerBridge:

@@ -9,12 +9,12 @@ or speeds up meanwhile does so for both.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 
 import torch
 
+from benchmarks.printing import show
 from mitool.analysis.superposition.experiments.base import Plan
 from mitool.device import Device, resolve
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
@@ -44,11 +44,7 @@ def main() -> None:
             found = compare(size, options.batch_size, options.rounds, options.seconds, device)
             n, n_features, n_hidden = size
             report |= {f"{n}x{n_features}to{n_hidden}_{k}": v for k, v in found.items()}
-    if options.json:
-        print(json.dumps(report))
-    else:
-        for name, value in report.items():
-            print(f"{name:40s} {value:10.3f}")
+    show(report, as_json=options.json)
 
 
 def compare(

@@ -16,7 +16,6 @@ Peak memory is that of a process of its own for each of the two steps.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ import psutil
 import torch
 import torch.nn.functional as F
 
+from benchmarks.printing import show
 from mitool.device import generator, resolve
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.tasks.modadd import ModAdd
@@ -34,6 +34,7 @@ from mitool.training.data import Batch, TrainingData
 from mitool.training.optimizers import make_optimizer
 from mitool.training.step import TrainStep
 
+ROOT = Path(__file__).parents[1]
 Step = Callable[[], object]
 RUN = 5
 """Steps in a row, of which the first, on the caches of what ran before, is not counted."""
@@ -59,15 +60,11 @@ def main() -> None:
         report = compare(task, batch, options.rounds)
     report["threads"] = device.threads
     for name in ("mitool", "transformer_lens"):
-        command = [sys.executable, __file__, "--memory-of", name, "--p", str(options.p)]
-        command += ["--threads", str(device.threads)]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        report[f"{name}_peak_mib"] = float(output)
-    if options.json:
-        print(json.dumps(report))
-    else:
-        for name, value in report.items():
-            print(f"{name:32s} {value:10.3f}")
+        command = [sys.executable, "-m", "benchmarks.train_step", "--memory-of", name]
+        command += ["--p", str(options.p), "--threads", str(device.threads)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+        report[f"{name}_peak_mib"] = float(done.stdout)
+    show(report, as_json=options.json)
 
 
 def compare(task: ModAdd, batch: Batch, rounds: int) -> dict[str, float]:

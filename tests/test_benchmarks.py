@@ -4,6 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from benchmarks.printing import show
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -16,6 +20,15 @@ def measured(name: str, *options: str) -> dict[str, Any]:
     return report
 
 
+def test_figures_are_printed_with_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    report = {"mitool_ms": 1.23456, "threads": 2}
+    show(report, as_json=True)
+    assert json.loads(capsys.readouterr().out) == report
+    show(report, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [["mitool_ms", "1.235"], ["threads", "2"]]
+
+
 def test_the_training_benchmark_runs_and_reports_its_ratios() -> None:
     report = measured("train_step", "--p", "7", "--rounds", "1")
     for name in ("ratio_to_transformer_lens", "ratio_to_floor", "ratio_to_own_products"):
@@ -24,6 +37,7 @@ def test_the_training_benchmark_runs_and_reports_its_ratios() -> None:
     assert report["ratio_to_transformer_lens"] == ratio
 
 
+@pytest.mark.slow  # it draws images in a process for each case
 def test_the_fourier_benchmark_runs_and_measures_each_case() -> None:
     report = measured("fourier", "--p", "7", "--checkpoints", "2")
     for case in ("page", "page_and_images", "all_checkpoints"):
