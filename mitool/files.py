@@ -80,9 +80,9 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, damaged or no object.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise InputError(f"{path}: {DOCUMENT}, found a pipe or device")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path}: {DOCUMENT}, found a pipe or device")
         value = parsed(path.read_text(encoding="utf-8"))
     except OSError as failure:
         raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
@@ -114,9 +114,9 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: the file cannot be read, or any other line is no JSON object.
     """
-    if not path.exists():
-        return []
     try:
+        if not path.exists():
+            return []
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
         values = [parsed(line) for line in lines]
     except OSError as failure:
