@@ -21,12 +21,17 @@ TRAIN = [*MODADD.replace("--format html", "").split(), "--epochs", "20", "-o", "
 FAKES = {
     "crashes at start": "kill -SEGV $$",
     "fails": "echo no display >&2; exit 3",
-    "prints garbage": "head -c 100000 /dev/urandom >&4; head -c 1000 /dev/urandom; exit 0",
+    "prints garbage": "head -c 100000 /dev/urandom | tr '\\0' x >&4; exit 0",
     "answers garbage": "printf 'garbage\\0[]\\0{}\\0{\"id\": 3}\\0' >&4; exit 0",
+    "answers no text": "printf '\\377\\376\\0' >&4; exit 0",
     "says nothing": "exit 0",
     "is no program": None,
 }
-"""Shell scripts; a browser reads file 3 and writes to file 4."""
+"""Shell scripts; a browser reads file 3 and writes to file 4.
+
+Messages end in a zero byte. After one that cannot be decoded no more is read, and a browser that
+still writes hangs: garbage that is to be followed by an end has none.
+"""
 
 HANGS = {
     "hangs": "exec sleep 1000",
