@@ -1,11 +1,11 @@
-"""What all tests run under: checked shapes, and a core for each worker of pytest-xdist.
-
-Shapes in annotations are checked while the tests run, in the modules that carry them.
-"""
+"""What all tests run under: checked shapes, and a core for each worker of pytest-xdist."""
 
 import os
 
+import pytest
 from jaxtyping import install_import_hook
+
+from tests import shapes
 
 worker = os.environ.get("PYTEST_XDIST_WORKER")
 if worker and hasattr(os, "sched_setaffinity"):
@@ -26,5 +26,10 @@ install_import_hook(
         "mitool.analysis.monosemanticity",
         "mitool.analysis.superposition",
     ],
-    "beartype.beartype",
+    f"{shapes.__name__}.{shapes.first_calls.__name__}",
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    shapes.check_again()

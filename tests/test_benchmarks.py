@@ -1,22 +1,30 @@
+import contextlib
+import importlib
+import io
 import json
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from benchmarks.printing import show
-
-ROOT = Path(__file__).parents[1]
+from benchmarks.train_step import compare
+from mitool.device import resolve
+from mitool.tasks.modadd import ModAdd
+from mitool.training.data import TrainingData
 
 
 def measured(name: str, *options: str) -> dict[str, Any]:
     """What a benchmark reports, on a size that takes no time."""
-    command = [sys.executable, "-m", f"benchmarks.{name}", *options, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    main = importlib.import_module(f"benchmarks.{name}").main
+    printed = io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", [name, *options, "--json"]),
+        contextlib.redirect_stdout(printed),
+    ):
+        main()
+    report: dict[str, Any] = json.loads(printed.getvalue())
     return report
 
 
@@ -29,12 +37,23 @@ def test_figures_are_printed_with_their_names(capsys: pytest.CaptureFixture[str]
     assert [line.split() for line in lines] == [["mitool_ms", "1.235"], ["threads", "2"]]
 
 
-def test_the_training_benchmark_runs_and_reports_its_ratios() -> None:
-    report = measured("train_step", "--p", "7", "--rounds", "1")
+def test_training_steps_are_timed_beside_each_other() -> None:
+    task, device = ModAdd(p=7), resolve("cpu", threads=1)
+    with device.active():
+        batch = TrainingData(task, task.training, 0, 0, device).full_batch
+        assert batch is not None
+        report = compare(task, batch, rounds=1)
     for name in ("ratio_to_transformer_lens", "ratio_to_floor", "ratio_to_own_products"):
         assert report[name] > 0
     ratio = report["transformer_lens_ms"] / report["mitool_ms"]
     assert report["ratio_to_transformer_lens"] == ratio
+
+
+@pytest.mark.slow  # it measures memory in a process for each of the two steps
+def test_the_training_benchmark_reports_times_and_memory() -> None:
+    report = measured("train_step", "--p", "7", "--rounds", "1")
+    assert report["mitool_ms"] > 0
+    assert report["mitool_peak_mib"] > 0
 
 
 @pytest.mark.slow  # it draws images in a process for each case
@@ -72,7 +91,7 @@ def test_methods_are_scored_on_planted_circuits() -> None:
 
 
 def test_the_superposition_benchmark_runs_and_reports_its_ratios() -> None:
-    report = measured("superposition", "--batch-size", "8", "--rounds", "1", "--seconds", "0.001")
+    report = measured("superposition", "--batch-size", "512", "--rounds", "1", "--seconds", "0.001")
     for size in ("10x5to2", "10x100to20", "20x200to20"):
         ratio = report[f"{size}_published_ms"] / report[f"{size}_mitool_ms"]
         assert report[f"{size}_speedup"] == ratio
