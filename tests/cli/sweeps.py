@@ -48,9 +48,9 @@ def wait_for(condition: Callable[[], bool], child: subprocess.Popen[str]) -> Non
         time.sleep(0.05)
 
 
-def is_under_way(run: Path) -> bool:
-    """Whether a run has got somewhere, and saved it."""
-    return len(list((run / "checkpoints").glob("*"))) > 3
+def n_saved(run: Path) -> int:
+    """How many checkpoints a run has saved."""
+    return len(list((run / "checkpoints").glob("*")))
 
 
 def holder(log: Path) -> psutil.Process | None:

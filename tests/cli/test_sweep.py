@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mitool.cli.main import app
 from tests.cli import sweeps
 from tests.cli.conftest import Invoke
-from tests.cli.sweeps import DIVERGES, LONG, POINTS, TINY, holder, is_under_way, weights
+from tests.cli.sweeps import DIVERGES, LONG, POINTS, TINY, holder, n_saved, weights
 
 SMALL = ["sweep", TINY.replace(" --p 5", ""), "--grid", "p=5,7", "--format", "html", "-o", "s"]
 
@@ -219,23 +219,24 @@ def test_true_and_false_are_a_flag_and_its_opposite(invoke: Invoke) -> None:
         assert config["model"]["attn_only"] is value
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
 def test_a_sweep_that_is_stopped_leaves_no_process_and_goes_on_to_the_same_weights(
-    tmp_path: Path, invoke: Invoke, signum: signal.Signals
+    tmp_path: Path, invoke: Invoke
 ) -> None:
     arguments = [LONG, "--grid", "seed=0", "--threads", "1", "--format", "html", "-o", "s"]
     child = sweeps.start(tmp_path, *arguments)
-    sweeps.wait_for(lambda: is_under_way(tmp_path / "s/points/seed0"), child)
-    run = holder(tmp_path / "s/logs/seed0.log")
-    assert run is not None
-    child.send_signal(signum)
+    run = _under_way(tmp_path, child)
+    child.send_signal(signal.SIGINT)
     _, stderr = child.communicate(timeout=60)
-    if signum == signal.SIGINT:
-        assert child.returncode == 130
-        assert "Traceback" not in stderr
-        assert "interrupted after 0 of 1 points" in stderr
-        assert "--resume goes on" in stderr
-        assert not run.is_running()
+    assert child.returncode == 130
+    assert "Traceback" not in stderr
+    assert "interrupted after 0 of 1 points" in stderr
+    assert "--resume goes on" in stderr
+    assert not run.is_running()
+
+    child = sweeps.start(tmp_path, *arguments, "--resume")
+    run = _under_way(tmp_path, child)
+    child.kill()
+    child.communicate(timeout=60)
     done = invoke("sweep", *arguments, "--resume")
     assert done.exit_code == 0, done.stderr
     assert not psutil.pid_exists(run.pid) or not run.is_running()
@@ -244,11 +245,21 @@ def test_a_sweep_that_is_stopped_leaves_no_process_and_goes_on_to_the_same_weigh
     assert weights(Path("s")) == {"seed0": Path("r/ckpt.safetensors").read_bytes()}
 
 
+def _under_way(folder: Path, sweep: subprocess.Popen[str]) -> psutil.Process:
+    """The process of the point with seed 0, once it has saved something."""
+    run, log = folder / "s" / "points" / "seed0", folder / "s" / "logs" / "seed0.log"
+    before = n_saved(run)
+    sweeps.wait_for(lambda: n_saved(run) > before + 3, sweep)
+    process = holder(log)
+    assert process is not None
+    return process
+
+
 def test_a_point_that_the_system_kills_is_a_failed_point(tmp_path: Path) -> None:
     arguments = [LONG, "--grid", "epochs=1500,20", "--jobs", "1", "--format", "html", "-o", "s"]
     arguments[0] = LONG.replace(" --epochs 1500", "")
     child = sweeps.start(tmp_path, *arguments)
-    sweeps.wait_for(lambda: is_under_way(tmp_path / "s/points/epochs1500"), child)
+    sweeps.wait_for(lambda: n_saved(tmp_path / "s/points/epochs1500") > 3, child)
     run = holder(tmp_path / "s/logs/epochs1500.log")
     assert run is not None
     run.kill()

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli import sweeps
 from tests.cli.conftest import Invoke
-from tests.cli.sweeps import DIVERGES, LONG, POINTS, TINY, holder, is_under_way, weights
+from tests.cli.sweeps import DIVERGES, LONG, POINTS, TINY, holder, n_saved, weights
 
 pytest.importorskip("ray")
 
@@ -81,15 +81,15 @@ def test_a_worker_that_is_killed_loses_nothing(
     base = LONG.replace(" --epochs 1500", "")
     arguments = [base, "--grid", "epochs=1500,20", "--ray", "auto", "--format", "html", "-o", "s"]
     child = sweeps.start(tmp_path, *arguments, "--json", **cluster)
-    sweeps.wait_for(lambda: is_under_way(tmp_path / "s/points/epochs1500"), child)
+    sweeps.wait_for(lambda: n_saved(tmp_path / "s/points/epochs1500") > 3, child)
     worker = holder(tmp_path / "s/logs/epochs1500.log")
     assert worker is not None
     assert worker.pid != child.pid
     worker.kill()
+    assert invoke(*LONG.split(), "--threads", "1", "--format", "html", "-o", "r").exit_code == 0
     stdout, stderr = child.communicate(timeout=180)
     assert child.returncode == 0, stderr
     assert json.loads(stdout)["claims"]["epochs"] == [1500, 20]
-    assert invoke(*LONG.split(), "--threads", "1", "--format", "html", "-o", "r").exit_code == 0
     assert weights(tmp_path / "s")["epochs1500"] == Path("r/ckpt.safetensors").read_bytes()
     assert _losses(tmp_path / "s/points/epochs1500") == _losses(tmp_path / "r")
 
@@ -114,22 +114,21 @@ def test_an_interrupt_has_the_workers_save(tmp_path: Path, cluster: dict[str, st
     assert holder(tmp_path / "s/logs/seed0.log") is None
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--threads", "64"], "expected a node of the cluster with 64 CPUs and 0 GPUs"),
-        (["--gpus-per-point", "0.5"], "with 1 CPUs and 0.5 GPUs"),
-    ],
-)
-def test_what_no_node_has_room_for_is_refused(
-    tmp_path: Path, cluster: dict[str, str], arguments: list[str], message: str
-) -> None:
-    grid = [TINY, "--grid", "seed=0", "--ray", "auto", "-o", "s", *arguments]
-    child = sweeps.start(tmp_path, *grid, **cluster)
-    _, stderr = child.communicate(timeout=60)
-    assert child.returncode == 1
-    assert message in stderr
-    assert not (tmp_path / "s").exists()
+def test_what_no_node_has_room_for_is_refused(tmp_path: Path, cluster: dict[str, str]) -> None:
+    refusals = {
+        ("--threads", "64"): "expected a node of the cluster with 64 CPUs and 0 GPUs",
+        ("--gpus-per-point", "0.5"): "with 1 CPUs and 0.5 GPUs",
+    }
+    grid = [TINY, "--grid", "seed=0", "--ray", "auto", "-o"]
+    children = [
+        sweeps.start(tmp_path, *grid, option.strip("-"), option, value, **cluster)
+        for option, value in refusals
+    ]
+    for child, message in zip(children, refusals.values(), strict=True):
+        _, stderr = child.communicate(timeout=60)
+        assert child.returncode == 1
+        assert message in stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("gpus", ["-1", "1.5", "nan"])
