@@ -1,4 +1,4 @@
-"""What all tests run under: checked shapes, and a core for each worker of pytest-xdist."""
+"""What tests run under: their order, checked shapes, and a core for each worker of pytest-xdist."""
 
 import os
 
@@ -28,6 +28,11 @@ install_import_hook(
     ],
     f"{shapes.__name__}.{shapes.first_calls.__name__}",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, lest one worker is left with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -59,6 +59,7 @@ def unchecked(words: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_what_a_script_runs_is_right(
     script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -84,6 +85,7 @@ def steps_of_workflow() -> list[str]:
     return steps
 
 
+@pytest.mark.long
 def test_the_checks_of_the_workflow_are_met(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ NOT_RUN = {
 REPORTING = ("train", "analyze", "patch", "superpose", "sweep")
 
 
+@pytest.mark.long
 def test_every_command_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert len(commands()) >= 8

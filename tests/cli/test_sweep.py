@@ -219,6 +219,7 @@ def test_true_and_false_are_a_flag_and_its_opposite(invoke: Invoke) -> None:
         assert config["model"]["attn_only"] is value
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_stopped_leaves_no_process_and_goes_on_to_the_same_weights(
     tmp_path: Path, invoke: Invoke
 ) -> None:

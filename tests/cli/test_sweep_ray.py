@@ -19,6 +19,7 @@ from tests.cli.conftest import Invoke
 from tests.cli.sweeps import DIVERGES, LONG, POINTS, TINY, holder, n_saved, weights
 
 pytest.importorskip("ray")
+pytestmark = pytest.mark.long
 
 SECONDS_TO_START = 90
 RAY = "import sys; from ray.scripts.scripts import main; sys.argv[0] = 'ray'; main()"
