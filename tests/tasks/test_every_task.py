@@ -146,7 +146,12 @@ def test_a_short_run_learns(
     tmp_path: Path, task: Task, settings: dict[str, Any], least: float
 ) -> None:
     training: TrainingSettings = replace(
-        task.training, batch_size=128, eval_every=100, eval_size=512, **settings
+        task.training,
+        batch_size=128,
+        eval_every=20,
+        eval_size=512,
+        stop_test_loss=0.03,
+        **settings,
     )
     model = replace(task.model, d_model=64)
     claims = train(RunConfig(task, model, training, resolve("cpu", threads=1)), tmp_path).claims
