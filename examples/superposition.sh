@@ -17,7 +17,8 @@ mitool superpose geometry -o "$folder/geometry" --resume
 mitool superpose dimensionality --from "$folder/geometry" -o "$folder/dimensionality" --overwrite
 
 # an extra feature is left out, has a dimension of its own, or is superposed, beside the closed form
-mitool superpose phase -o "$folder/phase" --resume --check 'phase_agreement > 0.9'
+mitool superpose phase -o "$folder/phase" --resume --check '2in1.phase_agreement > 0.9' \
+  --check '3in2.phase_agreement > 0.9'
 
 # features that come together have orthogonal directions, those that never do have opposite ones
 mitool superpose correlated -o "$folder/correlated" --resume
