@@ -1,17 +1,15 @@
 """What a pair of a file is to a model: its tokens and those of its answers, checked."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from mitool.errors import InputError, UsageError
+from mitool.models.shape import ModelShape
 from mitool.pair_files import MOST_SHOWN, PairTexts
-
-if TYPE_CHECKING:
-    from transformer_lens.model_bridge import TransformerBridge
 
 YEARS = tuple(f"{year:02d}" for year in range(100))
 
@@ -25,7 +23,7 @@ class Reader(Protocol):
     separator: ClassVar[str]
 
     @property
-    def bridge(self) -> "TransformerBridge": ...
+    def shape(self) -> ModelShape: ...
 
     def encode(self, text: str) -> Int[Tensor, " pos"]: ...
 
@@ -161,16 +159,16 @@ def continuation(
 def _input(
     model: Reader, where: str, side: str, given: str | tuple[int, ...]
 ) -> Int[Tensor, " pos"]:
-    cfg = model.bridge.cfg
+    shape = model.shape
     tokens = _encode(model, where, given).tolist() if isinstance(given, str) else list(given)
-    if not 2 <= len(tokens) <= cfg.n_ctx:
-        most = f"at most {cfg.n_ctx} tokens, which the model reads"
+    if not 2 <= len(tokens) <= shape.n_ctx:
+        most = f"at most {shape.n_ctx} tokens, which the model reads"
         limits = "at least two tokens" if len(tokens) < 2 else most
         raise InputError(f"{where}: expected a {side} text of {limits}, found {len(tokens)}")
     for token in tokens:
-        if not 0 <= token < cfg.d_vocab:
+        if not 0 <= token < shape.d_vocab:
             raise InputError(
-                f"{where}: expected tokens of the model, 0 to {cfg.d_vocab - 1}, in the {side} "
+                f"{where}: expected tokens of the model, 0 to {shape.d_vocab - 1}, in the {side} "
                 f"text, found {str(token)[:MOST_SHOWN]}"
             )
     return torch.tensor(tokens, dtype=torch.int64)
@@ -215,7 +213,7 @@ def _answer(model: Reader, pair: PairTexts, answer: int | str) -> int:
 
 
 def _output(model: Reader, pair: PairTexts, token: int, answer: int | str) -> int:
-    d_vocab_out = model.bridge.cfg.d_vocab_out
+    d_vocab_out = model.shape.d_vocab_out
     if not 0 <= token < d_vocab_out:
         raise InputError(
             f"{pair.where}: expected an answer among the model's outputs, 0 to {d_vocab_out - 1}, "

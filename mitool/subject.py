@@ -14,6 +14,7 @@ from mitool import checkpoint, files, rundir, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
 from mitool.errors import InputError, MitoolError, UsageError, about, quoted
+from mitool.models.shape import ModelShape
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.tasks import Split, Task
 
@@ -108,6 +109,22 @@ class Subject:
             return build(Split, record).indices(self.task.n_examples)[0]
         except MitoolError:
             raise InputError(f"{self.path}: its split {record} is none of this mitool's") from None
+
+    @property
+    def shape(self) -> ModelShape:
+        cfg = self.model.cfg
+        same = (
+            "n_layers",
+            "n_heads",
+            "d_model",
+            "d_head",
+            "d_mlp",
+            "d_vocab",
+            "d_vocab_out",
+            "n_ctx",
+        )
+        sizes = {name: getattr(cfg, name) for name in same}
+        return ModelShape(type(self.model).__name__, n_key_value_heads=cfg.n_heads, **sizes)
 
     @cached_property
     def bridge(self) -> "TransformerBridge":

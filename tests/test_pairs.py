@@ -29,7 +29,7 @@ class Letters:
     def __init__(self, n_ctx: int = 9, words: tuple[str, ...] = WORDS) -> None:
         n = len(words)
         self.words = words
-        self.bridge = SimpleNamespace(cfg=SimpleNamespace(n_ctx=n_ctx, d_vocab=n, d_vocab_out=n))
+        self.shape = SimpleNamespace(n_ctx=n_ctx, d_vocab=n, d_vocab_out=n)
 
     def encode(self, text: str) -> Tensor:
         if "!" in text:

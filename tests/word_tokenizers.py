@@ -66,7 +66,7 @@ class Fake:
     def __init__(self, tokenizer: Tokenizer) -> None:
         n = tokenizer.get_vocab_size()
         self.tokenizer = tokenizer
-        self.bridge = SimpleNamespace(cfg=SimpleNamespace(n_ctx=64, d_vocab=n, d_vocab_out=n))
+        self.shape = SimpleNamespace(n_ctx=64, d_vocab=n, d_vocab_out=n)
 
     def encode(self, text: str) -> Tensor:
         return torch.tensor(self.tokenizer.encode(text).ids)

@@ -72,8 +72,8 @@ def attention(
     expect: Expect = lambda names: None,
 ) -> AttentionResult:
     """See ``analyze_attention``."""
-    cfg = subject.bridge.cfg
-    expect(attention_claim_names(cfg.n_layers, cfg.n_heads))
+    shape = subject.shape
+    expect(attention_claim_names(shape.n_layers, shape.n_heads))
     remedy = REMEDIES["attn"]
     with out_of_memory_is_an_error(remedy), device.active(), counted(console, "prompts") as tell:
         return analyze_attention(

@@ -110,7 +110,7 @@ class Opened:
         """What it is, in a few words."""
         from mitool.report.page import subject_title
 
-        cfg, described = self.bridge.cfg, self.subject.describe()
-        sizes = f"n_layers {cfg.n_layers}, n_heads {cfg.n_heads}, d_model {cfg.d_model}"
+        shape, described = self.subject.shape, self.subject.describe()
+        sizes = f"n_layers {shape.n_layers}, n_heads {shape.n_heads}, d_model {shape.d_model}"
         epoch = f", epoch {described['epoch']:,}" if "epoch" in described else ""
         return f"{subject_title(described)}; {sizes}{epoch}"

@@ -96,7 +96,7 @@ def material_of(
         given = clean_prompts(read_pairs(pairs), subject)
     elif texts:
         given = of_texts([_encoded(subject, text) for text in texts])
-        _require_fits(given, subject.bridge.cfg.n_ctx)
+        _require_fits(given, subject.shape.n_ctx)
     if given:
         name = "prompts" if pairs is None else "clean texts of pairs"
         return _untasked(subject, name, given, diagnostic, settings.shown)
@@ -167,10 +167,10 @@ def _repeated(subject: Pretrained, seed: int) -> Prompts:
     What is repeated is of another length in each, so that what followed the last occurrence of a
     token is at no fixed distance.
     """
-    cfg, start = subject.bridge.cfg, subject.start
-    special = set(subject.bridge.tokenizer.all_special_ids)
-    usual = torch.tensor([token for token in range(cfg.d_vocab) if token not in special])
-    length = min(2 * REPEATED, cfg.n_ctx - len(start))
+    shape, start = subject.shape, subject.start
+    special = set(subject.tokenizer.all_special_ids)
+    usual = torch.tensor([token for token in range(shape.d_vocab) if token not in special])
+    length = min(2 * REPEATED, shape.n_ctx - len(start))
     drawn = generator(seed, "repeated tokens")
     rows = []
     for period in range(length // 2, max(length // 2 - REPEATS, 1), -1):
