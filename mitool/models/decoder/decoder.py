@@ -65,6 +65,13 @@ class Unembedding:
         self, x: Float[Tensor, "*batch d_model"], tokens: Int[Tensor, " token"] | None = None
     ) -> Float[Tensor, "*batch token"]:
         """Logits of the last residual stream, of all tokens or of some."""
+        logits, cap = self.uncapped(x, tokens), self.soft_cap
+        return logits if cap is None else cap * (logits / cap).tanh()
+
+    def uncapped(
+        self, x: Float[Tensor, "*batch d_model"], tokens: Int[Tensor, " token"] | None = None
+    ) -> Float[Tensor, "*batch token"]:
+        """Logits before their soft cap."""
         weight, bias = self.weight, self.bias
         if tokens is not None:
             weight, bias = weight[tokens], None if bias is None else bias[tokens]
@@ -72,16 +79,21 @@ class Unembedding:
         if self.projection is not None:
             x = F.linear(x, self.projection)
         logits = F.linear(x, weight, bias)
-        if self.multiplier != 1:
-            logits = logits * self.multiplier
-        cap = self.soft_cap
-        return logits if cap is None else cap * (logits / cap).tanh()
+        return logits if self.multiplier == 1 else logits * self.multiplier
 
     def W_U(self, tokens: Int[Tensor, " token"] | None = None) -> Float[Tensor, "d_model token"]:
         """The linear map from what the final norm lets through to logits before their soft cap."""
         weight = self.weight if tokens is None else self.weight[tokens]
         whole = weight if self.projection is None else weight @ self.projection
         return (whole if self.multiplier == 1 else whole * self.multiplier).T
+
+    def constant(self) -> Float[Tensor, " d_vocab_out"] | None:
+        """What biases add to every logit, whatever the stream; None where there are none."""
+        found = None if self.bias is None else self.bias * self.multiplier
+        if self.norm.bias is None:
+            return found
+        of_norm = self.norm.bias @ self.W_U()
+        return of_norm if found is None else found + of_norm
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,13 @@ MASKED = 0.25
 """What is added to a score that is hidden is below this share of the least number."""
 
 
+EMBEDDED = 4096
+"""Tokens that are embedded at a time."""
+
+POSITIONS = ("transformer.wpe", "model.decoder.embed_positions")
+"""Under which names positions are embedded, of those models that add this to the token's own."""
+
+
 @dataclass(frozen=True)
 class Modules:
     """The modules that are watched, layer by layer.
@@ -72,6 +79,26 @@ class HuggingFaceOriginal:
         finally:
             handle.remove()
         raise AssertionError("a model runs its first block")
+
+    @torch.no_grad()
+    def embeddings(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, "n_ctx d_model"] | None]:
+        n_vocab = self.model.get_input_embeddings().weight.shape[0]
+        every = torch.arange(n_vocab, device=self.device)[:, None]
+        W_E = torch.cat([self.embed(tokens)[:, 0] for tokens in every.split(EMBEDDED)])
+        W_pos = self._positions()
+        return (W_E, None) if W_pos is None else (W_E - W_pos[0], W_pos)
+
+    def _positions(self) -> Float[Tensor, "n_ctx d_model"] | None:
+        """The embedding of positions, where they are embedded."""
+        for name in POSITIONS:
+            try:
+                module = self.model.get_submodule(name)
+            except AttributeError:
+                continue
+            return module.weight[getattr(module, "offset", 0) :]
+        return None
 
     @torch.no_grad()
     def observe(self, tokens: Int[Tensor, "example pos"]) -> Observed:
