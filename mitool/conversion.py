@@ -79,7 +79,8 @@ def convert(
     """Read the state dict of a model that was trained on ``task``, and try it on the task.
 
     Raises:
-        UsageError: the settings do not fit the task.
+        UsageError: the settings do not fit the task, ``index`` is beyond the file's state dicts,
+            or one of ``rename`` fits no name.
         InputError: the file is missing, damaged, refused, or of a model that is not the task's
             or that no toy transformer is the equal of.
         RunError: memory ran out.
@@ -88,9 +89,9 @@ def convert(
     split = _split(task, settings)
     device = exact(threads)
     with device.active(), out_of_memory_is_an_error(REMEDY):
-        file = state_file.read(path)
+        file = state_file.read(path, settings.index)
         with about(path):
-            foreign = toy_transformer(file, task, settings)
+            foreign = toy_transformer(file, task, settings, settings.rename or ())
         parts = _parts(task, split, settings)
         scores = {
             part: score(foreign.model, task, evaluation_batches(task, examples, device))

@@ -92,7 +92,12 @@ def unwrapped(names: Iterable[str], expected: Collection[str]) -> Renamed | None
 
 def is_expected(name: str, expected: Collection[str]) -> bool:
     """Whether a name is among those expected, of which ``#`` stands for any number."""
-    return name in expected or NUMBER.sub("#", name) in expected
+    return name in expected or without_numbers(name) in expected
+
+
+def without_numbers(name: str) -> str:
+    """A name with ``#`` in the place of each part that is a number."""
+    return NUMBER.sub("#", name)
 
 
 def _without(name: str, wrappers: Collection[str]) -> str:

@@ -31,14 +31,12 @@ class Layout:
     Attributes:
         name: of the layout.
         weights: by the layout's own names, ``#`` standing for the number of a layer.
-        dropped: the ends of the names of buffers, which are no weights.
         inert: the ends of the names of weights that are left out, and for each the value by
             which it shows that it does nothing.
     """
 
     name: str
     weights: Mapping[str, Weight]
-    dropped: tuple[str, ...] = ()
     inert: Mapping[str, float] = field(default_factory=dict)
 
     def has(self, key: str) -> bool:
@@ -50,21 +48,15 @@ class Layout:
         return numbered(own, layer_of(name))
 
     def known(self, tensors: Mapping[str, Tensor]) -> Known:
-        """What each tensor is, buffers and what does nothing left out.
+        """What each tensor is that the layout has a name for.
 
         Raises:
-            InputError: a tensor has a name that the layout has not, holds something else than
-                finite numbers, or is of a part that no toy transformer has.
+            InputError: a tensor holds something else than finite numbers.
         """
         known = {}
         for key, tensor in tensors.items():
-            if key.endswith(self.dropped) or self._is_inert(key, tensor):
-                continue
             if not self.has(key):
-                raise InputError(
-                    f"{key}: unknown, and so is what it does; expected the weights of a "
-                    f"{self.name} alone: {', '.join(self.weights)} (# is a layer)"
-                )
+                continue
             if tensor.dtype not in FORMATS:
                 expected = ", ".join(map(str, FORMATS))
                 raise InputError(f"{key}: expected one of {expected}, found {tensor.dtype}")
@@ -74,7 +66,12 @@ class Layout:
             known[key] = Weight(numbered(weight.name, layer_of(key)), weight.axes), tensor
         return known
 
-    def _is_inert(self, key: str, tensor: Tensor) -> bool:
+    def is_inert(self, key: str, tensor: Tensor) -> bool:
+        """Whether a tensor is left out by its name.
+
+        Raises:
+            InputError: by its values it does something.
+        """
         value = next((value for end, value in self.inert.items() if key.endswith(end)), None)
         if value is not None and not (tensor == value).all():
             raise InputError(
