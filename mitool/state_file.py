@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mitool import checkpoint
 from mitool.device import HOST
-from mitool.errors import InputError, UsageError, about, first_few, quoted
+from mitool.errors import InputError, UsageError, about, first_few
 from mitool.state_nests import REMEDY, found_in
 
 CONFIGS = ("cfg", "config", "model_config")
@@ -210,7 +210,7 @@ def _config(beside: Sequence[Mapping[Any, Any]]) -> tuple[Mapping[str, object], 
             if isinstance(arguments, dict) and isinstance(arguments.get(inner), dict):
                 arguments = arguments[inner]
         if isinstance(arguments, dict) and (stated := _stated(arguments)):
-            shown = [f"{name} {quoted(str(value))}" for name, value in stated.items()]
+            shown = [f"{name} {ascii(value)[:80]}" for name, value in stated.items()]
             said = f"settings are those of the file's {HYPER_PARAMETERS}: {first_few(shown)}"
             return stated, (said,)
     return {}, ()

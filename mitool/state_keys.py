@@ -66,7 +66,7 @@ def unwrapped(names: Iterable[str], expected: Collection[str]) -> Renamed | None
 
     A prefix is removed from the names that it begins and the others are left as they are; a name
     that is expected nowhere keeps its place in the result. Where several prefixes serve as well,
-    the shortest is removed, and names that are as expected stay as they are.
+    the first in the state dict is removed, and names that are as expected stay as they are.
 
     Args:
         names: those of the state dict.
@@ -132,7 +132,9 @@ def _renamed(
 
 
 def _prefixes(names: list[str], expected: Collection[str]) -> list[tuple[str, str]]:
-    """What to remove from names and what to put in its place, the least change first."""
+    """What to remove from names and what to put in its place: nothing first, then in the order of
+    the names, those that put nothing in its place before the others.
+    """
     in_front = _common(expected)
     counts: Counter[tuple[str, str]] = Counter()
     for name in names:
@@ -141,7 +143,8 @@ def _prefixes(names: list[str], expected: Collection[str]) -> list[tuple[str, st
                 (prefix, added) for added in in_front if is_expected(added + rest, expected)
             )
     tried = [pair for pair, _ in counts.most_common(MOST_TRIED) if pair[0] != pair[1]]
-    return sorted({("", ""), *tried}, key=lambda pair: (sum(map(len, pair)), pair))
+    tried.sort(key=lambda pair: (bool(pair[1]), list(counts).index(pair)))
+    return [("", ""), *tried]
 
 
 def _splits(name: str) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,9 @@ SERIES = ("state_dicts", "model_state_dicts", "model_checkpoints", "checkpoints"
 BESIDE = re.compile("optim|sched|scaler|callback|loop|rng|hyper|metric|loss|grad", re.I)
 """What keys of other things than weights contain."""
 
+PLAIN = (bool, int, float, str)
+"""What a state dict may hold beside tensors, to be dropped."""
+
 DEEPEST = 8
 """Levels of a file that are searched."""
 
@@ -67,13 +70,13 @@ def found_in(held: Any, index: int | None = None) -> Nested:
             break
         beside.insert(0, level)
         level, where = level[key], f"under {quoted(str(key))}"
-    _require_state_dict(level, where)
+    weights, dropped = _tensors(level, where)
     if asked is not None:
         raise UsageError(
             f"--index: found {asked}, but the file holds one state dict and no list of them; "
             "leave it out"
         )
-    return Nested(dict(level), tuple(beside), notes, is_of_series)
+    return Nested(weights, tuple(beside), (*notes, *dropped), is_of_series)
 
 
 def _series(level: Any) -> list[Any] | None:
@@ -105,7 +108,8 @@ def _picked(several: list[Any], index: int | None, where: str) -> tuple[Any, tup
             f"dict{'s' * (count > 1)}; found {index}"
         )
     place = (index or 0) % count
-    return several[place], (f"read: state dict {place} of {count} (0 to {count - 1})",)
+    which = f"number {place} of 0 to {count - 1}" if count > 1 else "the only one"
+    return several[place], (f"of the list of {count} in the file, {which} is read",)
 
 
 def _is_nest(value: Any) -> bool:
@@ -150,15 +154,24 @@ def _holds(value: Any) -> bool:
     return False
 
 
-def _require_state_dict(level: Any, where: str) -> None:
-    """Check that all keys are names, and all values tensors."""
+def _tensors(level: Any, where: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors of a state dict by their names, and a note on the plain values among them, such
+    as the number of an epoch.
+
+    Raises:
+        InputError: it is none, or holds something else.
+    """
     where = where or f"in the file, or under one of {', '.join(NESTS)}"
     if not isinstance(level, dict) or not level:
         kind = "an empty one" if level == {} else f"a {type(level).__name__}"
         raise InputError(f"expected a state dict {where}; found {kind}; {REMEDY}")
+    weights = {name: one for name, one in level.items() if isinstance(one, Tensor)}
+    plain = [k for k, v in level.items() if v is None or isinstance(v, PLAIN)] if weights else []
     for name, value in level.items():
-        if not (isinstance(name, str) and isinstance(value, Tensor)):
+        if not isinstance(name, str) or (name not in weights and name not in plain):
             raise InputError(
                 f"expected a state dict of tensors {where}; found {str(name)[:80]!r} of "
                 f"type {type(value).__name__}; {REMEDY}"
             )
+    listed = first_few([quoted(name) for name in plain])
+    return weights, (f"left out of the state dict, as no tensors: {listed}",) if plain else ()

@@ -21,6 +21,9 @@ from mitool.models.layouts.renames import Rename
 
 __all__ = ["Hooked", "to_hooked"]
 
+MOST_NOTES = 4
+"""Copies that are named in a note each."""
+
 
 @dataclass(frozen=True)
 class Hooked:
@@ -112,8 +115,14 @@ def _whole(layout: Layout, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Ten
     leftovers = [key for key in others if key not in same]
     missing = _missing(names)
     require_none(layout, weights | others, leftovers, missing, _n_layers(names))
-    notes = [f"dropped: {key}, which is a copy of {own}" for key, own in same.items()]
-    return weights, notes
+    return weights, _said_of_copies(same)
+
+
+def _said_of_copies(same: Mapping[str, str]) -> list[str]:
+    if len(same) > MOST_NOTES:
+        listed = first_few([f"{key} of {own}" for key, own in same.items()])
+        return [f"dropped, as copies of weights: {listed}"]
+    return [f"dropped: {key}, which is a copy of {own}" for key, own in same.items()]
 
 
 def _direction(buffers: Mapping[str, Buffer]) -> str | None:

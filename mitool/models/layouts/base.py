@@ -1,5 +1,6 @@
 """What a layout is: a table of names and axes, from which sizes and rearrangements follow."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -95,14 +96,12 @@ class Layout:
                     f"{key}: expected {len(groups)} axes ({weight.axes.text}), "
                     f"found shape {tuple(tensor.shape)}"
                 )
-            for group, size in zip(groups, tensor.shape, strict=True):
-                word = group[0]
-                if len(group) > 1:
-                    continue
+            for word, size in _single(weight, tensor):
                 if sizes.setdefault(word, size) != size:
                     raise InputError(
                         f"{key}: expected {word} {sizes[word]}, as in {source[word]}, "
                         f"found shape {tuple(tensor.shape)} for ({weight.axes.text})"
+                        f"{_transposed(known)}"
                     )
                 source.setdefault(word, key)
         return sizes
@@ -128,6 +127,35 @@ class Layout:
             ordered = rearranged(tensor, weight.axes, wanted, sizes)
             renamed[weight.name] = ordered.double() if is_double else ordered.float()
         return renamed
+
+
+def _single(weight: Weight, tensor: Tensor) -> list[tuple[str, int]]:
+    """The words of a tensor that are an axis by themselves, and their sizes."""
+    paired = zip(weight.axes.groups, tensor.shape, strict=True)
+    return [(group[0], size) for group, size in paired if len(group) == 1]
+
+
+def _transposed(known: Known) -> str:
+    """A hint where one matrix contradicts the others and would not if it were transposed."""
+    sound = {
+        key: (weight, tensor)
+        for key, (weight, tensor) in known.items()
+        if tensor.ndim == len(weight.axes.groups)
+    }
+    counts = Counter(one for weight, tensor in sound.values() for one in _single(weight, tensor))
+    sizes: dict[str, set[int]] = {}
+    for word, size in counts:
+        sizes.setdefault(word, set()).add(size)
+    for key, (weight, tensor) in sound.items():
+        found = _single(weight, tensor)
+        if len(found) == tensor.ndim == 2:
+            alone = {one for one in found if counts[one] == 1}
+            others = {word: sizes[word] - {s for w, s in alone if w == word} for word, _ in found}
+            turned = _single(weight, tensor.t())
+            fits = [all(others[w] <= {s} for w, s in pairs) for pairs in (found, turned)]
+            if fits == [False, True]:
+                return f"; {key} would fit if it were transposed"
+    return ""
 
 
 def table(lines: Iterable[tuple[str, str, str]]) -> dict[str, Weight]:

@@ -1,6 +1,7 @@
 """What a file holds beyond a layout's weights, and what it lacks of them."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -13,6 +14,9 @@ from mitool.state_keys import without_numbers
 MOST_COMPARED = 50
 """Names of a file that are compared with those that are missing."""
 
+NEAR = 0.2
+"""How far, in the largest of a weight's values, what was once a copy of it may be."""
+
 LIKELY = 0.5
 """How like two names are, from 0 to 1, of which one may be meant by the other."""
 
@@ -20,19 +24,25 @@ LIKELY = 0.5
 def copies(leftovers: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, str]:
     """By name, the weight that a tensor is a copy of, its bits or those of its transpose the same.
 
-    A tensor of one value throughout is no copy: so is many another, which may be in use.
+    A tensor of one value throughout is a copy only where its name has the weight's too: so are
+    many that are in use, such as biases at 0.
     """
     found = {}
     for name, tensor in leftovers.items():
-        if tensor.dtype not in FORMATS or tensor.numel() < 2:
+        if tensor.dtype not in FORMATS or not tensor.numel():
             continue
-        if (tensor == tensor.flatten()[0]).all():
-            continue
+        is_constant = bool((tensor == tensor.flatten()[0]).all())
         for own, weight in weights.items():
-            if tensor.dtype == weight.dtype and _is_same(tensor, weight):
+            is_same = tensor.dtype == weight.dtype and _is_same(tensor, weight)
+            if is_same and (not is_constant or _has_name(name, own)):
                 found[name] = own
                 break
     return found
+
+
+def _has_name(name: str, own: str) -> bool:
+    leaf = own.rpartition(".")[2]
+    return name.endswith(f".{own}") or ("_" in leaf and leaf in name)
 
 
 def _is_same(tensor: Tensor, weight: Tensor) -> bool:
@@ -66,37 +76,62 @@ def require_none(
     remedy = f"; try {first_few(likely, ' ')}" if likely else ""
     if not lacking:
         key = leftovers[0]
-        others = f" (and so are {first_few(leftovers[1:])})" if leftovers[1:] else ""
+        others = f" (and so are {_shown(leftovers[1:])})" if leftovers[1:] else ""
         raise InputError(
             f"{key}: unknown, and so is what it does{others}{_nearly(key, layout, tensors)}; "
             f"expected the weights of a {layout.name} alone: {', '.join(layout.weights)} (# is a "
-            f"layer){remedy or _left_out(key)}"
+            f"layer){remedy or _left_out(leftovers)}"
         )
-    besides = f", and {first_few(lacking[1:])} too" if lacking[1:] else ""
-    over = f"; left over: {first_few(leftovers)}" if leftovers else ""
+    besides = f", and {_shown(lacking[1:])} too" if lacking[1:] else ""
+    over = f"; left over: {_shown(leftovers)}" if leftovers else ""
+    hint = "; --rename FROM=TO says which is which" if leftovers and not likely else ""
     raise InputError(
         f"{lacking[0]}: missing{besides}; expected a {layout.name} with n_layers {n_layers}"
-        f"{over}{remedy}" + ("; --rename FROM=TO says which is which" if leftovers else "")
+        f"{over}{remedy}{hint}"
     )
 
 
-def _left_out(key: str) -> str:
-    return f"; where no answer depends on it, --rename '{without_numbers(key)}=' leaves it out"
+def _shown(names: Sequence[str]) -> str:
+    """A few names, or of more those of each kind of layer once."""
+    return first_few(list(dict.fromkeys(map(without_numbers, names))) if names[4:] else names)
+
+
+def _left_out(leftovers: Sequence[str]) -> str:
+    """The option that leaves out what is left over, or all that begins like it."""
+    first = leftovers[0].partition(".")[0]
+    is_shared = len(leftovers) > 1 and all(key.startswith(f"{first}.") for key in leftovers)
+    pattern = f"{first}.*" if is_shared else without_numbers(leftovers[0])
+    return f"; where no answer depends on it, --rename '{pattern}=' leaves it out"
 
 
 def _nearly(key: str, layout: Layout, tensors: Mapping[str, Tensor]) -> str:
-    """The weight that a tensor might be taken for a copy of, by its shape, and how far it is."""
+    """The weight that a tensor might be taken for a copy of, and how far from it the tensor is:
+    the nearest by its values, or else by a word of its name.
+    """
     tensor = tensors[key]
-    alike = [
-        own
+    if tensor.dtype not in FORMATS or not tensor.numel():
+        return ""
+    distances = {
+        own: (tensor.double() - weight.double()).abs().max().item()
         for own, weight in tensors.items()
         if layout.has(own) and weight.shape == tensor.shape and weight.dtype == tensor.dtype
-    ]
-    if not alike or not tensor.is_floating_point():
+    }
+    near = [n for n, far in distances.items() if far <= NEAR * tensors[n].abs().max().item()]
+    alike = [n for n in distances if _words(n) & _words(key)]
+    if near:
+        own = min(near, key=lambda name: distances[name])
+    elif alike:
+        own = max(alike, key=lambda name: likeness(key, name))
+    else:
         return ""
-    own = max(alike, key=lambda name: likeness(key, name))
-    distance = (tensor.double() - tensors[own].double()).abs().max().item() if tensor.numel() else 0
-    return f", nor is it a copy of {own}, from which it differs by up to {distance:.3g}"
+    if not distances[own]:
+        return f", though its values are those of {own}, all of them {tensor.flatten()[0].item():g}"
+    return f", nor is it a copy of {own}, from which it differs by up to {distances[own]:.3g}"
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name, but for letters and what every layer has."""
+    return {word for word in re.split(r"[\W\d_]+", name) if len(word) > 1} - {"blocks", "weight"}
 
 
 def _likely(
@@ -106,7 +141,13 @@ def _likely(
     of names first, each name once.
     """
     over = {without_numbers(name): name for name in leftovers[:MOST_COMPARED]}
-    wanted = dict.fromkeys(map(without_numbers, lacking))
+    present = set(map(without_numbers, tensors))
+    optional = [
+        own
+        for own, weight in layout.weights.items()
+        if own not in present and (".b_" in weight.name or weight.name == "pos_embed.W_pos")
+    ]
+    wanted = dict.fromkeys([*map(without_numbers, lacking), *optional])
     pairs = [
         (likeness(old, new), old, new)
         for old in over

@@ -9,7 +9,7 @@ from torch import Tensor
 from mitool.errors import UsageError, first_few, quoted
 from mitool.models.layouts.bridge import BRIDGE
 from mitool.models.layouts.hooked import HOOKED
-from mitool.models.layouts.renames import Rename, applied
+from mitool.models.layouts.renames import Rename, applied, require_used
 from mitool.models.layouts.synonyms import meant
 from mitool.state_keys import is_expected, unwrapped, without_numbers
 
@@ -35,23 +35,21 @@ def named(tensors: Mapping[str, Tensor], renames: Sequence[Rename] = ()) -> Name
     Raises:
         UsageError: a ``--rename`` fits none of the names, or makes two of them one.
     """
-    bare, notes = _bare(list(tensors))
-    stated = applied(renames, bare)
-    left_out = [name for name, new in stated.items() if not new]
-    if left_out:
-        notes.append(f"left out, as --rename says: {first_few(left_out)}")
-    stated = {name: new for name, new in stated.items() if new}
-    _require_distinct(stated)
-    if stated:
-        notes.append(_listed({name: without_numbers(new) for name, new in stated.items()}))
-    others = {
-        name: new for name, new in bare.items() if name not in stated and name not in left_out
-    }
+    first = applied(renames, {name: name for name in tensors})
+    bare, notes = _bare([name for name in tensors if name not in first])
+    chosen = first | applied(renames, bare)
+    used = {rename for rename, _ in chosen.values()}
+    require_used(renames, used, dict.fromkeys([*tensors, *bare.values()]))
+    left_out = [name for name, (_, new) in chosen.items() if not new]
+    stated = {name: new for name, (_, new) in chosen.items() if new}
+    others = {name: new for name, new in bare.items() if name not in chosen}
     understood, said = _understood(others, set(stated.values()))
     new_names = stated | understood
     _require_distinct(new_names)
     whole = {new_names[name]: tensor for name, tensor in tensors.items() if name in new_names}
-    return Named(whole, (*notes, *said))
+    if left_out:
+        notes.append(f"left out, as --rename says: {first_few(left_out)}")
+    return Named(whole, (*notes, *_listed(stated), *said))
 
 
 def _bare(names: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -79,15 +77,17 @@ def _understood(
         if new[name] != bare and counts[new[name]] < 2
     }
     found = {name: changed.get(bare, bare) for name, bare in names.items()}
-    return found, (_listed(changed),) if changed else ()
+    return found, _listed(changed)
 
 
-def _listed(names: Mapping[str, str]) -> str:
+def _listed(names: Mapping[str, str]) -> tuple[str, ...]:
     """Which names are read as which, those of a kind once."""
-    pairs = {
-        f"{without_numbers(old)} as {without_numbers(new)}": None for old, new in names.items()
+    kinds = {
+        f"{without_numbers(old)} as {without_numbers(new)}": None
+        for old, new in names.items()
+        if old != new
     }
-    return f"read: {first_few(list(pairs))}"
+    return (f"read: {first_few(list(kinds))}",) if kinds else ()
 
 
 def _require_distinct(names: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """What a user says that a weight is called: ``FROM=TO``, where ``FROM`` may have wildcards."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mitool.config import did_you_mean
@@ -40,7 +40,7 @@ class Rename:
         found = self.fits.fullmatch(name) if len(name) <= LONGEST else None
         if found is None:
             return None
-        of_kind = {kind: [] for kind in KINDS}  # type: dict[str, list[str]]
+        of_kind: dict[str, list[str]] = {kind: [] for kind in KINDS}
         for kind, text in zip(self.kinds, found.groups(), strict=True):
             of_kind.get(kind, []).append(text)
         return re.sub(r"[*?#]", lambda sign: of_kind[sign[0]].pop(0), self.target)
@@ -89,34 +89,33 @@ def _letters(stated: str) -> str:
     return found
 
 
-def applied(renames: Iterable[Rename], names: Mapping[str, str]) -> dict[str, str]:
-    """New names by those of the file; a name takes the first that fits, and keeps what it has
-    where none does.
+def applied(renames: Sequence[Rename], names: Mapping[str, str]) -> dict[str, tuple[Rename, str]]:
+    """By names of the file, the first rename that fits and the name that it gives.
 
     Args:
-        names: by the names of the file, those without what wrappers add; either may fit.
-
-    Raises:
-        UsageError: one fits none of the names.
+        names: by those of the file, what is renamed.
     """
-    renames, found, used = list(renames), {}, set()
-    for name, bare in names.items():
+    found = {}
+    for name, present in names.items():
         for rename in renames:
-            new = next(filter(_is_text, map(rename.renamed, (name, bare))), None)
-            if new is not None:
-                used.add(rename)
-                found[name] = new
+            if (new := rename.renamed(present)) is not None:
+                found[name] = rename, new
                 break
-    for rename in renames:
-        if rename not in used:
-            known = list(dict.fromkeys([*names, *names.values()]))
-            pattern = rename.stated.partition("=")[0]
-            raise UsageError(
-                f"--rename: {quoted(pattern)} fits no name of the file, or another --rename took "
-                f"all that it fits; {did_you_mean(pattern, known)}known: {first_few(known)}"
-            )
     return found
 
 
-def _is_text(value: str | None) -> bool:
-    return value is not None
+def require_used(
+    renames: Iterable[Rename], used: Collection[Rename], known: Collection[str]
+) -> None:
+    """Check that each rename took a name.
+
+    Raises:
+        UsageError: one did not; the message names the nearest of those ``known``.
+    """
+    for rename in renames:
+        if rename not in used:
+            pattern = rename.stated.partition("=")[0]
+            raise UsageError(
+                f"--rename: {quoted(pattern)} fits no name of the file, or another --rename took "
+                f"all that it fits; {did_you_mean(pattern, known)}known: {first_few(list(known))}"
+            )

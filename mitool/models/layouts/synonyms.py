@@ -43,6 +43,7 @@ PART_OF = {word: part for part, words in PARTS.items() for word in words}
 NORMS = ("ln", "norm")
 """What the one normalisation of a layer is called that is attention or an MLP alone."""
 
+NORMS_OF = {"attn": "ln1", "mlp": "ln2"}
 OF_LAYERS = ("attn", "mlp", "ln1", "ln2")
 LEAVES = {
     leaf: part for *_, part, leaf in (name.split(".") for name in HOOKED.weights) if "_" in leaf
@@ -62,13 +63,10 @@ def meant(name: str) -> str | None:
         if place != 1 or words[0] not in CONTAINERS:
             return None
         layer, part, words = numbers[0], CONTAINERS[words[0]] or None, words[2:]
-    if words and (words[0] in PART_OF or (part and words[0] in NORMS)):
-        stated = PART_OF.get(words[0]) or {"attn": "ln1", "mlp": "ln2"}[str(part)]
-        part = stated if words[0] in NORMS or stated.startswith("ln") else part
-        words = words[1:]
-        if part not in (None, stated):
-            return None
-        part = stated
+    if words and words[0] in PART_OF:
+        part, words = PART_OF[words[0]], words[1:]
+    elif words and words[0] in NORMS and part in NORMS_OF:
+        part, words = NORMS_OF[part], words[1:]
     found = _leaf(part, words)
     if found is None:
         return None
