@@ -107,7 +107,7 @@ def convert(
             f"fresh examples; those on test are of {len(parts['test'])} drawn with seed "
             f"{settings.seed}"
         )
-    metadata = _metadata(path, foreign, task, split, settings.seed)
+    metadata = _metadata(path, foreign, task, split, settings)
     return ConversionResult(
         {"file": str(path), "task": asdict(metadata.task)},
         {"model": metadata.model, "conversion": as_dict(settings), "split": metadata.split},
@@ -201,16 +201,20 @@ def _claims(foreign: Foreign, scores: Mapping[str, Score], task: Task) -> dict[s
     }
 
 
-def _metadata(path: Path, foreign: Foreign, task: Task, split: Split | None, seed: int) -> Metadata:
+def _metadata(
+    path: Path, foreign: Foreign, task: Task, split: Split | None, settings: ConversionSettings
+) -> Metadata:
     """What the checkpoint will say of itself: no training of mitool's, but where it came from."""
-    origin = {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
+    origin: dict[str, Any] = {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
+    read_by = {"index": settings.index, "rename": settings.rename}
+    origin |= {name: value for name, value in read_by.items() if value is not None}
     return Metadata(
         kind=checkpoint.TRANSFORMER,
         model=as_dict(foreign.model.cfg),
         task=TaskRecord(task.name, as_dict(task)),
         training={"converted": origin},
         split=None if split is None else asdict(split),
-        seed=seed,
+        seed=settings.seed,
         step=0,
         epoch=0,
         version=__version__,

@@ -59,16 +59,16 @@ class ConversionSettings(StatedModel):
     rename: Annotated[
         list[str] | None,
         Field(
-            description="FROM=TO: what TransformerLens calls the weight that the file calls FROM, "
-            "where # is a layer's number and *, ? and [..] are wildcards; an empty TO leaves it "
-            "out. Repeatable"
+            description="FROM=TO, repeatable: what TransformerLens calls the weight that the file "
+            "calls FROM, where # is a layer's number and *, ? and [..] are wildcards; an empty TO "
+            "leaves it out; left out: names as they are found"
         ),
     ] = None
     index: Annotated[
         int | None,
         Field(
-            description="Which of several state dicts in the file, from 0; -1 is the last. Left "
-            "out: there is one"
+            description="Which of several state dicts in the file, from 0; -1 is the last; "
+            "left out: there is one"
         ),
     ] = None
 
