@@ -43,7 +43,7 @@ def test_other_names_are_not_guessed(name: str) -> None:
     assert meant(name) is None
 
 
-RENAMED = {
+RENAMED: dict[str, dict[str, str | None]] = {
     "a.b=c": {"a.b": "c"},
     "h.#.q=blocks.#.attn.W_Q": {"h.12.q": "blocks.12.attn.W_Q", "h.x.q": None, "h.01.q": None},
     "h.#.w?=blocks.#.attn.W_?": {"h.0.wQ": "blocks.0.attn.W_Q", "h.0.wQQ": None},

@@ -166,8 +166,8 @@ def _likely(
 
 def likeness(one: str, other: str) -> float:
     """How like two names are: in all their letters, and in those of their last words."""
-    lasts = [
-        "".join(c for c in name.split(".")[-1] if c.isalnum()).casefold() for name in (one, other)
-    ]
+    first, second = (
+        "".join(filter(str.isalnum, name.rpartition(".")[2])).casefold() for name in (one, other)
+    )
     whole = difflib.SequenceMatcher(None, one.casefold(), other.casefold()).ratio()
-    return (whole + difflib.SequenceMatcher(None, *lasts).ratio()) / 2
+    return (whole + difflib.SequenceMatcher(None, first, second).ratio()) / 2
