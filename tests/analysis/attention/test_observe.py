@@ -175,7 +175,8 @@ def test_a_kind_that_no_prompt_has_is_undefined() -> None:
 
 
 def test_outputs_that_are_no_numbers_are_refused() -> None:
-    bridge = to_bridge(random_model())
-    bridge.unembed.weight.data[0, 0] = math.nan
+    model = random_model()
+    model.unembed.W_U.data[0, 0] = math.nan
+    decoder = toy_decoder(model)
     with pytest.raises(InputError, match="expected to be finite, found NaN"):
-        observe(bridge, weights_of(bridge), [Prompts(torch.tensor([[1, 2]]), (1,))])
+        observe(decoder, weights_of(decoder), [Prompts(torch.tensor([[1, 2]]), (1,))])

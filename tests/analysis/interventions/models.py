@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 import transformers
+from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources import build_bridge_from_module
 
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.run import Run, run
 from mitool.models.bridge import to_bridge
 from mitool.models.transformer import ToyTransformer, TransformerConfig

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-
 from mitool.analysis.interventions.decoder import Decoder
+
 from mitool.analysis.interventions.run import run
 from mitool.errors import InputError
 from tests.analysis.interventions.models import GROUPED, pairs, pretrained, toy

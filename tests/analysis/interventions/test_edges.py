@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
 from mitool.analysis.interventions.ablate import averaged, means_of, zeroed
 from mitool.analysis.interventions.columns import Column
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.edges import EdgeRuns, Kept
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.run import Run

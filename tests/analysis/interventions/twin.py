@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from itertools import product
 
 import torch
+from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.edges import Kept
 from mitool.analysis.interventions.run import Run
 from mitool.analysis.interventions.table import EdgeTable
