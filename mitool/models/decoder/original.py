@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -62,6 +62,7 @@ class HeadPatch:
     z: Float[Tensor, "example pos d_head"]
 
 
+@runtime_checkable
 class Original(Protocol):
     """A model that runs by itself, whole."""
 
