@@ -190,11 +190,21 @@ class Decoder:
         Args:
             like: what was read of other tokens in as many positions, held against the model
                 already; left out, the model itself is run over the first examples.
+
+        Raises:
+            InputError: what it makes of them is no residual stream.
         """
+        resid_pre = self.original.embed(tokens)
+        if resid_pre.shape != (*tokens.shape, self.d_model):
+            raise InputError(
+                f"architecture {self.original.name}: expected blocks that read one residual stream "
+                f"of {self.d_model} dimensions for each token, found that for {list(tokens.shape)} "
+                f"tokens they read {list(resid_pre.shape)} numbers"
+            )
         if like is not None:
-            return Read(self.original.embed(tokens), like.tables)
+            return Read(resid_pre, like.tables)
         observed = self.original.observe(tokens[:COMPARED])
-        return Read(self.original.embed(tokens), observed.tables, observed)
+        return Read(resid_pre, observed.tables, observed)
 
     def to_attention(
         self,

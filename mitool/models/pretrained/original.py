@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from mitool.errors import InputError
 from mitool.models.decoder.original import HeadPatch, Observed, Tables
+from mitool.models.pretrained.rotary import as_turned
 
 MASKED = 0.25
 """What is added to a score that is hidden is below this share of the least number."""
@@ -201,12 +202,13 @@ class HuggingFaceOriginal:
             sin, cos = embedded[:n].to(self.model.dtype).chunk(2, dim=-1)
             return cos.repeat_interleave(2, dim=-1), sin.repeat_interleave(2, dim=-1)
         found = given.get("position_embeddings")
-        if not (isinstance(found, tuple) and len(found) == 2):
+        is_pair = isinstance(found, tuple) and len(found) == 2
+        if found is None or not is_pair or given.get("alibi") is not None:  # Falcon has both
             return None
         cos, sin = (table[0, :n] for table in found)
         if self.name == "GptOssForCausalLM":  # of each plane once
             return torch.cat([cos, cos], dim=-1), torch.cat([sin, sin], dim=-1)
-        return cos, sin
+        return as_turned(self.modules.attention[layer], cos, sin)
 
     @property
     def _n_heads(self) -> int:
