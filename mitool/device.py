@@ -1,6 +1,7 @@
 """Devices, number formats, threads, seeds and memory: the only module that names a device."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
@@ -13,7 +14,8 @@ import psutil
 import torch
 from torch import Tensor
 
-from mitool.errors import RunError, UsageError, quoted
+from mitool.errors import RunError, UsageError, first_few, quoted
+from mitool.operators import wrong_operators
 
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
@@ -57,16 +59,32 @@ class Device:
     def is_host(self) -> bool:
         return self.torch_device == HOST
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the first batch of whatever is computed on it is held against the CPU: MPS has
+        computed wrong without a word in several releases of torch.
+        """
+        return self.name == "mps"
+
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """Set the thread count and deterministic mode, and restore them afterwards."""
+        """Set the thread count and deterministic mode, and restore them afterwards.
+
+        Any device but the CPU is first tried on small operands, once a process.
+
+        Raises:
+            RunError: it computes otherwise than the CPU.
+        """
         threads = torch.get_num_threads()
         deterministic = torch.are_deterministic_algorithms_enabled()
         current = torch.cuda.device(self.torch_device) if self.is_cuda else contextlib.nullcontext()
         torch.set_num_threads(self.threads)
         _keep_freed_memory()
-        torch.use_deterministic_algorithms(self.deterministic)
         try:
+            torch.use_deterministic_algorithms(False)  # which would refuse some of what is tried
+            if not self.is_host:
+                _require_operators(self.torch_device)
+            torch.use_deterministic_algorithms(self.deterministic)
             with current:
                 yield
         finally:
@@ -244,6 +262,21 @@ def _resolve_name(request: str) -> str:
             "choose one of these, or --device auto"
         )
     return name
+
+
+@functools.cache
+def _require_operators(device: torch.device) -> None:
+    """Check once that a device computes what the CPU does.
+
+    Raises:
+        RunError: it does not; and each time that it is asked again.
+    """
+    if wrong := wrong_operators(device):
+        raise RunError(
+            f"device {device}: expected the CPU's results to rounding, found otherwise: "
+            f"{first_few(wrong, '; ')}. Nothing that it computes can be relied on: use --device "
+            f"cpu, or another version of torch than {torch.__version__}; mitool doctor lists all"
+        )
 
 
 def _keep_freed_memory() -> None:
