@@ -83,7 +83,7 @@ class Device:
         try:
             torch.use_deterministic_algorithms(False)  # which would refuse some of what is tried
             if not self.is_host:
-                _require_operators(self.torch_device)
+                require_operators(self.torch_device)
             torch.use_deterministic_algorithms(self.deterministic)
             with current:
                 yield
@@ -146,8 +146,8 @@ def resolve(
             f"threads: expected 1 to {cores} (this machine's cores), found {threads!r}"
         )
     name = _resolve_name(request)
-    if name == "mps" and dtype == "float64":
-        raise RunError("device mps has no float64; use --dtype float32 or --device cpu")
+    if dtype == "float64" and not has_float64(torch.device(name)):
+        raise RunError(f"device {name} has no float64; use --dtype float32 or --device cpu")
     if deterministic:
         # without it cuBLAS refuses to be deterministic; read when CUDA starts
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -170,6 +170,21 @@ def host(threads: int | None = None) -> Device:
         UsageError: ``threads`` is not in 1..cores.
     """
     return resolve("cpu", threads=threads)
+
+
+@functools.cache
+def require_operators(device: torch.device) -> None:
+    """Check once that a device computes what the CPU does.
+
+    Raises:
+        RunError: it does not; and each time that it is asked again.
+    """
+    if wrong := wrong_operators(device):
+        raise RunError(
+            f"device {device}: expected the CPU's results to rounding, found otherwise: "
+            f"{first_few(wrong, '; ')}. Nothing that it computes can be relied on: use --device "
+            f"cpu, or another version of torch than {torch.__version__}; mitool doctor lists all"
+        )
 
 
 def available() -> list[str]:
@@ -220,7 +235,12 @@ def _stream(seed: int, *purpose: str | int) -> int:
 
 def to_float64(x: Tensor) -> Tensor:
     """A copy in float64: on the device, or on the CPU where the device has no such format."""
-    return x.to("cpu" if x.is_mps else x.device, torch.float64, copy=True)
+    return x.to(x.device if has_float64(x.device) else HOST, torch.float64, copy=True)
+
+
+def has_float64(device: torch.device) -> bool:
+    """Whether a device computes in float64; MPS does not."""
+    return device.type != "mps"
 
 
 def capture(
@@ -262,21 +282,6 @@ def _resolve_name(request: str) -> str:
             "choose one of these, or --device auto"
         )
     return name
-
-
-@functools.cache
-def _require_operators(device: torch.device) -> None:
-    """Check once that a device computes what the CPU does.
-
-    Raises:
-        RunError: it does not; and each time that it is asked again.
-    """
-    if wrong := wrong_operators(device):
-        raise RunError(
-            f"device {device}: expected the CPU's results to rounding, found otherwise: "
-            f"{first_few(wrong, '; ')}. Nothing that it computes can be relied on: use --device "
-            f"cpu, or another version of torch than {torch.__version__}; mitool doctor lists all"
-        )
 
 
 def _keep_freed_memory() -> None:

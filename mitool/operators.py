@@ -16,9 +16,9 @@ from torch import Tensor
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 """How far values may be from the CPU's, as a share of the largest of them.
 
-A sum of n products in another order differs by about sqrt(n) 6e-8 in float32, and what later layers
-make of it adds up likewise: 1e-4 after 32 layers of width 4096, 1e-6 in a toy. What is read from the
-wrong place differs by about 1. In float64 both bounds are smaller, by what the format is finer.
+A sum of n products in another order differs by about sqrt(n) times 6e-8 in float32, and what later
+layers make of it adds up likewise: to 1e-4 after 32 layers of width 4096, to 1e-6 in a toy. What is
+read from the wrong place differs by about 1. Float64 is finer, and its bound smaller.
 """
 
 Operands = tuple[Tensor, ...]

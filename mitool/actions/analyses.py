@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mitool.actions.agreement import require_same_outputs
 from mitool.actions.pairs import pairs_of
 from mitool.actions.request import Expect
 from mitool.analysis.attention import AttentionResult, analyze_attention
@@ -105,6 +106,7 @@ def patching(
             device=device,
         )
         expect(prepared.claim_names)
+        require_same_outputs(subject, given, inputs.seed, device)
         with counted(console, "patched runs") as tell:
             return prepared.run(tell)
 
@@ -133,6 +135,7 @@ def circuit(
             device=device,
         )
         expect(prepared.claim_names)
+        require_same_outputs(subject, given, inputs.seed, device)
         note(console, prepared.plan)
         with phases(console) as tell:
             return prepared.run(tell)

@@ -119,9 +119,9 @@ class Autoencoders:
             W_out,
         )
 
-    def to(self, device: torch.device) -> "Autoencoders":
-        """The same models on a device."""
-        moved = {name: tensor.to(device) for name, tensor in self.tensors().items()}
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "Autoencoders":
+        """The same models on a device, and in a number format if one is given."""
+        moved = {name: tensor.to(device, dtype) for name, tensor in self.tensors().items()}
         return Autoencoders(self.cfg, **moved)
 
     @property

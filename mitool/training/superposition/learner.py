@@ -76,6 +76,18 @@ class SuperpositionLearner(SideBySide[SuperpositionEvaluation]):
             for first, stop in itertools.pairwise(bounds)
         ]
 
+    def gradients(
+        self, epoch: int, batch: int, device: torch.device, dtype: torch.dtype
+    ) -> Mapping[str, Tensor]:
+        """Those of the first models of each family, as many as fill a block at the most."""
+        found = {}
+        for name, models in self.families.items():
+            features = models.cfg.n_features * models.cfg.restarts * self.config.settings.batch_size
+            first = models[: max(1, BLOCK // features) * models.cfg.restarts].to(device, dtype)
+            gradients = Block(first, 0, name, self.config).gradients_of(epoch)
+            found |= {f"the gradient of {full_name(name, n)}": g for n, g in gradients.items()}
+        return found
+
     @property
     def trainables(self) -> list[Block]:
         return [block for blocks in self._blocks.values() for block in blocks]
