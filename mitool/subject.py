@@ -16,6 +16,7 @@ from mitool.config import build
 from mitool.errors import InputError, MitoolError, UsageError, about, quoted
 from mitool.models.shape import ModelShape
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
+from mitool.models.weights import widened
 from mitool.tasks import Split, Task
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Subject:
         task: the task it was trained on.
         metadata: what the checkpoint says of itself.
         digest: of all that the checkpoint holds, where it was read from a file.
+        notes: what a user is to know of how it was read, each a sentence.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Subject:
     task: Task
     metadata: Metadata
     digest: str | None = None
+    notes: tuple[str, ...] = ()
 
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
@@ -137,6 +140,8 @@ class Subject:
 def load(path: str | Path) -> Subject:
     """Read a checkpoint, or the last checkpoint of a run directory.
 
+    Weights in half precision are read in float32.
+
     Raises:
         InputError: it is missing, damaged, of another kind, or contradicts itself.
     """
@@ -147,6 +152,7 @@ def load(path: str | Path) -> Subject:
         )
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
+    tensors, notes = widened(tensors)
     if metadata.kind != checkpoint.TRANSFORMER:
         remedy = REMEDIES.get(metadata.kind, "")
         raise InputError(f"{path}: expected a transformer, found a {metadata.kind}{remedy}")
@@ -160,7 +166,7 @@ def load(path: str | Path) -> Subject:
         )
     with about(path):
         model = with_weights(cfg, tensors)
-    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"])
+    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"], notes)
 
 
 def open_model(name: str) -> "Subject | Pretrained":

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
 from mitool.config import FROZEN
+from mitool.device import to_float64
 from mitool.errors import InputError
 from mitool.settings import OutputActivation
 
@@ -132,7 +133,7 @@ class Autoencoders:
     @property
     def sparsity(self) -> list[float]:
         """S of each model."""
-        return (1 - self.density.double()).tolist()
+        return (1 - to_float64(self.density)).tolist()
 
     def trained(self) -> dict[str, Tensor]:
         """The weights that training changes."""

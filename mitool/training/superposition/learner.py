@@ -15,6 +15,7 @@ from mitool.models.superposition import Autoencoders
 from mitool.training.config import require_same
 from mitool.training.learner import Diverged
 from mitool.training.side_by_side import SideBySide
+from mitool.training.state import require_formats
 from mitool.training.superposition.block import Block
 from mitool.training.superposition.config import FREE_TO_CHANGE, SuperpositionConfig
 from mitool.training.superposition.evaluation import (
@@ -141,6 +142,7 @@ class SuperpositionLearner(SideBySide[SuperpositionEvaluation]):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         weights = self.weights()
+        require_formats(state, weights)
         found = {n: (tensor.shape, tensor.dtype) for n, tensor in state.items() if n in weights}
         if found != {n: (weight.shape, weight.dtype) for n, weight in weights.items()}:
             raise InputError("its weights are of other models")
