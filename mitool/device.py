@@ -14,7 +14,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from mitool.errors import RunError, UsageError, first_few, quoted
+from mitool.errors import RunError, UsageError, quoted
 from mitool.operators import wrong_operators
 
 DTYPES = ("float32", "float64")
@@ -180,10 +180,11 @@ def require_operators(device: torch.device) -> None:
         RunError: it does not; and each time that it is asked again.
     """
     if wrong := wrong_operators(device):
+        others = f" (and {len(wrong) - 1} more, which mitool doctor lists)" if wrong[1:] else ""
         raise RunError(
-            f"device {device}: expected the CPU's results to rounding, found otherwise: "
-            f"{first_few(wrong, '; ')}. Nothing that it computes can be relied on: use --device "
-            f"cpu, or another version of torch than {torch.__version__}; mitool doctor lists all"
+            f"device {device}: expected torch's operators to compute what they do on the CPU, found "
+            f"wrong: {wrong[0]}{others}; use --device cpu, or another version of torch than "
+            f"{torch.__version__}"
         )
 
 

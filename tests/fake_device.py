@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.optim import adam
+from torch.optim import adam, sgd
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map
@@ -23,7 +23,7 @@ from mitool.training import side_by_side
 
 NAME, PLACE = "mps", torch.device("meta")
 
-FROM_ELSEWHERE = ("copy_", "_to_copy", "index", "index_put_", "_index_put_impl_")
+FROM_ELSEWHERE = ("copy_", "_to_copy", "index", "index_put", "index_put_", "_index_put_impl_")
 """What takes operands, or indices, that lie on the CPU."""
 
 Fault = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -71,11 +71,17 @@ def fake_mps(fault: Fault = right) -> Iterator[None]:
         of_name = property(lambda self: PLACE if self.name == NAME else place(self))
         patch.setattr(Device, "torch_device", of_name)
         patch.setattr(devices, "has_float64", lambda place: place != PLACE)
-        patch.setattr(adam, "_device_dtype_check_for_fused", lambda weight: None)
+        for optimizer in (adam, sgd):
+            patch.setattr(optimizer, "_device_dtype_check_for_fused", lambda weight: None)
         patch.setattr(side_by_side, "ThreadPoolExecutor", _NoThreads)
         devices.require_operators.cache_clear()
         yield
         devices.require_operators.cache_clear()
+
+
+def untried(patch: pytest.MonkeyPatch) -> None:
+    """Leave out the table of operators, which takes this device a second."""
+    patch.setattr("mitool.operators.OPERATORS", ())
 
 
 class _NoThreads(Executor):

@@ -56,7 +56,7 @@ def outputs(
         tokens = prompt[None].to(device)
         logits = model(tokens, use_cache=False).logits if is_pretrained else model.logits(tokens)
         logits.square().mean().backward()
-        found[f"the logits of prompt {number}"] = logits.detach()
+        found[f"the output on prompt {number}"] = logits.detach()
     return found | {"the gradient of the embedding": embedding.grad}
 
 

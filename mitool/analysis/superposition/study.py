@@ -176,7 +176,7 @@ def _untrained(config: SuperpositionConfig) -> dict[str, Autoencoders]:
 
 
 def _first_of(families: Mapping[str, Autoencoders]) -> dict[str, Studied]:
-    """Models as they are, on the CPU, the first of their restarts, with losses that mean nothing."""
+    """The first of each model's restarts as it is, on the CPU, with losses that mean nothing."""
     first = {name: models[:: models.cfg.restarts].to(HOST) for name, models in families.items()}
     return {name: Studied(models, (0.0,) * len(models)) for name, models in first.items()}
 
