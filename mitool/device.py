@@ -182,8 +182,8 @@ def require_operators(device: torch.device) -> None:
     if wrong := wrong_operators(device):
         others = f" (and {len(wrong) - 1} more, which mitool doctor lists)" if wrong[1:] else ""
         raise RunError(
-            f"device {device}: expected torch's operators to compute what they do on the CPU, found "
-            f"wrong: {wrong[0]}{others}; use --device cpu, or another version of torch than "
+            f"device {device}: expected torch's operators to compute what they do on the CPU, "
+            f"found wrong: {wrong[0]}{others}; use --device cpu, or another version of torch than "
             f"{torch.__version__}"
         )
 

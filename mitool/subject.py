@@ -121,8 +121,10 @@ class Subject:
     def shape(self) -> ModelShape:
         return shape_of_toy(self.model)
 
-    def decoder(self, device: Device) -> Decoder:
-        """The model taken apart, on a device and in its number format."""
+    def decoder(self, device: Device | None = None) -> Decoder:
+        """The model taken apart, on a device and in its number format; left out, as it was read."""
+        if device is None:
+            return toy_decoder(self.model)
         model, target = self.model, (device.torch_device, device.torch_dtype)
         if any((weight.device, weight.dtype) != target for weight in model.parameters()):
             model = copy.deepcopy(model).to(*target)  # the subject's own stays as it was read

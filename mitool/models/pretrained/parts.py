@@ -217,11 +217,15 @@ def _clip(attn: nn.Module, cfg: Any) -> float | None:
 
 
 def _rotates(attn: nn.Module) -> bool:
-    """Whether a layer turns queries and keys; SmolLM 3 and Cohere 2 leave some as they are."""
+    """Whether a layer turns queries and keys; SmolLM 3, Cohere 2 and EXAONE 4 leave some as they
+    are.
+    """
     if hasattr(attn, "use_rope"):
         return bool(attn.use_rope)
     if type(attn).__name__ == "Cohere2Attention":
         return attn.sliding_window is not None
+    if type(attn).__name__ == "Exaone4Attention":
+        return attn.sliding_window is None or bool(attn.is_sliding)
     return True
 
 
