@@ -153,6 +153,7 @@ def convert_to_bridge(subject: Subject, *, threads: int | None = None) -> Conver
         {"file": str(subject.path), "task": asdict(metadata.task)},
         {"model": metadata.model, "split": metadata.split},
         claims,
+        warnings=subject.notes,
         model=model,
         tensors=tensors,
         metadata=metadata,
