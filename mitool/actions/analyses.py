@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -17,9 +18,12 @@ from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
 from mitool.device import Device, out_of_memory_is_an_error
 from mitool.models.pretrained import Pretrained
 from mitool.progress import counted, phases
+from mitool.result import Result
 from mitool.settings import AttentionSettings, CircuitSettings, FourierSettings, PatchSettings
 from mitool.subject import Subject
 from mitool.terminal import note
+
+R = TypeVar("R", bound=Result)
 
 FEWER_PAIRS = "give fewer pairs with --n-pairs, or less --memory"
 REMEDIES = {
@@ -76,9 +80,10 @@ def attention(
     expect(attention_claim_names(shape.n_layers, shape.n_heads))
     remedy = REMEDIES["attn"]
     with out_of_memory_is_an_error(remedy), device.active(), counted(console, "prompts") as tell:
-        return analyze_attention(
+        found = analyze_attention(
             subject, settings, pairs=pairs, texts=texts, seed=seed, progress=tell
         )
+    return _with_notes(found, subject)
 
 
 def patching(
@@ -106,7 +111,7 @@ def patching(
         )
         expect(prepared.claim_names)
         with counted(console, "patched runs") as tell:
-            return prepared.run(tell)
+            return _with_notes(prepared.run(tell), subject)
 
 
 def circuit(
@@ -135,4 +140,9 @@ def circuit(
         expect(prepared.claim_names)
         note(console, prepared.plan)
         with phases(console) as tell:
-            return prepared.run(tell)
+            return _with_notes(prepared.run(tell), subject)
+
+
+def _with_notes(result: R, subject: Subject | Pretrained) -> R:
+    """A result that warns of what is to be known of how its model was read."""
+    return replace(result, warnings=(*subject.notes, *result.warnings))
