@@ -148,7 +148,6 @@ def _as_transformers_reads(path: Path, raw: Mapping[str, Any]) -> PreTrainedConf
                 f"{path}: expected the configuration of a {raw['model_type']}; found: {reason}; "
                 "restore the file"
             ) from failure
-    config.name_or_path = str(path.parent)
     return config
 
 

@@ -38,14 +38,16 @@ def _read(name: str) -> Pretrained:
     adapter.require_base(folder)
     _require_config(folder)
     description = read_description(folder)
+    description.config.name_or_path = name
     named = description.raw.get("transformers_weights")
     with opened_weights(folder, named) as stored:
         model, notes = model_with(str(folder), description, stored)
     if adapter.is_beside(folder):
         model, note = adapter.merged(folder, model)
         notes.append(note)
-    tokenizer = read_tokenizer(folder)
+    tokenizer = read_tokenizer(folder, description.config)
     notes += _notes_on_tokens(len(tokenizer), model.get_input_embeddings().weight.shape[0])
+    model.config.name_or_path = name
     model.eval().requires_grad_(False)
     return Pretrained(name, model, tokenizer, (*description.notes, *notes))
 

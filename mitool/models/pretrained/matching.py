@@ -51,7 +51,7 @@ def renamed(
         The weights, and what a user is to know of their names.
     """
     expected = skeleton.state_dict().keys()
-    found = unwrapped(stored, expected)
+    found = None if stored.keys() <= expected else unwrapped(stored, expected)
     names: Mapping[str, str] = {name: name for name in stored}
     notes = []
     if found is not None and (found.prefix or found.wrappers):

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from mitool.device import is_out_of_memory
 from mitool.errors import InputError, said
@@ -15,8 +15,12 @@ PANIC = "PanicException"
 REMEDY = "save the tokenizer too, with tokenizer.save_pretrained()"
 
 
-def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def read_tokenizer(folder: Path, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
     """Read a folder's tokenizer.
+
+    Args:
+        folder: with its files.
+        config: of the model, whose type decides where those files do not.
 
     Raises:
         InputError: it has none, or one that is damaged, incomplete or brings code of its own.
@@ -24,7 +28,7 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     _require_files(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            str(folder), trust_remote_code=False, local_files_only=True
+            str(folder), config=config, trust_remote_code=False, local_files_only=True
         )
     except BaseException as failure:  # each tokenizer fails in its own way
         is_panic = type(failure).__name__ == PANIC

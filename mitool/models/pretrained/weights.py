@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedModel
+from transformers.initialization import no_init_weights
 
 from mitool.device import is_out_of_memory
 from mitool.errors import InputError, MitoolError, first_few, said
@@ -57,8 +58,10 @@ def _skeleton(folder: str, description: Description, n_weights: int) -> PreTrain
             f"{folder}: expected the weights of {n_layers:,} layers by config.json, found "
             f"{n_weights} weights in all; give the config.json that belongs to them"
         )
-    with _explained(folder, description), torch.device("meta"):
-        return description.model_class(description.config)
+    with _explained(folder, description), torch.device("meta"), no_init_weights():
+        skeleton = description.model_class(description.config)
+        skeleton.tie_weights()
+        return skeleton
 
 
 def _filled(
