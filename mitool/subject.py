@@ -1,5 +1,6 @@
 """A model together with the task to study it on."""
 
+import copy
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -13,8 +14,11 @@ from torch import Tensor
 from mitool import checkpoint, rundir, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
+from mitool.device import Device
 from mitool.errors import InputError, MitoolError, UsageError, about, quoted
 from mitool.models import hub_files
+from mitool.models.decoder import Decoder
+from mitool.models.decoder.toy import shape_of_toy, toy_decoder
 from mitool.models.shape import ModelShape
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.tasks import Split, Task
@@ -116,19 +120,14 @@ class Subject:
 
     @property
     def shape(self) -> ModelShape:
-        cfg = self.model.cfg
-        same = (
-            "n_layers",
-            "n_heads",
-            "d_model",
-            "d_head",
-            "d_mlp",
-            "d_vocab",
-            "d_vocab_out",
-            "n_ctx",
-        )
-        sizes = {name: getattr(cfg, name) for name in same}
-        return ModelShape(type(self.model).__name__, n_key_value_heads=cfg.n_heads, **sizes)
+        return shape_of_toy(self.model)
+
+    def decoder(self, device: Device) -> Decoder:
+        """The model taken apart, on a device and in its number format."""
+        model, target = self.model, (device.torch_device, device.torch_dtype)
+        if any((weight.device, weight.dtype) != target for weight in model.parameters()):
+            model = copy.deepcopy(model).to(*target)  # the subject's own stays as it was read
+        return toy_decoder(model)
 
     @cached_property
     def bridge(self) -> "TransformerBridge":

@@ -12,7 +12,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mitool import rundir
-from mitool.device import HOST
+from mitool.device import HOST, Device
+from mitool.models.decoder import Decoder
+from mitool.models.pretrained.parts import decoder_of
 from mitool.models.pretrained.shape import shape_of
 from mitool.models.shape import ModelShape
 
@@ -59,6 +61,14 @@ class Pretrained:
             )
         bridge.eval().requires_grad_(False)
         return bridge
+
+    def decoder(self, device: Device) -> Decoder:
+        """The model taken apart, moved to a device and into its number format.
+
+        Raises:
+            InputError: it is no decoder that can be taken apart.
+        """
+        return decoder_of(self.model.to(device.torch_device, device.torch_dtype))
 
     @property
     def start(self) -> list[int]:
