@@ -1,6 +1,7 @@
 """A model together with the task to study it on."""
 
 import copy
+import contextlib
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -187,12 +188,13 @@ def _require_no_other(path: Path) -> None:
     Raises:
         InputError: the path is such a thing.
     """
-    if path.is_dir() and not any(path.iterdir()):
-        raise InputError(
-            f"{path}: expected a run directory or the folder of a Hugging Face model, found an "
-            "empty folder"
-        )
-    if path.suffix == ".gguf" and path.is_file():
+    with contextlib.suppress(OSError):  # as of a path that is too long: load says so
+        if path.is_dir() and not any(path.iterdir()):
+            raise InputError(
+                f"{path}: expected a run directory or the folder of a Hugging Face model, found an "
+                "empty folder"
+            )
+    if path.suffix == ".gguf":
         raise InputError(
             f"{path}: expected a checkpoint, or the folder of a Hugging Face model, found "
             "quantised weights (GGUF); give the model that they were made from"

@@ -12,6 +12,11 @@ from mitool.models import hub_files
 PANIC = "PanicException"
 """What the tokenizers library raises where it meets what it does not expect; no ``Exception``."""
 
+OLDER = ("tokenizer.model", "vocab.json with merges.txt", "vocab.txt")
+"""The files of a tokenizer that was saved without the one of ``tokenizer.json``."""
+
+MERGES = " vocab.json without merges.txt"
+
 REMEDY = "save the tokenizer too, with tokenizer.save_pretrained()"
 
 
@@ -34,8 +39,9 @@ def read_tokenizer(folder: Path, config: PreTrainedConfig) -> PreTrainedTokenize
         is_panic = type(failure).__name__ == PANIC
         if not (is_panic or isinstance(failure, Exception)) or _is_out_of_memory(failure):
             raise
+        lacks = MERGES if _lacks_merges(folder) else ""
         raise InputError(
-            f"{folder}: expected a tokenizer that transformers reads; found: {said(failure)}; "
+            f"{folder}: expected a tokenizer that transformers reads; found{lacks}: {said(failure)}; "
             f"restore its files, or {REMEDY}"
         ) from failure
     _require_complete(folder, tokenizer)
@@ -68,7 +74,9 @@ def _require_files(folder: Path) -> None:
     )
 
 
-OLDER = ("tokenizer.model", "vocab.json with merges.txt", "vocab.txt")
+def _lacks_merges(folder: Path) -> bool:
+    names = (hub_files.TOKENIZER, "merges.txt")
+    return (folder / "vocab.json").exists() and not any((folder / name).exists() for name in names)
 
 
 def _needs_no_files(settings: Path) -> bool:
