@@ -1,7 +1,7 @@
 """A model together with the task to study it on."""
 
-import copy
 import contextlib
+import copy
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property

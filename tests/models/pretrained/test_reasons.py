@@ -166,7 +166,7 @@ def test_how_a_program_is_to_run_a_model_is_no_matter(llama: Path, fields: dict[
 def test_code_that_a_model_brings_is_not_run(llama: Path) -> None:
     expected = logits(llama)
     (llama / "evil.py").write_text("raise SystemExit('was run')")
-    configured(llama, auto_map={name: "evil.A" for name in ("AutoConfig", "AutoModelForCausalLM")})
+    configured(llama, auto_map=dict.fromkeys(("AutoConfig", "AutoModelForCausalLM"), "evil.A"))
     assert torch.equal(logits(llama), expected)
     assert "code of its own (auto_map), which was not run" in load_pretrained(llama).notes[0]
 
