@@ -332,9 +332,10 @@ _BY_LAYER = {"layer_types": (SLIDING, FULL), "no_rope_layers": (1, 0)}
 
 def _sizes(kind: str, n_layers: int, rng: random.Random) -> dict[str, Any]:
     n_heads, d_model, d_mlp = 4, rng.choice((16, 32)), rng.choice((20, 28))
+    sizes: dict[str, Any]
     if kind in ("gpt2", "gptj", "gpt_bigcode"):
         sizes = {"n_layer": n_layers, "n_head": n_heads, "n_embd": d_model, "n_positions": N_CTX}
-        dropouts = {"attn_pdrop": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0}
+        dropouts: dict[str, Any] = {"attn_pdrop": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0}
         return {**sizes, **dropouts, "bos_token_id": 0, "eos_token_id": 1}
     if kind == "bloom":
         return {"n_layer": n_layers, "hidden_size": d_model, **LLAMA_LIKE}
@@ -343,7 +344,11 @@ def _sizes(kind: str, n_layers: int, rng: random.Random) -> dict[str, Any]:
         return {**sizes, "max_seq_len": N_CTX, "expansion_ratio": 2}
     sizes = {"hidden_size": d_model, "max_position_embeddings": N_CTX}
     if kind == "gpt_neo":
-        own = {"num_heads": n_heads, "intermediate_size": d_mlp, "resid_dropout": 0.0}
+        own: dict[str, Any] = {
+            "num_heads": n_heads,
+            "intermediate_size": d_mlp,
+            "resid_dropout": 0.0,
+        }
         return {**sizes, **own, "bos_token_id": 0, "eos_token_id": 1}
     sizes |= {"num_hidden_layers": n_layers, "num_attention_heads": n_heads, **LLAMA_LIKE}
     if kind == "opt":

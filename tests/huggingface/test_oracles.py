@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from tests.huggingface import random_models
+from tests.huggingface.configurations import D_VOCAB
 from tests.huggingface.edges import NORMED_AS_A_WHOLE, is_writer
 from tests.huggingface.hooked import (
     activations,
@@ -105,7 +106,8 @@ def test_a_head_without_z_is_one_without_its_rows_of_the_output_projection(
     cut = copy.deepcopy(model)
     places = places_of(cut)
     out = places.blocks[1].o
-    rows = out.weight if kind == "gpt2" else out.weight.T
+    weight = weight_of(out)
+    rows = weight if kind == "gpt2" else weight.T
     rows[2 * places.d_head : 3 * places.d_head] = 0.0
     torch.testing.assert_close(patched, logits_of(cut, tokens), rtol=0, atol=1e-10)
     assert (patched - logits_of(model, tokens)).abs().max() > 1e-4
@@ -136,6 +138,12 @@ def test_slices_and_copies_are_the_same_over_all_heads(kind: str, letter: str) -
     torch.testing.assert_close(*sums, rtol=0, atol=1e-12)
     apart = max((by_slices[name] - by_copies[name]).abs().max().item() for name in heads)
     assert apart > 1e-6 if letter != "v" else apart == 0.0
+
+
+def weight_of(module: nn.Module) -> Tensor:
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    return weight
 
 
 def difference(logits: Tensor) -> Tensor:
@@ -253,6 +261,7 @@ def test_scores_of_single_tokens_are_products_of_queries_and_keys(
     model = random_model(kind, seed)
     places = places_of(model)
     block, stream = places.blocks[1], _embedded(model)
+    assert block.attn_norm is not None
     with torch.no_grad(), exactly_float64():
         normed = block.attn_norm(stream)
         q = block.projection("q")(normed)[:, block.columns["q"]]
@@ -267,11 +276,11 @@ def test_scores_of_single_tokens_are_products_of_queries_and_keys(
 
 def _embedded(model: PreTrainedModel) -> Tensor:
     """Every token's embedding as it comes to the first block, [token, d_model]."""
-    tokens = torch.arange(random_models.D_VOCAB)[:, None]
+    tokens = torch.arange(D_VOCAB)[:, None]
     with torch.no_grad():
         stream = recorded(model, tokens).resid_pre[0][:, 0]
     positions = places_of(model).positions
-    return stream if positions is None else stream - positions.weight[0]
+    return stream if positions is None else stream - weight_of(positions)[0]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "gpt_oss"])
@@ -279,10 +288,11 @@ def test_heads_write_for_single_tokens_what_they_write_in_texts_of_one(kind: str
     model = random_model(kind, 0)
     places = places_of(model)
     if places.positions is not None:
-        places.positions.weight.zero_()
+        weight_of(places.positions).zero_()
     out = places.blocks[0].o
-    run = recorded(model, torch.arange(random_models.D_VOCAB)[:, None])
-    bias = 0.0 if getattr(out, "bias", None) is None else out.bias
+    run = recorded(model, torch.arange(D_VOCAB)[:, None])
+    bias = getattr(out, "bias", None)
+    bias = torch.zeros(()) if bias is None else bias
     expected = (run.attn_raw[0][:, 0] - bias) * places.blocks[0].multiplier
     found = one_token_writes(model, 0).sum(dim=0)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
