@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder, Read
-from mitool.analysis.interventions.layer import Projection
+from mitool.analysis.interventions.graph import LETTERS
 from mitool.analysis.interventions.restart import Stage
+from mitool.models.decoder import Decoder, Projection, Read
 
 Judge = Callable[[Float[Tensor, "pair answer d_model"]], Float[Tensor, " pair"]]
 """A metric as a function of the last stream where answers are read."""
@@ -88,7 +88,7 @@ def _traced_run(
     start: Start,
 ) -> tuple[Float[Tensor, "pair pos d_model"], _Traced]:
     traced = _Traced([], [], [])
-    everywhere, first = torch.arange(x.shape[1], device=x.device), start.layer
+    everywhere, first = slice(0, x.shape[1]), start.layer
     if start.stage == "mid":
         first += 1
         if decoder.has_mlp:
@@ -99,8 +99,11 @@ def _traced_run(
         q, k, v = own.q(normed), decoder.shared(own.k(normed)), decoder.shared(own.v(normed))
         traced.streams.append(x.detach())
         traced.projected.append([q, k, v])
-        met_q, met_k = decoder.meet(layer, q, read, "q"), decoder.meet(layer, k, read, "k")
-        attn_out = own.write(decoder.pattern(layer, met_q, met_k, everywhere) @ v)
+        rot_q, rot_k, used_v = (
+            decoder.to_attention(layer, letter, projected, read)
+            for letter, projected in zip(LETTERS, (q, k, v), strict=True)
+        )
+        attn_out = own.write(decoder.pattern(layer, rot_q, rot_k, read, everywhere) @ used_v)
         branch = x.view_as(x) if decoder.is_parallel else x + attn_out
         x = x + attn_out
         if own.mlp is not None:
@@ -130,6 +133,5 @@ def _back_to_stream(
 def _through(
     projection: Projection, gradient: Float[Tensor, "pair head pos d_head"], n_heads: int
 ) -> Float[Tensor, "head pair pos d_model"]:
-    weight = projection.weight.unflatten(-1, (projection.n_heads, -1)).transpose(0, 1)
-    weight = weight.repeat_interleave(n_heads // projection.n_heads, dim=0)
+    weight = projection.by_head.repeat_interleave(n_heads // projection.n_heads, dim=0)
     return torch.einsum("bhtk,hdk->hbtd", gradient, weight)

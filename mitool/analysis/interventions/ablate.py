@@ -8,13 +8,16 @@ from jaxtyping import Int
 from torch import Tensor
 
 from mitool.analysis.interventions.columns import Column
-from mitool.analysis.interventions.decoder import Read
 from mitool.analysis.interventions.run import LayerRun, Run
 from mitool.device import to_float64
+from mitool.models.decoder import Read
 
-POSITION_AXIS = {"resid_pre": 1, "attn_out": 1, "mlp_out": 1, "q": 2, "k": 2, "v": 2, "z": 2}
-"""The axis of positions in each activation that has a mean; that of the pattern, whose queries
-and keys are positions too, has none. Those of the stream behind attention and MLP are sums.
+POSITION_AXIS = {
+    **dict.fromkeys(("resid_pre", "attn_out", "resid_mid", "mlp_out", "resid_post"), 1),
+    **dict.fromkeys(("q", "k", "v", "z", "z_written"), 2),
+}
+"""The axis of positions in each activation that has a mean; the pattern, whose queries and keys
+are positions too, has none.
 """
 
 Means = Mapping[str, Sequence[Tensor]]

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import Metric
 from mitool.device import HOST, Device, is_out_of_memory, to_float64
+from mitool.models.decoder import Decoder
 from mitool.pairs import PromptPairs
 from mitool.tasks import NO_ANSWER
 

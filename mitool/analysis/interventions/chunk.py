@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mitool.analysis.interventions.batches import Budget, Judged
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.edges import EdgeRuns
 from mitool.analysis.interventions.restart import Restart
 from mitool.analysis.interventions.run import Run
+from mitool.models.decoder import Decoder
 
 
 @dataclass(frozen=True)

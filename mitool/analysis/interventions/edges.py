@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder, Letter
 from mitool.analysis.interventions.graph import Edge, Graph, Node
-from mitool.analysis.interventions.layer import Projection
 from mitool.analysis.interventions.run import Run
 from mitool.analysis.interventions.table import table_of
+from mitool.models.decoder import Decoder, Letter, Projection
 
 
 def written(decoder: Decoder, run: Run, node: Node) -> Float[Tensor, "pair pos d_model"]:
@@ -22,7 +21,7 @@ def written(decoder: Decoder, run: Run, node: Node) -> Float[Tensor, "pair pos d
     layer = run.layers[node.layer]
     if node.kind == "m":
         return layer.mlp_out
-    return layer.z[:, node.head] @ decoder.layers[node.layer].W_O[node.head]
+    return layer.z_written[:, node.head] @ decoder.layers[node.layer].W_write[node.head]
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,7 @@ class EdgeRuns:
         positions: tuple[int, ...],
         column_of: Int[Tensor, " pos"] | None = None,
     ) -> None:
+        decoder.require_sum("patching along edges")
         self.decoder, self.base, self.source, self.positions = decoder, base, source, positions
         self.column_of = torch.zeros(base.n_positions).long() if column_of is None else column_of
         self.table = table_of(Graph.of(decoder))
@@ -160,8 +160,10 @@ class _Variants:
         """The writers from which kept edges lead to the logits in some variant."""
         is_node = self.table.is_node.to(edges.device)
         rows = ~is_node.any(dim=1).expand(len(edges), -1)
+        coupled = self._coupled_heads()
         while True:
             nodes = (edges & rows[..., None]).any(dim=1)
+            nodes[:, coupled] = True
             found = rows | (nodes.float() @ is_node.T.float() > 0)
             if torch.equal(found, rows):
                 return nodes.any(dim=0)
@@ -178,6 +180,14 @@ class _Variants:
         return min(
             (layers[row] for row, is_reached in enumerate(reached) if is_reached), default=n_layers
         )
+
+    def _coupled_heads(self) -> list[int]:
+        """The heads that are run whether they are read or not: the others of their layer need
+        them.
+        """
+        decoder, heads = self.decoder, range(self.decoder.n_heads)
+        layers = [n for n, layer in enumerate(decoder.layers) if layer.couples_heads]
+        return [self.table.column(layer, head) for layer in layers for head in heads]
 
     def _write_input(self) -> None:
         if self.used[0]:
@@ -197,23 +207,22 @@ class _Variants:
 
     def _read(
         self, layer: int, heads: list[int], letter: Letter
-    ) -> Float[Tensor, "variant head pair pos d_head"]:
+    ) -> Float[Tensor, "variant pair head pos d_head"]:
         own = self.decoder.layers[layer]
         rows = [self.table.row(Node("a", layer, head), letter) for head in heads]
         projection: Projection = getattr(own, letter)
         x = projection.of_heads(heads, own.ln1(self._inputs(rows)), self.decoder.n_heads)
-        if letter == "v":
-            return x
-        return self.decoder.meet(layer, x, self.runs.base.read, letter, self.places.start)
+        read, start = self.runs.base.read, self.places.start
+        return self.decoder.to_attention(layer, letter, x.transpose(1, 2), read, start, heads)
 
     def _write_heads(self, layer: int, heads: list[int], q: Tensor, k: Tensor, v: Tensor) -> None:
-        own, device = self.decoder.layers[layer], q.device
-        queries = torch.arange(self.places.start, self.places.stop, device=device)
-        z = self.decoder.pattern(layer, q, k, queries) @ v
-        each = z @ own.W_O[heads][:, None]
+        own, read = self.decoder.layers[layer], self.runs.base.read
+        z = self.decoder.pattern(layer, q, k, read, self.places, heads) @ v
+        each = own.scaled(z).transpose(1, 2) @ own.W_write[heads][:, None]
+        besides = own.written_besides(z)
         unused = [h for h in range(self.decoder.n_heads) if h not in heads]
         of_source = self._source([self.table.column(layer, head) for head in unused]).sum(dim=0)
-        self.stream = self.stream + each.sum(dim=1) + own.b_O + of_source
+        self.stream = self.stream + each.sum(dim=1) + besides + of_source
         self._wrote([self.table.column(layer, head) for head in heads], each)
 
     def _mlp_inputs(self, layer: int) -> Float[Tensor, "variant pair pos d_model"]:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from mitool.analysis.interventions.decoder import Decoder, Letter
 from mitool.errors import UsageError, first_few, quoted
+from mitool.models.decoder import Decoder, Letter
 from mitool.wildcards import fitting
 
 LETTERS: tuple[Letter, ...] = get_args(Letter)

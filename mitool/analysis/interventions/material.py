@@ -6,12 +6,11 @@ from pathlib import Path
 
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import Column, columns_of
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import Metric, metric_of
 from mitool.device import Device, generator
 from mitool.errors import InputError, UsageError
-from mitool.models.bridge import moved
+from mitool.models.decoder import Decoder
 from mitool.models.pretrained import Pretrained
 from mitool.pair_files import PairTexts, has_only_years, read_pairs
 from mitool.pairs import PromptPairs, encode_pairs, of_task
@@ -92,9 +91,8 @@ def material_of(
         chosen = (read_pairs(pairs) if isinstance(pairs, Path) else pairs)[:n_pairs]
         name, groups = f"pairs of {_origin(chosen)}", _encoded(chosen, subject, metric)
         judge = metric_of(metric or "logit-diff", None)
-    bridge = moved(subject.bridge, device)
     groups, columns = columns_of(groups, subject.label)
-    return Material(name, Decoder(bridge), groups, columns, judge, subject.label)
+    return Material(name, subject.decoder(device), groups, columns, judge, subject.label)
 
 
 def _drawn(

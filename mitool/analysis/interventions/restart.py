@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.run import Run
+from mitool.models.decoder import Decoder
 
 Stage = Literal["pre", "mid"]
 
@@ -101,19 +101,21 @@ class Restart:
             first, last = max(first, min(self.positions)), max(self.positions) + 1
         if first >= last:  # every answer was read before the change
             return Entry(layer + 1, "pre", first, entry.stream[:, :, :0])
-        normed, start = own.ln1(entry.stream), entry.start
-        k = decoder.meet(layer, own.k(normed), self.base.read, "k", start)
-        keys = decoder.shared(put(base.met_k, k, start))
-        values = decoder.shared(put(base.v, own.v(normed), start))
+        normed, start, read = own.ln1(entry.stream), entry.start, self.base.read
+        k = decoder.to_attention(layer, "k", own.k(normed), read, start)
+        v = decoder.to_attention(layer, "v", own.v(normed), read, start)
+        keys = decoder.shared(put(base.rot_k, k, start))
+        values = decoder.shared(put(base.used_v, v, start))
         asking = _between(replace(entry, stream=normed), first, last)
         q = put(base.q[:, :, first:last], own.q(asking.stream), asking.start - first)
-        q = decoder.meet(layer, q, self.base.read, "q", first)
-        pattern = decoder.pattern(layer, q, keys, torch.arange(first, last, device=q.device))
+        q = decoder.to_attention(layer, "q", q, read, first)
+        pattern = decoder.pattern(layer, q, keys, read, slice(first, last))
         attn_out = own.write(pattern @ values)
         x = self._stream(entry, first, last)
+        mid = own.after_attention(x, attn_out)
         if decoder.is_parallel:
-            return Entry(layer + 1, "pre", first, x + attn_out + own.mlp_out(x))
-        return Entry(layer, "mid", first, x + attn_out)
+            return Entry(layer + 1, "pre", first, own.after_mlp(mid, own.mlp_out(x)))
+        return Entry(layer, "mid", first, mid)
 
     def _is_behind_attention(self, entry: Entry) -> bool:
         """Whether nothing from one position reaches another any more."""
@@ -121,8 +123,9 @@ class Restart:
         return left == 0 or (left == 1 and entry.stage == "mid")
 
     def _behind_mlp(self, entry: Entry) -> Entry:
-        written = self.decoder.layers[entry.layer].mlp_out(entry.stream)
-        return Entry(entry.layer + 1, "pre", entry.start, entry.stream + written)
+        own = self.decoder.layers[entry.layer]
+        stream = own.after_mlp(entry.stream, own.mlp_out(entry.stream))
+        return Entry(entry.layer + 1, "pre", entry.start, stream)
 
     def _stream(
         self, entry: Entry, first: int, last: int

@@ -1,43 +1,39 @@
 """A model's run over inputs of one length, every activation kept."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder, Read
+from mitool.analysis.interventions.agreement import require_same
+from mitool.models.decoder import Decoder, Read
 
 
 @dataclass(frozen=True)
 class LayerRun:
     """The activations of one block, by TransformerLens's names.
 
-    ``q`` and ``k`` are as they are projected: before any norm of their own and before they are
-    turned by their positions. ``met_k`` are the keys as queries meet them.
+    ``q``, ``k`` and ``v`` are as they are projected: before any norm of their own and before they
+    are turned by their positions. ``rot_k`` and ``used_v`` are the keys and values as attention
+    takes them. ``z_written`` is what heads write linearly, by ``Layer.W_write``: ``z``, or where
+    there is a norm after attention ``z`` over that norm's scale. In a block whose MLP reads beside
+    attention ``resid_mid`` is what the two would meet at if attention came first.
     """
 
     resid_pre: Float[Tensor, "pair pos d_model"]
     q: Float[Tensor, "pair head pos d_head"]
     k: Float[Tensor, "pair kv_head pos d_head"]
     v: Float[Tensor, "pair kv_head pos d_head"]
-    met_k: Float[Tensor, "pair kv_head pos d_head"]
+    rot_k: Float[Tensor, "pair kv_head pos d_head"]
+    used_v: Float[Tensor, "pair kv_head pos d_head"]
     pattern: Float[Tensor, "pair head query key"]
     z: Float[Tensor, "pair head pos d_head"]
+    z_written: Float[Tensor, "pair head pos d_head"]
     attn_out: Float[Tensor, "pair pos d_model"]
+    resid_mid: Float[Tensor, "pair pos d_model"]
     mlp_out: Float[Tensor, "pair pos d_model"]
-
-    @property
-    def resid_mid(self) -> Float[Tensor, "pair pos d_model"]:
-        """Behind attention; in a block whose MLP reads beside attention, what the two would meet
-        at if attention came first.
-        """
-        return self.resid_pre + self.attn_out
-
-    @cached_property
-    def resid_post(self) -> Float[Tensor, "pair pos d_model"]:
-        return self.resid_mid + self.mlp_out
+    resid_post: Float[Tensor, "pair pos d_model"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class Run:
     logits: Float[Tensor, "pair answer d_vocab_out"]
 
     def resid_pre(self, layer: int) -> Float[Tensor, "pair pos d_model"]:
-        """Before a block, or behind the last one."""
+        """Before a block, or after the last one."""
         if layer == len(self.layers):
             return self.layers[-1].resid_post
         return self.layers[layer].resid_pre
@@ -75,31 +71,36 @@ def run(
 
     Args:
         positions: where logits are kept.
-        like: a run over other tokens in as many positions, held against the bridge's already.
+        like: a run over other tokens in as many positions, held against the model's own already.
 
     Raises:
         InputError: the model is not the sum of its parts, or its outputs are not finite.
     """
-    read = decoder.read(tokens, positions, None if like is None else like.read)
+    read = decoder.read(tokens, None if like is None else like.read)
     x, layers = read.resid_pre, []
     for layer in range(decoder.n_layers):
         layers.append(_layer_run(decoder, layer, x, read))
         x = layers[-1].resid_post
-    logits = decoder.unembed(x[:, list(positions)])
-    decoder.require_same(logits, read)
-    return Run(read, tuple(layers), logits)
+    found = Run(read, tuple(layers), decoder.unembed(x[:, list(positions)]))
+    require_same(decoder, found, positions)
+    return found
 
 
 def _layer_run(
     decoder: Decoder, layer: int, x: Float[Tensor, "pair pos d_model"], read: Read
 ) -> LayerRun:
-    own = decoder.layers[layer]
+    own, everywhere = decoder.layers[layer], slice(0, x.shape[1])
     normed = own.ln1(x)
     q, k, v = own.q(normed), own.k(normed), own.v(normed)
-    met_q, met_k = decoder.meet(layer, q, read, "q"), decoder.meet(layer, k, read, "k")
-    everywhere = torch.arange(x.shape[1], device=x.device)
-    pattern = decoder.pattern(layer, met_q, decoder.shared(met_k), everywhere)
-    z = pattern @ decoder.shared(v)
+    rot_q, rot_k = (
+        decoder.to_attention(layer, "q", q, read),
+        decoder.to_attention(layer, "k", k, read),
+    )
+    used_v = decoder.to_attention(layer, "v", v, read)
+    pattern = decoder.pattern(layer, rot_q, decoder.shared(rot_k), read, everywhere)
+    z = pattern @ decoder.shared(used_v)
     attn_out = own.write(z)
-    mlp_out = own.mlp_out(x if decoder.is_parallel else x + attn_out)
-    return LayerRun(x, q, k, v, met_k, pattern, z, attn_out, mlp_out)
+    mid = own.after_attention(x, attn_out)
+    mlp_out = own.mlp_out(x if decoder.is_parallel else mid)
+    post, written = own.after_mlp(mid, mlp_out), own.scaled(z)
+    return LayerRun(x, q, k, v, rot_k, used_v, pattern, z, written, attn_out, mid, mlp_out, post)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Letter
 from mitool.analysis.interventions.graph import LETTERS, Edge, Graph, Node
+from mitool.models.decoder import Letter
 
 Reader = tuple[Node, Letter | None]
 

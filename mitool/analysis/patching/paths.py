@@ -18,12 +18,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder, Letter
 from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.graph import Edge, Node
 from mitool.analysis.interventions.restart import Entry, Restart, put
 from mitool.analysis.interventions.run import Run
-from mitool.analysis.patching.replace import behind_attention, differ
+from mitool.analysis.patching.replace import after_attention, differ
+from mitool.models.decoder import Decoder, Letter, Projection
 from mitool.settings import Between
 
 
@@ -63,6 +63,7 @@ class PathReplacement:
     """Carries what nodes write in ``source`` along paths into ``base``."""
 
     def __init__(self, restart: Restart, source: Run, between: Between) -> None:
+        restart.decoder.require_sum("patching along paths")
         self.restart, self.decoder, self.base = restart, restart.decoder, restart.base
         self.source, self.between = source, between
         self._known: dict[Any, Tensor] = {}
@@ -117,14 +118,17 @@ class PathReplacement:
         """
         layer, start = paths[0].target.layer, arriving.start
         heads = [path.target.head for path in paths]
-        z = heads_z(self.decoder, self.base, layer, arriving, paths[0].letters)
+        z = heads_z(self.decoder, self.base, layer, arriving, paths[0].letters, which, heads)
         start = start if self.decoder.is_causal else 0
-        own = self.base.layers[layer]
-        change = (z - own.z)[which, :, heads, start:]
-        written = change @ self.decoder.layers[layer].W_O[heads][:, None]
-        return behind_attention(
-            self.decoder, self.base, layer, start, own.attn_out[:, start:] + written
+        attn_out = torch.stack(
+            [
+                with_z(
+                    self.decoder, self.base, layer, slice(head, head + 1), own, slice(start, None)
+                )
+                for head, own in zip(heads, z[:, :, None, start:].unbind(dim=1), strict=True)
+            ]
         )
+        return after_attention(self.decoder, self.base, layer, start, attn_out)
 
     def _arriving(self, path: Path) -> Entry:
         """The stream that the reader sees, from the first position that differs on."""
@@ -159,7 +163,7 @@ class PathReplacement:
         change = self._difference(path)[None, :, start:]
         if source.kind == "a":
             attn_out = self.base.layers[source.layer].attn_out[:, start:] + change
-            entry = behind_attention(self.decoder, self.base, source.layer, start, attn_out)
+            entry = after_attention(self.decoder, self.base, source.layer, start, attn_out)
         else:
             layer = 0 if source.kind == "input" else source.layer + 1
             entry = Entry(layer, "pre", start, self.base.resid_pre(layer)[:, start:] + change)
@@ -188,25 +192,44 @@ class PathReplacement:
 
 
 def heads_z(
-    decoder: Decoder, base: Run, layer: int, arriving: Entry, letters: Sequence[Letter]
-) -> Float[Tensor, "variant pair head pos d_head"]:
-    """``z`` of all heads of a layer where they read other streams.
+    decoder: Decoder,
+    base: Run,
+    layer: int,
+    arriving: Entry,
+    letters: Sequence[Letter],
+    which: Sequence[int],
+    heads: Sequence[int],
+) -> Float[Tensor, "pair variant pos d_head"]:
+    """``z`` of one head a variant, which reads another stream; all other heads read what they did.
 
     Args:
-        arriving: the streams that they read; behind their end it is the run's own.
-        letters: by which of their inputs; the others read what they did.
+        arriving: the streams that are read; after their end each is the run's own.
+        letters: by which of their inputs; by the others the heads read what they did.
+        which: of the streams, for each variant.
+        heads: whose ``z``, for each variant.
     """
-    own, held, start = decoder.layers[layer], base.layers[layer], arriving.start
-    normed = own.ln1(arriving.stream)
-    q, met_k, v = held.q[None], held.met_k[None], held.v[None]
-    if "q" in letters:
-        q = put(held.q, own.q(normed), start)
-    if "k" in letters:
-        met_k = put(held.met_k, decoder.meet(layer, own.k(normed), base.read, "k", start), start)
-    if "v" in letters:
-        v = put(held.v, own.v(normed), start)
+    part, own, read = decoder.layers[layer], base.layers[layer], base.read
+    normed = part.ln1(arriving.stream)
+
+    def taken(letter: Letter, whole: Tensor, projection: Projection) -> Tensor:
+        """Each variant's queries, keys or values as attention takes them."""
+        whole = whole if letter == "q" else decoder.shared(whole)
+        if letter not in letters:
+            return decoder.to_attention(layer, letter, whole, read)[:, heads]
+        projected = projection(normed)
+        projected = projected if letter == "q" else decoder.shared(projected)
+        found = put(
+            whole[:, heads], projected[which, :, heads].transpose(0, 1)[None], arriving.start
+        )
+        if not part.norms_span_heads:
+            return decoder.to_attention(layer, letter, found[0], read, heads=heads)
+        variants, every = range(len(heads)), whole.repeat(len(heads), 1, 1, 1, 1)
+        every[variants, :, heads] = found[0].transpose(0, 1)
+        every = decoder.to_attention(layer, letter, every, read)
+        return every[variants, :, heads].transpose(0, 1)
+
+    v = taken("v", own.v, part.v)
     if set(letters) == {"v"}:
-        return held.pattern @ decoder.shared(v)
-    met_q = decoder.meet(layer, q, base.read, "q")
-    everywhere = torch.arange(base.n_positions, device=q.device)
-    return decoder.pattern(layer, met_q, decoder.shared(met_k), everywhere) @ decoder.shared(v)
+        return own.pattern[:, heads] @ v
+    q, k = taken("q", own.q, part.q), taken("k", own.k, part.k)
+    return decoder.pattern(layer, q, k, read, slice(0, base.n_positions), heads) @ v

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mitool.analysis.interventions.columns import Column
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.graph import Edge, Graph
 from mitool.analysis.patching.paths import Path, paths_of
 from mitool.analysis.patching.sites import Family, families_of
 from mitool.errors import UsageError
+from mitool.models.decoder import Decoder
 from mitool.settings import Ablation, Between, Direction, PatchSettings
 
 

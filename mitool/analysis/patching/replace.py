@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder, Letter
 from mitool.analysis.interventions.restart import Entry
 from mitool.analysis.interventions.run import Run
 from mitool.analysis.patching.sites import Activation
+from mitool.models.decoder import Decoder, Letter
 
 ROUNDING = 16
 """Differences of so many units in the last place are none."""
@@ -60,14 +60,15 @@ class Replacement:
             return Entry(layer, "mid", start, self._replaced(base.resid_mid, changes, start, stop))
         if activation == "mlp_out":
             mlp_out = self._replaced(base.mlp_out, changes, start, stop)
-            return Entry(layer + 1, "pre", start, base.resid_mid[:, start:stop] + mlp_out)
+            stream = self.decoder.layers[layer].after_mlp(base.resid_mid[:, start:stop], mlp_out)
+            return Entry(layer + 1, "pre", start, stream)
         if activation == "attn_out":
             attn_out = self._replaced(base.attn_out, changes, start, stop)
         else:
             attn_out = base.attn_out[:, start:stop].repeat(len(changes), 1, 1, 1)
             for change, (first, end), written in zip(changes, reached, attn_out, strict=True):
-                written[:, first - start : end - start] += self._head_change(change, first, end)
-        return behind_attention(self.decoder, self.base, layer, start, attn_out)
+                written[:, first - start : end - start] = self._with_heads(change, first, end)
+        return after_attention(self.decoder, self.base, layer, start, attn_out)
 
     def _activation(self, run: Run, change: Change) -> Float[Tensor, "pair changed size"]:
         layer = run.layers[change.layer]
@@ -96,26 +97,25 @@ class Replacement:
             return change.start, change.stop
         return change.start if self.decoder.is_causal else 0, self.base.n_positions
 
-    def _head_change(
+    def _with_heads(
         self, change: Change, start: int, stop: int
     ) -> Float[Tensor, "pair reached d_model"]:
-        """What the change of a head's activation adds to ``attn_out`` there."""
+        """``attn_out`` there once a head's activation is another one."""
         decoder, base = self.decoder, self.base.layers[change.layer]
         assert change.head is not None
         value = self._activation(self.source, change)
         group = decoder.group if change.activation in ("k", "v") else 1
         heads = slice(change.head * group, (change.head + 1) * group)
-        old = base.z[:, heads, start:stop]
         match change.activation:
             case "z":
                 new = value[:, None]
             case "pattern":
-                new = value[:, None] @ base.v[:, [change.head // decoder.group]]
+                new = value[:, None] @ base.used_v[:, [change.head // decoder.group]]
             case "q" | "k" | "v" as letter:
                 values = {letter: value}
                 new = head_z(decoder, self.base, change.layer, heads, values, change.start)
                 new = new[:, :, start:stop]
-        return written_by(decoder, change.layer, heads, new - old)
+        return with_z(decoder, self.base, change.layer, heads, new, slice(start, stop))
 
 
 def differ(
@@ -134,39 +134,50 @@ def head_z(
     values: Mapping[Letter, Float[Tensor, "pair changed d_head"]],
     start: int,
 ) -> Float[Tensor, "pair head pos d_head"]:
-    """``z`` of heads once their queries, keys or values are others.
+    """``z`` of heads that share keys and values, or of one, once these are others.
 
     Args:
         values: what they are from ``start`` on, for all of these heads.
     """
-    own = base.layers[layer]
-    shared = [head // decoder.group for head in range(heads.start, heads.stop)]
+    own, read, everywhere = base.layers[layer], base.read, slice(0, base.n_positions)
+    shared = slice(heads.start // decoder.group, (heads.stop - 1) // decoder.group + 1)
 
-    def changed(letter: Letter, whole: Tensor) -> Tensor:
-        value = values.get(letter)
-        if value is None:
-            return whole
-        stop = start + value.shape[1]
-        value = value[:, None].expand(-1, whole.shape[1], -1, -1)
-        return torch.cat([whole[:, :, :start], value, whole[:, :, stop:]], dim=2)
+    def changed(letter: Letter, whole: Tensor, which: slice) -> Tensor:
+        """All of them as attention takes them, those of ``which`` changed; these alone."""
+        if letter in values:
+            whole = whole.clone()
+            value = values[letter]
+            whole[:, which, start : start + value.shape[1]] = value[:, None]
+        return decoder.to_attention(layer, letter, whole, read)[:, which]
 
-    v = changed("v", own.v[:, shared])
+    v = changed("v", own.v, shared) if "v" in values else own.used_v[:, shared]
     if not {"q", "k"} & set(values):
         return own.pattern[:, heads] @ v
-    q = decoder.meet(layer, changed("q", own.q[:, heads]), base.read, "q")
-    k = decoder.meet(layer, changed("k", own.k[:, shared]), base.read, "k")
-    return decoder.pattern(layer, q, k, torch.arange(q.shape[-2], device=q.device)) @ v
+    q = changed("q", own.q, heads)
+    k = changed("k", own.k, shared) if "k" in values else own.rot_k[:, shared]
+    return decoder.pattern(layer, q, k, read, everywhere, heads) @ v
 
 
-def written_by(
-    decoder: Decoder, layer: int, heads: slice, z: Float[Tensor, "pair head pos d_head"]
-) -> Float[Tensor, "pair pos d_model"]:
-    """What these heads write."""
-    W_O = decoder.layers[layer].W_O[heads]
-    return z.transpose(1, 2).flatten(-2) @ W_O.flatten(0, 1)
+def with_z(
+    decoder: Decoder,
+    base: Run,
+    layer: int,
+    heads: slice,
+    z: Float[Tensor, "pair some_heads changed d_head"],
+    places: slice,
+) -> Float[Tensor, "pair changed d_model"]:
+    """``attn_out`` at some positions once the ``z`` of some heads is another one."""
+    own, part = base.layers[layer], decoder.layers[layer]
+    if part.ln1_post.is_identity:
+        change = z - own.z[:, heads, places]
+        written = change.transpose(1, 2).flatten(-2) @ part.W_write[heads].flatten(0, 1)
+        return own.attn_out[:, places] + written
+    whole = own.z[:, :, places].clone()
+    whole[:, heads] = z
+    return part.write(whole)
 
 
-def behind_attention(
+def after_attention(
     decoder: Decoder,
     base: Run,
     layer: int,
@@ -174,8 +185,9 @@ def behind_attention(
     attn_out: Float[Tensor, "variant pair changed d_model"],
 ) -> Entry:
     """Where a change of ``attn_out`` from ``start`` on enters the stream."""
-    own, changed = base.layers[layer], slice(start, start + attn_out.shape[2])
-    stream = own.resid_pre[:, changed] + attn_out
+    own, part = base.layers[layer], decoder.layers[layer]
+    changed = slice(start, start + attn_out.shape[2])
+    mid = part.after_attention(own.resid_pre[:, changed], attn_out)
     if decoder.is_parallel:
-        return Entry(layer + 1, "pre", start, stream + own.mlp_out[:, changed])
-    return Entry(layer, "mid", start, stream)
+        return Entry(layer + 1, "pre", start, part.after_mlp(mid, own.mlp_out[:, changed]))
+    return Entry(layer, "mid", start, mid)

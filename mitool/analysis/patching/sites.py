@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mitool.analysis.interventions.columns import Column
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.config import nearest
 from mitool.errors import UsageError, quoted
+from mitool.models.decoder import Decoder
 from mitool.wildcards import fitting
 
 Activation = Literal[

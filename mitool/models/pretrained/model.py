@@ -1,5 +1,6 @@
 """A pretrained language model with its tokenizer."""
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mitool import rundir
-from mitool.device import HOST
+from mitool.device import HOST, Device, host
+from mitool.models.decoder import Decoder
+from mitool.models.pretrained.parts import decoder_of
 from mitool.models.pretrained.shape import shape_of
 from mitool.models.shape import ModelShape
 
@@ -44,15 +47,30 @@ class Pretrained:
 
     @cached_property
     def bridge(self) -> "TransformerBridge":
-        """The model as TransformerLens sees it; read once more, as a bridge changes its model."""
+        """The model as TransformerLens sees it: of a copy, as a bridge changes its model."""
         from transformer_lens.model_bridge import TransformerBridge
 
         from mitool.models.bridge import silenced
 
         with silenced():
-            bridge = TransformerBridge.boot_transformers(self.name, device=HOST)
+            bridge = TransformerBridge.boot_transformers(
+                self.name,
+                device=HOST,
+                hf_model=copy.deepcopy(self.model),
+                tokenizer=copy.deepcopy(self.tokenizer),
+            )
         bridge.eval().requires_grad_(False)
         return bridge
+
+    def decoder(self, device: Device | None = None) -> Decoder:
+        """The model taken apart, moved to a device and into its number format; left out, the CPU
+        and float32.
+
+        Raises:
+            InputError: it is no decoder that can be taken apart.
+        """
+        device = device or host()
+        return decoder_of(self.model.to(device.torch_device, device.torch_dtype))
 
     @property
     def start(self) -> list[int]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.circuits.evaluation import Chosen
-from mitool.analysis.interventions.decoder import Letter
 from mitool.analysis.interventions.graph import Edge, Node
+from mitool.models.decoder import Letter
 from mitool.report.circuits.layout import nodes_of
 from mitool.report.figures import label
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from mitool.analysis.interventions.decoder import Letter
+from mitool.models.decoder import Letter
 from mitool.report.circuits.layout import Layout
 from mitool.report.circuits.lines import Line
 
