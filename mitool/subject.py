@@ -1,7 +1,7 @@
 """A model together with the task to study it on."""
 
-import copy
 import contextlib
+import copy
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -145,10 +145,7 @@ def load(path: str | Path) -> Subject:
         InputError: it is missing, damaged, of another kind, or contradicts itself.
     """
     if hub_files.is_hugging_face(Path(path)):
-        raise InputError(
-            f"{path}: expected a checkpoint or a run of mitool, found a Hugging Face model, which "
-            "`mitool analyze attn` looks at"
-        )
+        raise InputError(hub_files.other_message(Path(path)))
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
     if metadata.kind != checkpoint.TRANSFORMER:

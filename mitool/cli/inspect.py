@@ -27,8 +27,11 @@ def inspect(
     """Show a checkpoint's task, settings, metrics and weights."""
     from mitool import checkpoint
     from mitool.cli.output import claims_table
+    from mitool.models import hub_files
     from mitool.result import Result
 
+    if hub_files.is_hugging_face(path):
+        raise InputError(hub_files.other_message(path))
     path = checkpoint.find(path)
     metadata = checkpoint.load(path)[1]
     read = {
