@@ -1,6 +1,7 @@
 """Devices, number formats, threads, seeds and memory: the only module that names a device."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mitool.errors import RunError, UsageError, quoted
+from mitool.operators import wrong_operators
 
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
@@ -57,16 +59,32 @@ class Device:
     def is_host(self) -> bool:
         return self.torch_device == HOST
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the first batch of whatever is computed on it is held against the CPU: MPS has
+        computed wrong without a word in several releases of torch.
+        """
+        return self.name == "mps"
+
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """Set the thread count and deterministic mode, and restore them afterwards."""
+        """Set the thread count and deterministic mode, and restore them afterwards.
+
+        Any device but the CPU is first tried on small operands, once a process.
+
+        Raises:
+            RunError: it computes otherwise than the CPU.
+        """
         threads = torch.get_num_threads()
         deterministic = torch.are_deterministic_algorithms_enabled()
         current = torch.cuda.device(self.torch_device) if self.is_cuda else contextlib.nullcontext()
         torch.set_num_threads(self.threads)
         _keep_freed_memory()
-        torch.use_deterministic_algorithms(self.deterministic)
         try:
+            torch.use_deterministic_algorithms(False)  # which would refuse some of what is tried
+            if not self.is_host:
+                require_operators(self.torch_device)
+            torch.use_deterministic_algorithms(self.deterministic)
             with current:
                 yield
         finally:
@@ -128,8 +146,8 @@ def resolve(
             f"threads: expected 1 to {cores} (this machine's cores), found {threads!r}"
         )
     name = _resolve_name(request)
-    if name == "mps" and dtype == "float64":
-        raise RunError("device mps has no float64; use --dtype float32 or --device cpu")
+    if dtype == "float64" and not has_float64(torch.device(name)):
+        raise RunError(f"device {name} has no float64; use --dtype float32 or --device cpu")
     if deterministic:
         # without it cuBLAS refuses to be deterministic; read when CUDA starts
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -152,6 +170,22 @@ def host(threads: int | None = None) -> Device:
         UsageError: ``threads`` is not in 1..cores.
     """
     return resolve("cpu", threads=threads)
+
+
+@functools.cache
+def require_operators(device: torch.device) -> None:
+    """Check once that a device computes what the CPU does.
+
+    Raises:
+        RunError: it does not; and each time that it is asked again.
+    """
+    if wrong := wrong_operators(device):
+        others = f" (and {len(wrong) - 1} more, which mitool doctor lists)" if wrong[1:] else ""
+        raise RunError(
+            f"device {device}: expected torch's operators to compute what they do on the CPU, "
+            f"found wrong: {wrong[0]}{others}; use --device cpu, or another version of torch than "
+            f"{torch.__version__}"
+        )
 
 
 def available() -> list[str]:
@@ -202,7 +236,12 @@ def _stream(seed: int, *purpose: str | int) -> int:
 
 def to_float64(x: Tensor) -> Tensor:
     """A copy in float64: on the device, or on the CPU where the device has no such format."""
-    return x.to("cpu" if x.is_mps else x.device, torch.float64, copy=True)
+    return x.to(x.device if has_float64(x.device) else HOST, torch.float64, copy=True)
+
+
+def has_float64(device: torch.device) -> bool:
+    """Whether a device computes in float64; MPS does not."""
+    return device.type != "mps"
 
 
 def capture(

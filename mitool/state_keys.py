@@ -66,7 +66,7 @@ def unwrapped(names: Iterable[str], expected: Collection[str]) -> Renamed | None
 
     A prefix is removed from the names that it begins and the others are left as they are; a name
     that is expected nowhere keeps its place in the result. Where several prefixes serve as well,
-    the shortest is removed, and names that are as expected stay as they are.
+    the first in the state dict is removed, and names that are as expected stay as they are.
 
     Args:
         names: those of the state dict.
@@ -92,7 +92,12 @@ def unwrapped(names: Iterable[str], expected: Collection[str]) -> Renamed | None
 
 def is_expected(name: str, expected: Collection[str]) -> bool:
     """Whether a name is among those expected, of which ``#`` stands for any number."""
-    return name in expected or NUMBER.sub("#", name) in expected
+    return name in expected or without_numbers(name) in expected
+
+
+def without_numbers(name: str) -> str:
+    """A name with ``#`` in the place of each part that is a number."""
+    return NUMBER.sub("#", name)
 
 
 def _without(name: str, wrappers: Collection[str]) -> str:
@@ -127,7 +132,9 @@ def _renamed(
 
 
 def _prefixes(names: list[str], expected: Collection[str]) -> list[tuple[str, str]]:
-    """What to remove from names and what to put in its place, the least change first."""
+    """What to remove from names and what to put in its place: nothing first, then in the order of
+    the names, those that put nothing in its place before the others.
+    """
     in_front = _common(expected)
     counts: Counter[tuple[str, str]] = Counter()
     for name in names:
@@ -136,7 +143,8 @@ def _prefixes(names: list[str], expected: Collection[str]) -> list[tuple[str, st
                 (prefix, added) for added in in_front if is_expected(added + rest, expected)
             )
     tried = [pair for pair, _ in counts.most_common(MOST_TRIED) if pair[0] != pair[1]]
-    return sorted({("", ""), *tried}, key=lambda pair: (sum(map(len, pair)), pair))
+    tried.sort(key=lambda pair: (bool(pair[1]), list(counts).index(pair)))
+    return [("", ""), *tried]
 
 
 def _splits(name: str) -> Iterator[tuple[str, str]]:

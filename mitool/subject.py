@@ -22,6 +22,7 @@ from mitool.models.decoder import Decoder
 from mitool.models.decoder.toy import shape_of_toy, toy_decoder
 from mitool.models.shape import ModelShape
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
+from mitool.models.weights import widened
 from mitool.tasks import Split, Task
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Subject:
         task: the task it was trained on.
         metadata: what the checkpoint says of itself.
         digest: of all that the checkpoint holds, where it was read from a file.
+        notes: what a user is to know of how it was read, each a sentence.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class Subject:
     task: Task
     metadata: Metadata
     digest: str | None = None
+    notes: tuple[str, ...] = ()
 
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
@@ -123,8 +126,10 @@ class Subject:
     def shape(self) -> ModelShape:
         return shape_of_toy(self.model)
 
-    def decoder(self, device: Device) -> Decoder:
-        """The model taken apart, on a device and in its number format."""
+    def decoder(self, device: Device | None = None) -> Decoder:
+        """The model taken apart, on a device and in its number format; left out, as it was read."""
+        if device is None:
+            return toy_decoder(self.model)
         model, target = self.model, (device.torch_device, device.torch_dtype)
         if any((weight.device, weight.dtype) != target for weight in model.parameters()):
             model = copy.deepcopy(model).to(*target)  # the subject's own stays as it was read
@@ -141,6 +146,8 @@ class Subject:
 def load(path: str | Path) -> Subject:
     """Read a checkpoint, or the last checkpoint of a run directory.
 
+    Weights in half precision are read in float32.
+
     Raises:
         InputError: it is missing, damaged, of another kind, or contradicts itself.
     """
@@ -148,6 +155,7 @@ def load(path: str | Path) -> Subject:
         raise InputError(hub_files.other_message(Path(path)))
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
+    tensors, notes = widened(tensors)
     if metadata.kind != checkpoint.TRANSFORMER:
         remedy = REMEDIES.get(metadata.kind, "")
         raise InputError(f"{path}: expected a transformer, found a {metadata.kind}{remedy}")
@@ -161,7 +169,7 @@ def load(path: str | Path) -> Subject:
         )
     with about(path):
         model = with_weights(cfg, tensors)
-    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"])
+    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"], notes)
 
 
 def open_model(name: str) -> "Subject | Pretrained":

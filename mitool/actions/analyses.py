@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from mitool.actions.agreement import require_same_outputs
 from mitool.actions.pairs import pairs_of
 from mitool.actions.request import Expect
 from mitool.analysis.attention import AttentionResult, analyze_attention
@@ -59,9 +60,10 @@ def fourier(
 ) -> FourierResult:
     """See ``analyze_fourier``."""
     with out_of_memory_is_an_error(REMEDIES["fourier"]), counted(console, "checkpoints") as tell:
-        return analyze_fourier(
+        found = analyze_fourier(
             subject, settings, checkpoints=checkpoints, device=device, observer=tell
         )
+    return _with_notes(found, subject)
 
 
 def attention(
@@ -110,6 +112,7 @@ def patching(
             device=device,
         )
         expect(prepared.claim_names)
+        require_same_outputs(subject, given, inputs.seed, device)
         with counted(console, "patched runs") as tell:
             return _with_notes(prepared.run(tell), subject)
 
@@ -138,6 +141,7 @@ def circuit(
             device=device,
         )
         expect(prepared.claim_names)
+        require_same_outputs(subject, given, inputs.seed, device)
         note(console, prepared.plan)
         with phases(console) as tell:
             return _with_notes(prepared.run(tell), subject)

@@ -37,6 +37,7 @@ def restore_state(
         InputError: the weights, or the optimiser's state, are of another model.
     """
     weights = {k.removeprefix(WEIGHT): v for k, v in tensors.items() if k.startswith(WEIGHT)}
+    require_formats(weights, model.state_dict())
     if _shapes(weights) != _shapes(model.state_dict()):
         raise InputError("its weights are of another model")
     states: dict[Tensor, State] = {}
@@ -47,6 +48,21 @@ def restore_state(
             states[parameter] = state
     model.load_state_dict(weights)
     restore_optimizer(optimizer, states)
+
+
+def require_formats(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Check that weights are in the number format of those that are trained.
+
+    Raises:
+        InputError: one is not: what was rounded since cannot be gone on with to the same bits.
+    """
+    for name, weight in expected.items():
+        if name in found and found[name].dtype != weight.dtype:
+            kinds = [str(x.dtype).removeprefix("torch.") for x in (weight, found[name])]
+            raise InputError(
+                f"weight {name}: expected {kinds[0]}, as the run was started in, found {kinds[1]}; "
+                "what is rounded cannot be gone on with: restore the file, or train again"
+            )
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, states: Mapping[Tensor, State]) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import torch
+from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
 from mitool import planted
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.edges import EdgeRuns
 from mitool.analysis.interventions.graph import Edge, Graph, Node
 from mitool.analysis.interventions.run import Run, run

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from mitool.analysis.interventions.decoder import Letter
 
 from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.circuits.circuit import Circuit, circuit_of
-from mitool.analysis.interventions.decoder import Letter
 from mitool.analysis.interventions.graph import Graph, Node
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.report.circuits import drawing

@@ -63,6 +63,7 @@ class PathReplacement:
     """Carries what nodes write in ``source`` along paths into ``base``."""
 
     def __init__(self, restart: Restart, source: Run, between: Between) -> None:
+        restart.decoder.require_sum("patching along paths")
         self.restart, self.decoder, self.base = restart, restart.decoder, restart.base
         self.source, self.between = source, between
         self._known: dict[Any, Tensor] = {}

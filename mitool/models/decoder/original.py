@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -62,6 +62,7 @@ class HeadPatch:
     z: Float[Tensor, "example pos d_head"]
 
 
+@runtime_checkable
 class Original(Protocol):
     """A model that runs by itself, whole."""
 
@@ -74,6 +75,11 @@ class Original(Protocol):
 
     def embed(self, tokens: Int[Tensor, "example pos"]) -> Float[Tensor, "example pos d_model"]:
         """The residual stream before the first block."""
+
+    def embeddings(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, "n_ctx d_model"] | None]:
+        """What each token is embedded as, and what each position adds to that; None: nothing."""
 
     def observe(self, tokens: Int[Tensor, "example pos"]) -> Observed:
         """A run of the whole model."""

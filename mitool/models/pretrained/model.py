@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mitool import rundir
-from mitool.device import HOST, Device
+from mitool.device import HOST, Device, host
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained.parts import decoder_of
 from mitool.models.pretrained.shape import shape_of
@@ -62,12 +62,14 @@ class Pretrained:
         bridge.eval().requires_grad_(False)
         return bridge
 
-    def decoder(self, device: Device) -> Decoder:
-        """The model taken apart, moved to a device and into its number format.
+    def decoder(self, device: Device | None = None) -> Decoder:
+        """The model taken apart, moved to a device and into its number format; left out, the CPU
+        and float32.
 
         Raises:
             InputError: it is no decoder that can be taken apart.
         """
+        device = device or host()
         return decoder_of(self.model.to(device.torch_device, device.torch_dtype))
 
     @property

@@ -28,7 +28,10 @@ UNSCALED = ("GPTNeoForCausalLM",)
 SCALES = ("scaling", "inv_norm_factor", "softmax_scale")
 """Under which name attention has what it multiplies scores by."""
 
-Q_NORMS, K_NORMS = ("q_norm", "q_layernorm"), ("k_norm", "k_layernorm")
+Q_NORMS = ("q_norm", "q_layernorm", "query_layernorm", "qk_norm")
+K_NORMS = ("k_norm", "k_layernorm", "key_layernorm", "qk_norm")
+NORMS_ROTATED = ("query_layernorm",)
+"""Names of norms of queries and keys; and of those that come after the turning by positions."""
 
 
 @torch.no_grad()
@@ -112,6 +115,7 @@ def _layer(
         k_norm=head_norm_of(_either(attn, K_NORMS), k.n_heads, shape.d_head),
         clip=_clip(attn, cfg),
         rotates=_rotates(attn),
+        norms_rotated=_either(attn, NORMS_ROTATED) is not None,
         soft_cap=getattr(attn, "attn_logit_softcapping", None),
         sinks=_sinks(attn),
         ln1_post=norm(names.ln1_post),
@@ -217,11 +221,15 @@ def _clip(attn: nn.Module, cfg: Any) -> float | None:
 
 
 def _rotates(attn: nn.Module) -> bool:
-    """Whether a layer turns queries and keys; SmolLM 3 and Cohere 2 leave some as they are."""
+    """Whether a layer turns queries and keys; SmolLM 3, Cohere 2 and EXAONE 4 leave some as they
+    are.
+    """
     if hasattr(attn, "use_rope"):
         return bool(attn.use_rope)
     if type(attn).__name__ == "Cohere2Attention":
         return attn.sliding_window is not None
+    if type(attn).__name__ == "Exaone4Attention":
+        return attn.sliding_window is None or bool(attn.is_sliding)
     return True
 
 

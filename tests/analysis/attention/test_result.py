@@ -258,5 +258,5 @@ def test_a_real_language_model() -> None:
     assert result.config["prompts_read"] == 160
     # the head that moves the pronoun's gender to the answer
     assert result.study.observation.attribution is not None
-    assert result.study.observation.attribution.argmax().item() == 4 * 8 + 2
+    assert result.study.observation.attribution.heads.argmax().item() == 4 * 8 + 2
     assert result.claims["L4H2.direct_logit_attribution"] == pytest.approx(3.34, abs=0.05)

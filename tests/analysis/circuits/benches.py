@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mitool.analysis.interventions.decoder import Decoder
 from transformer_lens.model_bridge import TransformerBridge
 
 from mitool.analysis.circuits.bench import Bench
@@ -9,7 +10,6 @@ from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
 from mitool.pairs import PromptPairs

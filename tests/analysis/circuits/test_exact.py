@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
 from mitool.analysis.circuits.audit import audit
@@ -13,7 +14,6 @@ from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.interventions.ablate import columns_at
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
 from mitool.pairs import PromptPairs

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from mitool.analysis.interventions.decoder import Decoder
 
 from mitool import files
 from mitool.analysis.circuits.circuit import circuit_of
 from mitool.analysis.circuits.files import StoredCircuit, as_json, read_circuit
 from mitool.analysis.circuits.units import Units
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.graph import Graph, Node
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.settings import Level

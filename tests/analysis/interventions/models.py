@@ -4,15 +4,16 @@ from typing import Any
 
 import torch
 import transformers
-from torch import Tensor
-from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.sources import build_bridge_from_module
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.run import Run, run
-from mitool.models.bridge import to_bridge
+from mitool.models.decoder import Decoder
+from mitool.models.decoder.toy import toy_decoder
+from mitool.models.pretrained.parts import decoder_of
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.pairs import PromptPairs
+from tests.huggingface.exactness import exactly_float64
 
 N_POSITIONS, N_WORDS, N_PAIRS = 6, 11, 5
 
@@ -27,30 +28,35 @@ SIZES = {
 GPT = {"vocab_size": N_WORDS, "n_positions": 16, "n_embd": 24, "n_layer": 2, "n_head": 4}
 GROUPED = {"num_key_value_heads": 2}
 
+Model = ToyTransformer | PreTrainedModel
 
-def toy(**settings: Any) -> TransformerBridge:
-    """A bridge of a random toy in float64: two layers, every kind of weight that is not 0."""
+
+def toy(**settings: Any) -> ToyTransformer:
+    """A random toy in float64: two layers, every kind of weight that is not 0."""
     sizes = {"n_layers": 2, "n_heads": 3, "d_model": 12, "d_head": 4, "d_mlp": 10}
     words = {"d_vocab": N_WORDS, "d_vocab_out": N_WORDS, "n_ctx": N_POSITIONS}
     given = {"normalization_type": "LN", "biases": "all", "act_fn": "gelu", **settings}
-    return randomised(to_bridge(ToyTransformer(TransformerConfig(**{**sizes, **words, **given}))))
+    model = randomised(ToyTransformer(TransformerConfig(**{**sizes, **words, **given})))
+    assert isinstance(model, ToyTransformer)
+    return model
 
 
-def pretrained(kind: str, **settings: Any) -> TransformerBridge:
-    """A bridge of a random Hugging Face model of a kind such as ``Llama``, in float64."""
+def pretrained(kind: str, **settings: Any) -> PreTrainedModel:
+    """A random Hugging Face model of a kind such as ``Llama``, in float64."""
     sizes = GPT if kind in ("GPT2", "GPTJ") else SIZES
     config = getattr(transformers, f"{kind}Config")(**{**sizes, **settings})
-    model = transformers.AutoModelForCausalLM.from_config(config)
-    architecture = type(model).__name__
-    return randomised(build_bridge_from_module(model, architecture, hf_config=config))
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    model = randomised(model)
+    assert isinstance(model, PreTrainedModel)
+    return model
 
 
-def randomised(bridge: TransformerBridge) -> TransformerBridge:
+def randomised(model: nn.Module) -> nn.Module:
     generator = torch.Generator().manual_seed(0)
-    for weight in bridge.parameters():
+    for weight in model.parameters():
         draw = torch.randn(weight.shape, generator=generator)
         weight.data = 0.3 * draw if weight.ndim > 1 else 1 + 0.3 * draw
-    return bridge.double().eval().requires_grad_(False)
+    return model.double().eval().requires_grad_(False)
 
 
 def pairs(
@@ -70,8 +76,16 @@ def pairs(
     return PromptPairs(clean, corrupted, answers, right, (right + 3) % N_WORDS, torch.arange(n))
 
 
-def both(bridge: TransformerBridge, of: PromptPairs) -> tuple[Decoder, Run, Run]:
-    """A decoder with its clean and its corrupted run."""
-    decoder = Decoder(bridge)
-    clean, corrupted = (run(decoder, t, of.answer_positions) for t in (of.clean, of.corrupted))
+def parts_of(model: Model) -> Decoder:
+    """A model taken apart."""
+    return toy_decoder(model) if isinstance(model, ToyTransformer) else decoder_of(model)
+
+
+def both(model: Model, of: PromptPairs) -> tuple[Decoder, Run, Run]:
+    """A decoder with its clean and its corrupted run, a Hugging Face model's own run in float64 to
+    its end.
+    """
+    with exactly_float64():
+        decoder = parts_of(model)
+        clean, corrupted = (run(decoder, t, of.answer_positions) for t in (of.clean, of.corrupted))
     return decoder, clean, corrupted

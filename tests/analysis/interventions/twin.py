@@ -1,21 +1,25 @@
 """A slow twin of runs with patched edges, straight from the definition.
 
-One head and one of its inputs at a time: each reader's stream is the sum of what every writer
-before it writes, its own or the source's, as the edge between the two says. What writers and
-readers are called is all that it shares with the fast way, and a model's weights, norms and MLPs.
+Each reader's stream is the sum of what every writer before it writes, its own or the source's, as
+the edge between the two says; what the reader makes of it is asked of the model's own modules, by
+hooks. What writers and readers are called is all that it shares with the fast way, and what writers
+write in the source.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from functools import cached_property
 
 import torch
+from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.edges import Kept
 from mitool.analysis.interventions.run import Run
 from mitool.analysis.interventions.table import EdgeTable
+from mitool.models.decoder import Decoder
+from tests.analysis.interventions.by_hooks import ByHooks
+from tests.huggingface.places import PROJECTIONS as LETTERS
 
 IsKept = Callable[[str, str], Tensor]
 """Of a writer's and a reader's name at which positions [pos, 1] the edge is kept."""
@@ -43,32 +47,39 @@ class Twin:
     reading: Mapping[str, Tensor] = field(default_factory=dict)
     written: dict[str, Tensor] = field(default_factory=dict)
 
+    @cached_property
+    def model(self) -> ByHooks:
+        return ByHooks.of(self.decoder.original)
+
     def logits(self, kept: IsKept = every, neurons: Mapping[str, Tensor] | None = None) -> Tensor:
-        decoder, neurons = self.decoder, neurons or {}
-        self.written, self.besides = {}, torch.zeros(decoder.d_model).double()
+        model, neurons = self.model, neurons or {}
+        self.written, self.besides = {}, torch.zeros(1).double()
         self._write("input", self.base.read.resid_pre)
-        for layer in range(decoder.n_layers):
+        for layer in range(model.n_layers):
             mlp, beside = f"m{layer}", None
-            if decoder.has_mlp and decoder.is_parallel:
+            if model.has_mlp and model.is_parallel:
                 beside = self._seen(mlp, kept, neurons)
-            heads = [f"a{layer}.h{head}" for head in range(decoder.n_heads)]
-            out = [self._head(layer, i, name, kept, neurons) for i, name in enumerate(heads)]
-            for name, own in zip(heads, out, strict=True):
-                self._write(name, own)
-            self.besides = self.besides + decoder.layers[layer].b_O
-            if decoder.has_mlp:
+            out, besides = self._heads(layer, kept, neurons)
+            for head, own in enumerate(out):
+                self._write(f"a{layer}.h{head}", own)
+            self.besides = self.besides + besides
+            if model.has_mlp:
                 x = self._seen(mlp, kept, neurons) if beside is None else beside
-                self._write(mlp, decoder.layers[layer].mlp_out(x))
+                self._write(mlp, model.mlp(layer, x))
         x = self._seen("logits", kept, neurons)
-        return decoder.unembed(x[:, list(self.positions)])
+        return model.unembed(x)[:, list(self.positions)]
 
     def in_source(self, writer: str) -> Tensor:
-        if writer == "input":
-            return self.source.read.resid_pre
-        if writer.startswith("m"):
-            return self.source.layers[int(writer[1:])].mlp_out
-        layer, head = (int(number) for number in writer[1:].split(".h"))
-        return self.source.layers[layer].z[:, head] @ self.decoder.layers[layer].W_O[head]
+        return self._in_source[writer]
+
+    @cached_property
+    def _in_source(self) -> dict[str, Tensor]:
+        found = {"input": self.source.read.resid_pre}
+        for layer, own in enumerate(self.source.layers):
+            found[f"m{layer}"] = own.mlp_out
+            each = self.model.linearly(layer, own.z_written.transpose(1, 2))
+            found |= {f"a{layer}.h{head}": write for head, write in enumerate(each)}
+        return found
 
     def _write(self, writer: str, own: Tensor) -> None:
         self.written[writer] = own + self.writing.get(writer, torch.zeros(1).double())
@@ -80,25 +91,23 @@ class Twin:
             total = total + torch.where(is_own, own, self.in_source(writer))
         return total
 
-    def _head(
-        self, layer: int, head: int, name: str, kept: IsKept, neurons: Mapping[str, Tensor]
-    ) -> Tensor:
-        decoder, own = self.decoder, self.decoder.layers[layer]
-        size, made = decoder.d_head, {}
-        for letter in ("q", "k", "v"):
-            number = head if letter == "q" else head * decoder.n_kv_heads // decoder.n_heads
-            columns, projection = slice(number * size, (number + 1) * size), getattr(own, letter)
-            x = own.ln1(self._seen(f"{name}<{letter}>", kept, neurons))
-            made[letter] = x @ projection.weight[:, columns] + projection.bias[columns]
-        q = decoder.meet(layer, made["q"], self.base.read, "q")
-        k = decoder.meet(layer, made["k"], self.base.read, "k")
-        scores = own.scale * torch.einsum("bqd,bkd->bqk", q, k)
-        if decoder.is_causal:
-            for query, key in product(range(q.shape[1]), repeat=2):
-                if key > query:
-                    scores[:, query, key] = -torch.inf
-        weights = scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
-        return weights @ made["v"] @ own.W_O[head]
+    def _heads(
+        self, layer: int, kept: IsKept, neurons: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """What each head writes, and what is written besides."""
+        model, names = self.model, [f"a{layer}.h{h}" for h in range(self.decoder.n_heads)]
+        streams = [
+            self._seen(f"{name}<{letter}>", kept, neurons) for letter in LETTERS for name in names
+        ]
+        all_ = model.projected(layer, torch.stack(streams))
+        made = {}
+        for number, letter in enumerate(LETTERS):
+            shared = 1 if letter == "q" else model.group
+            own = all_[letter].unflatten(0, (len(LETTERS), -1))[number]
+            each = [x[..., head // shared, :] for head, x in enumerate(own)]
+            made[letter] = torch.stack(each, dim=2)
+        x = streams[0].detach()
+        return model.writes(layer, x, model.z(layer, x, made))
 
 
 def names_of(table: EdgeTable) -> tuple[list[str], list[str]]:
