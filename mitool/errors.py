@@ -5,6 +5,7 @@ paragraph: it is all that a user sees.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,12 @@ MOST_NAMED = 10
 
 MOST_SHOWN = 80
 """Letters of a text that a message quotes."""
+
+REPRESENTED = re.compile(r"<(?:class )?'?([\w.]+)'?(?: object at 0x[0-9a-f]+)?>")
+"""How Python shows a class or an object; its name is enough."""
+
+TRACE = "Exception raised from "
+"""What torch puts after a message: where in its own code it was raised."""
 
 MOST_SAID = 400
 """Letters of what another library said that a message repeats."""
@@ -91,7 +98,8 @@ def said(failure: BaseException) -> str:
 
     Whoever raises an error with it says ``from failure``, so that ``--debug`` shows the whole.
     """
-    words = " ".join(str(failure).split()) or type(failure).__name__
+    text = str(failure).partition(TRACE)[0]
+    words = REPRESENTED.sub(r"\1", " ".join(text.split())) or type(failure).__name__
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
     if len(shown) <= MOST_SAID:
         return shown.rstrip(".")

@@ -152,10 +152,7 @@ def load(path: str | Path) -> Subject:
         InputError: it is missing, damaged, of another kind, or contradicts itself.
     """
     if hub_files.is_hugging_face(Path(path)):
-        raise InputError(
-            f"{path}: expected a checkpoint or a run of mitool, found a Hugging Face model, which "
-            "`mitool analyze attn` looks at"
-        )
+        raise InputError(hub_files.other_message(Path(path)))
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
     tensors, notes = widened(tensors)

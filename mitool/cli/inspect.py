@@ -27,9 +27,12 @@ def inspect(
     """Show a checkpoint's task, settings, metrics and weights."""
     from mitool import checkpoint
     from mitool.cli.output import claims_table
+    from mitool.models import hub_files
     from mitool.models.weights import widened
     from mitool.result import Result
 
+    if hub_files.is_hugging_face(path):
+        raise InputError(hub_files.other_message(path))
     path = checkpoint.find(path)
     tensors, metadata = checkpoint.load(path)
     notes = widened(tensors)[1]

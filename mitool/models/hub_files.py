@@ -76,6 +76,14 @@ def pointer_message(path: Path) -> str:
     )
 
 
+def other_message(folder: Path) -> str:
+    """What is said of a Hugging Face folder where a checkpoint is wanted."""
+    return (
+        f"{folder}: expected a checkpoint or a run of mitool, found a Hugging Face model; `mitool "
+        "patch`, `analyze attn` and `analyze circuit` look at it"
+    )
+
+
 def _config_of(folder: Path) -> dict[str, object] | None:
     try:
         return files.read_json(folder / CONFIG)

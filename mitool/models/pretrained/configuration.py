@@ -20,6 +20,7 @@ from transformers import (
 
 from mitool.errors import InputError, first_few, quoted, said
 from mitool.models import hub_files
+from mitool.models.pretrained.shape import N_LAYERS
 from mitool.strict_json import kind
 
 QUANTISED = "quantization_config"
@@ -39,6 +40,10 @@ RUNTIME = frozenset(
 
 RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm", "hybrid", "lstm", "rwkv")
 """What the names of layers contain that carry a state from token to token."""
+
+LARGEST = 2**63
+MOST_LAYERS = 10_000
+"""Beyond what the numbers of a configuration can be."""
 
 LISTS_OF_LAYERS = ("layer_types", "layers_block_type")
 
@@ -77,6 +82,7 @@ def read_description(folder: Path) -> Description:
     raw = _read(path)
     _require_plain_weights(path, raw)
     model_type = _model_type(path, raw)
+    _require_few_layers(path, raw)
     config = _as_transformers_reads(path, raw)
     _require_decoder(path, raw, config, model_type)
     if config.sub_configs.get("text_config") and _class_of(config).config_class is not type(config):
@@ -131,6 +137,21 @@ def _model_type(path: Path, raw: Mapping[str, Any]) -> str:
         f"{transformers.__version__}; if a newer one knows it, pip install --upgrade transformers, "
         "else give another model"
     )
+
+
+def _require_few_layers(path: Path, raw: Mapping[str, Any]) -> None:
+    """Refuse a number of layers for which transformers alone would need more than there is.
+
+    Raises:
+        InputError: there are more than any model has.
+    """
+    for fields in (raw, *(held for held in raw.values() if isinstance(held, dict))):
+        for name in N_LAYERS:
+            if isinstance(n := fields.get(name), int) and n > MOST_LAYERS:
+                raise InputError(
+                    f"{path}: expected at most {MOST_LAYERS:,} layers, found {str(n)[:20]} "
+                    f"({name}); restore the file"
+                )
 
 
 def _as_transformers_reads(path: Path, raw: Mapping[str, Any]) -> PreTrainedConfig:
@@ -247,12 +268,12 @@ def _notes(path: Path, raw: Mapping[str, Any], config: PreTrainedConfig) -> Iter
     known = getattr(type(config), "__dataclass_fields__", {})
     if used := [name for name in odd if name in known]:
         raise InputError(
-            f"{path}: expected finite numbers, found NaN or Infinity for {first_few(used)}; "
-            "restore the file, or write the number that the model was trained with"
+            f"{path}: expected finite numbers of 64 bits, found NaN, Infinity or larger ones for "
+            f"{first_few(used)}; restore the file, or write what the model was trained with"
         )
     if odd:
         yield (
-            f"config.json holds NaN or Infinity, which are no JSON, for {first_few(odd)}; the "
+            f"config.json holds NaN, Infinity or numbers as large for {first_few(odd)}; the "
             f"configuration of a {config.model_type} has no such field, and they are not used"
         )
     if "auto_map" in raw:
@@ -263,7 +284,9 @@ def _notes(path: Path, raw: Mapping[str, Any], config: PreTrainedConfig) -> Iter
 
 
 def _is_odd(value: Any) -> bool:
-    """Whether a value is or holds a number that is not finite."""
+    """Whether a value is or holds a number that is not finite, or none of 64 bits."""
+    if isinstance(value, int):
+        return abs(value) >= LARGEST
     if isinstance(value, float):
         return not math.isfinite(value)
     held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

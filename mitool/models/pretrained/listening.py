@@ -9,6 +9,7 @@ from collections.abc import Iterator
 LOGGERS = ("transformers", "huggingface_hub", "peft", "torch", "root")
 
 HARMLESS = (
+    *("FutureWarning: ", "DeprecationWarning: "),  # to authors of libraries
     "LOAD REPORT",  # every weight is accounted for here
     "tied weights mapping",  # likewise
     "Special tokens have been added in the vocabulary",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mitool.device import out_of_memory_is_an_error
 from mitool.errors import InputError, first_few, said
 from mitool.models import hub_files
 from mitool.models.pretrained import adapter
@@ -25,7 +26,10 @@ def load_pretrained(name: str | Path) -> Pretrained:
             damaged, incomplete or of different models.
         RunError: there is no room for its weights.
     """
-    with listening() as heard:
+    with (
+        out_of_memory_is_an_error("take a smaller model or free some memory"),
+        listening() as heard,
+    ):
         found = _read(str(name))
     warned = [
         f"a library warns while the model is read: {said(UserWarning(text))}" for text in heard

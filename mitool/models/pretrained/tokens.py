@@ -41,8 +41,8 @@ def read_tokenizer(folder: Path, config: PreTrainedConfig) -> PreTrainedTokenize
             raise
         lacks = MERGES if _lacks_merges(folder) else ""
         raise InputError(
-            f"{folder}: expected a tokenizer that transformers reads; found{lacks}: {said(failure)}; "
-            f"restore its files, or {REMEDY}"
+            f"{folder}: expected a tokenizer that transformers reads; found{lacks}: "
+            f"{said(failure)}; restore its files, or {REMEDY}"
         ) from failure
     _require_complete(folder, tokenizer)
     return tokenizer

@@ -97,9 +97,11 @@ def test_what_is_no_decoder_with_attention(tmp_path: Path, kind: str) -> None:
         ({"quantization_config": {"load_in_4bit": True}}, "(quantization_config: load_in_4bit)"),
         ({"architectures": ["LlamaForTokenClassification"]}, "found another (LlamaForTokenClass"),
         ({"is_encoder_decoder": True}, "found an encoder with a decoder"),
-        ({"rms_norm_eps": float("nan")}, "found NaN or Infinity for rms_norm_eps"),
+        ({"rms_norm_eps": float("nan")}, "found NaN, Infinity or larger ones for rms_norm_eps"),
         ({"hidden_size": "large"}, "expected the configuration of a llama; found: "),
         ({"num_hidden_layers": 1000}, "the weights of 1,000 layers by config.json, found 21"),
+        ({"model_type": "qwen2", "num_hidden_layers": 10**9}, "expected at most 10,000 layers"),
+        ({"vocab_size": 10**30}, "found NaN, Infinity or larger ones for vocab_size"),
         ({"hidden_act": "no such"}, "cannot build it from these files: "),
     ],
     ids=str,
@@ -136,7 +138,7 @@ def test_infinity_where_it_is_not_used_is_a_note(llama: Path) -> None:
     assert torch.equal(logits(llama), expected)
     (note,) = load_pretrained(llama).notes
     assert note.startswith(
-        "config.json holds NaN or Infinity, which are no JSON, for time_step_lim"
+        "config.json holds NaN, Infinity or numbers as large for time_step_limit;"
     )
 
 
