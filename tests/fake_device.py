@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from mitool import device as devices
 from mitool.device import Device
+from mitool.operators import require_operators
 from mitool.training import side_by_side
 
 NAME, PLACE = "mps", torch.device("meta")
@@ -74,9 +75,9 @@ def fake_mps(fault: Fault = right) -> Iterator[None]:
         for optimizer in (adam, sgd):
             patch.setattr(optimizer, "_device_dtype_check_for_fused", lambda weight: None)
         patch.setattr(side_by_side, "ThreadPoolExecutor", _NoThreads)
-        devices.require_operators.cache_clear()
+        require_operators.cache_clear()
         yield
-        devices.require_operators.cache_clear()
+        require_operators.cache_clear()
 
 
 def untried(patch: pytest.MonkeyPatch) -> None:
