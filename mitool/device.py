@@ -137,9 +137,7 @@ def resolve(
         raise UsageError(f"dtype: expected {' or '.join(DTYPES)}, found {quoted(dtype)}")
     cores = available_cores()
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
-        raise UsageError(
-            f"threads: expected 1 to {cores} (this machine's cores), found {threads!r}"
-        )
+        raise UsageError(f"threads: expected 1 to {cores}, as many cores, found {threads!r}")
     name = _resolve_name(request)
     if dtype == "float64" and not has_float64(torch.device(name)):
         raise RunError(f"device {name} has no float64; use --dtype float32 or --device cpu")
@@ -209,7 +207,7 @@ def drawer(seed: int, *purpose: str | int) -> np.random.Generator:
 
 
 def _stream(seed: int, *purpose: str | int) -> int:
-    words = "/".join(str(part) for part in (seed, *purpose))
+    words = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "little")
 
 
@@ -219,7 +217,7 @@ def to_float64(x: Tensor) -> Tensor:
 
 
 def has_float64(device: torch.device) -> bool:
-    """Whether a device computes in float64; MPS does not."""
+    """Whether a device computes in float64."""
     return device.type != "mps"
 
 
@@ -298,6 +296,5 @@ def out_of_memory_is_an_error(remedy: str) -> Iterator[None]:
 
 def is_out_of_memory(failure: Exception) -> bool:
     """Whether that is what went wrong, on any device."""
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    said = str(failure)
-    return isinstance(failure, kinds) or any(w in said for w in (*OUT_OF_MEMORY, NO_THREAD))
+    said = any(words in str(failure) for words in (*OUT_OF_MEMORY, NO_THREAD))
+    return said or isinstance(failure, MemoryError | torch.OutOfMemoryError)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def cast(path: Path, to: torch.dtype, target: Path) -> None:
     checkpoint.write_tensors(target, {name: x.to(to) for name, x in tensors.items()}, record)
 
 
-def studied(invoke: Invoke, arguments: tuple[str, ...], file: str) -> dict[str, object]:
+def studied(invoke: Invoke, arguments: tuple[str, ...], file: str) -> dict[str, Any]:
     out = () if arguments[0] in ("inspect", "convert") else ("-o", f"{file}-out")
     done = invoke(*(file if word == "FILE" else word for word in arguments), *out, "--json")
     assert done.exit_code == 0, done.stderr
