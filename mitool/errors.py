@@ -14,6 +14,9 @@ MOST_NAMED = 10
 MOST_SHOWN = 80
 """Letters of a text that a message quotes."""
 
+MOST_SAID = 400
+"""Letters of what another library said that a message repeats."""
+
 
 class MitoolError(Exception):
     """Base of every error that is reported as one message rather than as a traceback."""
@@ -81,3 +84,17 @@ def quoted(text: str) -> str:
     long.
     """
     return ascii(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..")
+
+
+def said(failure: BaseException) -> str:
+    """What another library said went wrong, for a message: on one line, its start if it is long.
+
+    Whoever raises an error with it says ``from failure``, so that ``--debug`` shows the whole.
+    """
+    words = " ".join(str(failure).split()) or type(failure).__name__
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
+    if len(shown) <= MOST_SAID:
+        return shown.rstrip(".")
+    return (
+        f"{shown[:MOST_SAID].rpartition(' ')[0] or shown[:MOST_SAID]} .. (--debug shows the rest)"
+    )

@@ -1,5 +1,6 @@
 """A model together with the task to study it on."""
 
+import contextlib
 import copy
 import re
 from dataclasses import asdict, dataclass
@@ -11,11 +12,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool import checkpoint, files, rundir, tasks
+from mitool import checkpoint, rundir, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
 from mitool.device import Device
 from mitool.errors import InputError, MitoolError, UsageError, about, quoted
+from mitool.models import hub_files
 from mitool.models.decoder import Decoder
 from mitool.models.decoder.toy import shape_of_toy, toy_decoder
 from mitool.models.shape import ModelShape
@@ -62,6 +64,9 @@ class Subject:
 
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
+
+    notes: ClassVar[tuple[str, ...]] = ()
+    """Of how it was read there is nothing to say, as there may be of a pretrained model."""
 
     def describe(self) -> dict[str, Any]:
         """What is studied, for a result."""
@@ -146,7 +151,7 @@ def load(path: str | Path) -> Subject:
     Raises:
         InputError: it is missing, damaged, of another kind, or contradicts itself.
     """
-    if _is_pretrained(Path(path)):
+    if hub_files.is_hugging_face(Path(path)):
         raise InputError(
             f"{path}: expected a checkpoint or a run of mitool, found a Hugging Face model, which "
             "`mitool analyze attn` looks at"
@@ -177,16 +182,33 @@ def open_model(name: str) -> "Subject | Pretrained":
         InputError: there is none, or it cannot be used.
     """
     path = Path(name)
-    if not _is_pretrained(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
+    if not hub_files.is_hugging_face(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
+        _require_no_other(path)
         return load(path)
     from mitool.models.pretrained import load_pretrained
 
     return load_pretrained(name)
 
 
-def _is_pretrained(folder: Path) -> bool:
-    """Whether a folder is a Hugging Face model, by its ``config.json``."""
-    try:
-        return "model_type" in files.read_json(folder / rundir.CONFIG)
-    except InputError:
-        return False
+def _require_no_other(path: Path) -> None:
+    """Tell of what looks like a model and is none, in its own words.
+
+    Raises:
+        InputError: the path is such a thing.
+    """
+    with contextlib.suppress(OSError):  # as of a path that is too long: load says so
+        if path.is_dir() and not any(path.iterdir()):
+            raise InputError(
+                f"{path}: expected a run directory or the folder of a Hugging Face model, found an "
+                "empty folder"
+            )
+    if path.suffix == ".gguf":
+        raise InputError(
+            f"{path}: expected a checkpoint, or the folder of a Hugging Face model, found "
+            "quantised weights (GGUF); give the model that they were made from"
+        )
+    if path.name in hub_files.WEIGHTS and hub_files.is_hugging_face(path.parent):
+        raise InputError(
+            f"{path}: expected a checkpoint of mitool, found a file of a Hugging Face model; give "
+            f"its folder, {path.parent}"
+        )

@@ -230,6 +230,7 @@ VARIANTS: Mapping[str, tuple[Settings, ...]] = {
             "qk_layernorm": True,
             "use_qkv_bias": True,
             "num_key_value_heads": 1,
+            "rope_parameters": PARTIAL,
         },
     ),
     "smollm3": (

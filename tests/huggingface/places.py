@@ -229,6 +229,7 @@ NAMES: Mapping[str, Names] = {
     "bloom": Names(
         "transformer.h",
         attn="self_attention",
+        mlp_in="mlp.dense_h_to_4h",
         mlp="mlp.dense_4h_to_h",
         final_norm="transformer.ln_f",
         **_fused("self_attention.query_key_value", "self_attention.dense"),
@@ -238,6 +239,7 @@ NAMES: Mapping[str, Names] = {
         attn="attn",
         attn_norm="norm_1",
         mlp_norm="norm_2",
+        mlp_in="ffn.up_proj",
         mlp="ffn.down_proj",
         final_norm="transformer.norm_f",
         **_fused("attn.Wqkv", "attn.out_proj"),

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mitool.models.decoder import Decoder, Layer, Letter, Norm
-from mitool.models.decoder.attention import apply_rotary
+from mitool.models.decoder.attention import Rotation
 
 Part = TypeVar("Part")
 
@@ -38,17 +38,12 @@ class OneTokenContexts:
         normed = self._normed(layer) if tokens is None else own.ln1(self.W_E[tokens])
         projection = own.q if letter == "q" else own.k
         which = head * projection.n_heads // n_heads
+        rotation = self._rotation(layer, len(normed))
         if own.norms_span_heads:
-            found = own.normed(letter, projection(normed), projection.n_heads)[which]
-        else:
-            bias = projection.bias.view(projection.n_heads, -1)[which]
-            found = (normed @ projection.by_head[which] + bias)[None]
-            found = own.normed(letter, found, projection.n_heads, [which])[0]
-        rotation = self._rotations[layer]
-        if rotation is None or not own.rotates:
-            return found
-        cos, sin = (table[:1].to(found) for table in rotation)
-        return apply_rotary(found, cos, sin, interleaved=self.decoder.interleaves)
+            return own.taken(letter, projection(normed), rotation, projection.n_heads)[which]
+        bias = projection.bias.view(projection.n_heads, -1)[which]
+        found = (normed @ projection.by_head[which] + bias)[None]
+        return own.taken(letter, found, rotation, projection.n_heads, [which])[0]
 
     def scale(self, layer: int) -> float:
         return self.decoder.layers[layer].scale
@@ -68,6 +63,14 @@ class OneTokenContexts:
         parts = {name: _converted(getattr(own, name), self.W_E) for name in ("ln1", "q", "k")}
         norms = {name: _converted(getattr(own, name), self.W_E) for name in ("q_norm", "k_norm")}
         return replace(own, **parts, **norms, ln2=Norm(), mlp=None)
+
+    def _rotation(self, layer: int, n: int) -> Rotation | None:
+        """What the first position does to queries and keys, for each of so many tokens."""
+        tables = self._rotations[layer]
+        if tables is None:
+            return None
+        cos, sin = (table[:1].to(self.W_E).expand(n, -1) for table in tables)
+        return Rotation(cos, sin, self.decoder.interleaves)
 
     @cached_property
     def _rotations(self) -> tuple[tuple[Tensor, Tensor] | None, ...]:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mitool.errors import InputError
-from mitool.models.decoder.attention import EVERY_HEAD, Heads, Letter, apply_rotary
+from mitool.models.decoder.attention import EVERY_HEAD, Heads, Letter, Rotation
 from mitool.models.decoder.layer import Layer
 from mitool.models.decoder.norm import Norm
 from mitool.models.decoder.original import Observed, Original, Tables
@@ -223,12 +223,11 @@ class Decoder:
         """
         own = self.layers[layer]
         shares = letter != "q" and x.shape[-3] == self.n_kv_heads and heads == EVERY_HEAD
-        x = own.normed(letter, x, self.n_kv_heads if shares else self.n_heads, heads)
-        rotation = read.tables.rotations[layer]
-        if letter == "v" or rotation is None or not own.rotates:
-            return x
-        cos, sin = (table[start : start + x.shape[-2]] for table in rotation)
-        return apply_rotary(x, cos, sin, interleaved=self.interleaves)
+        tables, rotation = read.tables.rotations[layer], None
+        if tables is not None:
+            cos, sin = (table[start : start + x.shape[-2]] for table in tables)
+            rotation = Rotation(cos, sin, self.interleaves)
+        return own.taken(letter, x, rotation, self.n_kv_heads if shares else self.n_heads, heads)
 
     def pattern(
         self,

@@ -1,5 +1,6 @@
 """A pretrained language model with its tokenizer."""
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,13 +47,18 @@ class Pretrained:
 
     @cached_property
     def bridge(self) -> "TransformerBridge":
-        """The model as TransformerLens sees it; read once more, as a bridge changes its model."""
+        """The model as TransformerLens sees it: of a copy, as a bridge changes its model."""
         from transformer_lens.model_bridge import TransformerBridge
 
         from mitool.models.bridge import silenced
 
         with silenced():
-            bridge = TransformerBridge.boot_transformers(self.name, device=HOST)
+            bridge = TransformerBridge.boot_transformers(
+                self.name,
+                device=HOST,
+                hf_model=copy.deepcopy(self.model),
+                tokenizer=copy.deepcopy(self.tokenizer),
+            )
         bridge.eval().requires_grad_(False)
         return bridge
 

@@ -202,6 +202,9 @@ class HuggingFaceOriginal:
             sin, cos = embedded[:n].to(self.model.dtype).chunk(2, dim=-1)
             return cos.repeat_interleave(2, dim=-1), sin.repeat_interleave(2, dim=-1)
         found = given.get("position_embeddings")
+        if isinstance(found, Tensor) and found.is_complex():  # Llama 4: of each plane once
+            cos, sin = (part.repeat_interleave(2, dim=-1) for part in (found.real, found.imag))
+            return cos[0, :n], sin[0, :n]
         is_pair = isinstance(found, tuple) and len(found) == 2
         if found is None or not is_pair or given.get("alibi") is not None:  # Falcon has both
             return None
