@@ -1,7 +1,6 @@
 """Devices, number formats, threads, seeds and memory: the only module that names a device."""
 
 import contextlib
-import functools
 import hashlib
 import os
 import platform
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mitool.errors import RunError, UsageError, quoted
-from mitool.operators import wrong_operators
+from mitool.operators import require_operators
 
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
@@ -61,19 +60,15 @@ class Device:
 
     @property
     def is_doubted(self) -> bool:
-        """Whether the first batch of whatever is computed on it is held against the CPU: MPS has
-        computed wrong without a word in several releases of torch.
-        """
+        """Whether first batches are held against the CPU: MPS has computed wrong in silence."""
         return self.name == "mps"
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Set the thread count and deterministic mode, and restore them afterwards.
 
-        Any device but the CPU is first tried on small operands, once a process.
-
         Raises:
-            RunError: it computes otherwise than the CPU.
+            RunError: it is not the CPU, and computes otherwise on small operands.
         """
         threads = torch.get_num_threads()
         deterministic = torch.are_deterministic_algorithms_enabled()
@@ -81,8 +76,8 @@ class Device:
         torch.set_num_threads(self.threads)
         _keep_freed_memory()
         try:
-            torch.use_deterministic_algorithms(False)  # which would refuse some of what is tried
             if not self.is_host:
+                torch.use_deterministic_algorithms(False)  # which refuses some of what is tried
                 require_operators(self.torch_device)
             torch.use_deterministic_algorithms(self.deterministic)
             with current:
@@ -142,9 +137,7 @@ def resolve(
         raise UsageError(f"dtype: expected {' or '.join(DTYPES)}, found {quoted(dtype)}")
     cores = available_cores()
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
-        raise UsageError(
-            f"threads: expected 1 to {cores} (this machine's cores), found {threads!r}"
-        )
+        raise UsageError(f"threads: expected 1 to {cores}, as many cores, found {threads!r}")
     name = _resolve_name(request)
     if dtype == "float64" and not has_float64(torch.device(name)):
         raise RunError(f"device {name} has no float64; use --dtype float32 or --device cpu")
@@ -170,22 +163,6 @@ def host(threads: int | None = None) -> Device:
         UsageError: ``threads`` is not in 1..cores.
     """
     return resolve("cpu", threads=threads)
-
-
-@functools.cache
-def require_operators(device: torch.device) -> None:
-    """Check once that a device computes what the CPU does.
-
-    Raises:
-        RunError: it does not; and each time that it is asked again.
-    """
-    if wrong := wrong_operators(device):
-        others = f" (and {len(wrong) - 1} more, which mitool doctor lists)" if wrong[1:] else ""
-        raise RunError(
-            f"device {device}: expected torch's operators to compute what they do on the CPU, "
-            f"found wrong: {wrong[0]}{others}; use --device cpu, or another version of torch than "
-            f"{torch.__version__}"
-        )
 
 
 def available() -> list[str]:
@@ -230,7 +207,7 @@ def drawer(seed: int, *purpose: str | int) -> np.random.Generator:
 
 
 def _stream(seed: int, *purpose: str | int) -> int:
-    words = "/".join(str(part) for part in (seed, *purpose))
+    words = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "little")
 
 
@@ -240,7 +217,7 @@ def to_float64(x: Tensor) -> Tensor:
 
 
 def has_float64(device: torch.device) -> bool:
-    """Whether a device computes in float64; MPS does not."""
+    """Whether a device computes in float64."""
     return device.type != "mps"
 
 
@@ -319,6 +296,5 @@ def out_of_memory_is_an_error(remedy: str) -> Iterator[None]:
 
 def is_out_of_memory(failure: Exception) -> bool:
     """Whether that is what went wrong, on any device."""
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    said = str(failure)
-    return isinstance(failure, kinds) or any(w in said for w in (*OUT_OF_MEMORY, NO_THREAD))
+    said = any(words in str(failure) for words in (*OUT_OF_MEMORY, NO_THREAD))
+    return said or isinstance(failure, MemoryError | torch.OutOfMemoryError)

@@ -5,6 +5,7 @@ to 2.13 of torch, in products, in ``masked_fill`` and in updates in place. The r
 in float64, on contiguous operands, so that the CPU itself can be checked too.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from mitool.errors import RunError
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 """How far values may be from the CPU's, as a share of the largest of them.
@@ -113,6 +116,22 @@ def wrong_operators(device: torch.device) -> list[str]:
                     operands = ", ".join(layouts) + " operand" + "s" * (len(layouts) > 1)
                     found.append(f"{operator.name} of {operands}: {'; '.join(faults)}")
     return found
+
+
+@functools.cache
+def require_operators(device: torch.device) -> None:
+    """Check once that a device computes what the CPU does.
+
+    Raises:
+        RunError: it does not; and each time that it is asked again.
+    """
+    if wrong := wrong_operators(device):
+        others = f" (and {len(wrong) - 1} more, which mitool doctor lists)" if wrong[1:] else ""
+        raise RunError(
+            f"device {device}: expected torch's operators to compute what they do on the CPU, "
+            f"found wrong: {wrong[0]}{others}; use --device cpu, or another version of torch than "
+            f"{torch.__version__}"
+        )
 
 
 def relative_difference(

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from mitool import device as devices
 from mitool.device import Device
+from mitool.operators import require_operators
 from mitool.training import side_by_side
 
 NAME, PLACE = "mps", torch.device("meta")
@@ -65,8 +66,7 @@ def scales(name: str, factor: float) -> Fault:
 def fake_mps(fault: Fault = right) -> Iterator[None]:
     """Have a device ``mps`` while this lasts."""
     with pytest.MonkeyPatch.context() as patch, _Mode(fault), _Lists():
-        real, place = devices.available, Device.torch_device.fget
-        assert place is not None
+        real, place = devices.available, vars(Device)["torch_device"].fget
         patch.setattr(devices, "available", lambda: [*real(), NAME])
         of_name = property(lambda self: PLACE if self.name == NAME else place(self))
         patch.setattr(Device, "torch_device", of_name)
@@ -74,9 +74,9 @@ def fake_mps(fault: Fault = right) -> Iterator[None]:
         for optimizer in (adam, sgd):
             patch.setattr(optimizer, "_device_dtype_check_for_fused", lambda weight: None)
         patch.setattr(side_by_side, "ThreadPoolExecutor", _NoThreads)
-        devices.require_operators.cache_clear()
+        require_operators.cache_clear()
         yield
-        devices.require_operators.cache_clear()
+        require_operators.cache_clear()
 
 
 def untried(patch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ class _NoThreads(Executor):
 
 
 class _OnDevice(Tensor):
-    inner: Tensor
+    inner: Tensor  # type: ignore[assignment]
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> "_OnDevice":
@@ -123,7 +123,9 @@ class _OnDevice(Tensor):
         return self.inner.tolist()
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         raise AssertionError("a tensor of the device is used by a thread that knows of none")
 
 

@@ -4,13 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.agreement import disagreements, require_agreement
+from mitool.agreement import Compute, disagreements, require_agreement
 from mitool.device import HOST, Device
 from mitool.errors import RunError
 from tests.fake_device import PLACE, fake_mps
 
 
-def made(found: dict[str, Tensor], expected: dict[str, Tensor], exact: dict[str, Tensor]):
+def made(
+    found: dict[str, Tensor], expected: dict[str, Tensor], exact: dict[str, Tensor]
+) -> Compute:
     """Something that is ``found`` on the device, and on the CPU is as given in each format."""
 
     def compute(device: torch.device, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -21,7 +23,9 @@ def made(found: dict[str, Tensor], expected: dict[str, Tensor], exact: dict[str,
     return compute
 
 
-def wrong(found: dict[str, list[float]], expected: dict[str, list[float]], **exact: list[float]):
+def wrong(
+    found: dict[str, list[float]], expected: dict[str, list[float]], **exact: list[float]
+) -> list[str]:
     sides = (found, expected, expected | exact)
     compute = made(*({k: torch.tensor(v) for k, v in side.items()} for side in sides))
     with fake_mps():

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import device as devices
+from mitool import operators
 from mitool.device import HOST, Device
 from mitool.errors import RunError
 from mitool.operators import OPERATORS, relative_difference, wrong_operators
@@ -114,7 +114,7 @@ def activated(fault: Fault, times: int, monkeypatch: pytest.MonkeyPatch) -> list
         return wrong_operators(device)
 
     few(monkeypatch, "addmm")
-    monkeypatch.setattr(devices, "wrong_operators", counted)
+    monkeypatch.setattr(operators, "wrong_operators", counted)
     with fake_mps(fault):
         for _ in range(times):
             with Device("mps").active():
@@ -136,6 +136,6 @@ def test_a_device_that_computes_wrong_is_not_activated(monkeypatch: pytest.Monke
 
 
 def test_the_cpu_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "wrong_operators", lambda device: pytest.fail("tried"))
+    monkeypatch.setattr(operators, "wrong_operators", lambda device: pytest.fail("tried"))
     with Device("cpu").active():
         pass

@@ -1,9 +1,10 @@
 """The first prompts of a study, held against the CPU on a device that is doubted."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -47,17 +48,27 @@ def outputs(
     dtype: torch.dtype,
 ) -> dict[str, Tensor]:
     """Logits of each prompt, and the gradient of the embedding for the mean of their squares."""
-    model = copy.deepcopy(subject.model).to(device, dtype)
-    is_pretrained = isinstance(subject, Pretrained)
-    embedding = model.get_input_embeddings().weight if is_pretrained else model.embed.W_E
+    logits_of, embedding = _copied(subject, device, dtype)
     embedding.requires_grad_()
     found: dict[str, Tensor] = {}
     for number, prompt in enumerate(prompts, start=1):
-        tokens = prompt[None].to(device)
-        logits = model(tokens, use_cache=False).logits if is_pretrained else model.logits(tokens)
+        logits = logits_of(prompt[None].to(device))
         logits.square().mean().backward()
         found[f"the output on prompt {number}"] = logits.detach()
+    assert embedding.grad is not None
     return found | {"the gradient of the embedding": embedding.grad}
+
+
+def _copied(
+    subject: Subject | Pretrained, device: torch.device, dtype: torch.dtype
+) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """What gives a copy's logits of tokens on a device, and the copy's embedding."""
+    if isinstance(subject, Subject):
+        toy = copy.deepcopy(subject.model).to(device, dtype)
+        return toy.logits, toy.embed.W_E
+    model: Any = copy.deepcopy(subject.model).to(device, dtype)  # type: ignore[arg-type]
+    embedding: Tensor = model.get_input_embeddings().weight
+    return lambda tokens: model(tokens, use_cache=False).logits, embedding
 
 
 def _first_prompts(

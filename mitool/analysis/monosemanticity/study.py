@@ -14,6 +14,7 @@ from mitool.device import HOST
 from mitool.errors import InputError, about
 from mitool.families import families_of
 from mitool.models.monosemanticity import FeatureMLP
+from mitool.models.weights import widened
 from mitool.result import Claim
 from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings
 from mitool.training.learner import Observer

@@ -81,7 +81,7 @@ class SuperpositionLearner(SideBySide[SuperpositionEvaluation]):
         self, epoch: int, batch: int, device: torch.device, dtype: torch.dtype
     ) -> Mapping[str, Tensor]:
         """Those of the first models of each family, as many as fill a block at the most."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for name, models in self.families.items():
             features = models.cfg.n_features * models.cfg.restarts * self.config.settings.batch_size
             first = models[: max(1, BLOCK // features) * models.cfg.restarts].to(device, dtype)
