@@ -22,7 +22,7 @@ from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.graph import Edge, Node
 from mitool.analysis.interventions.restart import Entry, Restart, put
 from mitool.analysis.interventions.run import Run
-from mitool.analysis.patching.replace import after_attention, differ
+from mitool.analysis.patching.replace import after_attention, differ, reached, with_z
 from mitool.models.decoder import Decoder, Letter, Projection
 from mitool.settings import Between
 
@@ -117,15 +117,14 @@ class PathReplacement:
             which: of the streams, for each path.
         """
         layer, start = paths[0].target.layer, arriving.start
-        heads = [path.target.head for path in paths]
-        z = heads_z(self.decoder, self.base, layer, arriving, paths[0].letters, which, heads)
+        heads, letters = [path.target.head for path in paths], paths[0].letters
+        z = heads_z(self.decoder, self.base, layer, arriving, letters, which, heads)
         start = start if self.decoder.is_causal else 0
+        of = [reached(self.decoder, layer, slice(head, head + 1), letters) for head in heads]
         attn_out = torch.stack(
             [
-                with_z(
-                    self.decoder, self.base, layer, slice(head, head + 1), own, slice(start, None)
-                )
-                for head, own in zip(heads, z[:, :, None, start:].unbind(dim=1), strict=True)
+                with_z(self.decoder, self.base, layer, own, each, slice(start, None))
+                for own, each in zip(of, z[:, :, :, start:].unbind(dim=1), strict=True)
             ]
         )
         return after_attention(self.decoder, self.base, layer, start, attn_out)
@@ -199,17 +198,25 @@ def heads_z(
     letters: Sequence[Letter],
     which: Sequence[int],
     heads: Sequence[int],
-) -> Float[Tensor, "pair variant pos d_head"]:
-    """``z`` of one head a variant, which reads another stream; all other heads read what they did.
+) -> Float[Tensor, "pair variant reached pos d_head"]:
+    """``z`` of the heads that are reached where one head reads another stream, and all other heads
+    read what they did; see ``reached``.
 
     Args:
         arriving: the streams that are read; after their end each is the run's own.
         letters: by which of their inputs; by the others the heads read what they did.
         which: of the streams, for each variant.
-        heads: whose ``z``, for each variant.
+        heads: which head reads it, for each variant.
     """
     part, own, read = decoder.layers[layer], base.layers[layer], base.read
     normed = part.ln1(arriving.stream)
+    if part.norms_span_heads and not {"q", "k"}.isdisjoint(letters):
+        each = zip(which, heads, strict=True)
+        found = [
+            _all_z(decoder, base, layer, normed[stream], arriving.start, letters, head)
+            for stream, head in each
+        ]
+        return torch.stack(found, dim=1)
 
     def taken(letter: Letter, whole: Tensor, projection: Projection) -> Tensor:
         """Each variant's queries, keys or values as attention takes them."""
@@ -218,18 +225,38 @@ def heads_z(
             return decoder.to_attention(layer, letter, whole, read)[:, heads]
         projected = projection(normed)
         projected = projected if letter == "q" else decoder.shared(projected)
-        found = put(
-            whole[:, heads], projected[which, :, heads].transpose(0, 1)[None], arriving.start
-        )
-        if not part.norms_span_heads:
-            return decoder.to_attention(layer, letter, found[0], read, heads=heads)
-        variants, every = range(len(heads)), whole.repeat(len(heads), 1, 1, 1, 1)
-        every[variants, :, heads] = found[0].transpose(0, 1)
-        every = decoder.to_attention(layer, letter, every, read)
-        return every[variants, :, heads].transpose(0, 1)
+        changed = projected[which, :, heads].transpose(0, 1)[None]
+        (found,) = put(whole[:, heads], changed, arriving.start)
+        return decoder.to_attention(layer, letter, found, read, heads=heads)
 
     v = taken("v", own.v, part.v)
     if set(letters) == {"v"}:
-        return own.pattern[:, heads] @ v
+        return (own.pattern[:, heads] @ v)[:, :, None]
     q, k = taken("q", own.q, part.q), taken("k", own.k, part.k)
-    return decoder.pattern(layer, q, k, read, slice(0, base.n_positions), heads) @ v
+    pattern = decoder.pattern(layer, q, k, read, slice(0, base.n_positions), heads)
+    return (pattern @ v)[:, :, None]
+
+
+def _all_z(
+    decoder: Decoder,
+    base: Run,
+    layer: int,
+    normed: Float[Tensor, "pair changed d_model"],
+    start: int,
+    letters: Sequence[Letter],
+    head: int,
+) -> Float[Tensor, "pair head pos d_head"]:
+    """``z`` of all heads where one reads another stream, and a norm is taken over all of them."""
+    part, own, read = decoder.layers[layer], base.layers[layer], base.read
+    places = slice(start, start + normed.shape[1])
+
+    def taken(letter: Letter, whole: Tensor, projection: Projection) -> Tensor:
+        whole = whole.clone() if letter == "q" else decoder.shared(whole).clone()
+        if letter in letters:
+            projected = projection(normed)
+            projected = projected if letter == "q" else decoder.shared(projected)
+            whole[:, head, places] = projected[:, head]
+        return decoder.to_attention(layer, letter, whole, read)
+
+    q, k, v = taken("q", own.q, part.q), taken("k", own.k, part.k), taken("v", own.v, part.v)
+    return decoder.pattern(layer, q, k, read, slice(0, base.n_positions)) @ v

@@ -1,6 +1,6 @@
 """Activations of one run replaced by those of another: where that enters the residual stream."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -115,6 +115,7 @@ class Replacement:
                 values = {letter: value}
                 new = head_z(decoder, self.base, change.layer, heads, values, change.start)
                 new = new[:, :, start:stop]
+                heads = reached(decoder, change.layer, heads, (letter,))
         return with_z(decoder, self.base, change.layer, heads, new, slice(start, stop))
 
 
@@ -126,6 +127,14 @@ def differ(
     return (base - source).abs().amax(dim=-1) > allowed
 
 
+def reached(decoder: Decoder, layer: int, heads: slice, letters: Collection[Letter]) -> slice:
+    """The heads whose ``z`` is another one once these inputs of some heads are: all of a layer's
+    where one norm is taken over the queries, or keys, of all of them.
+    """
+    is_shared = decoder.layers[layer].norms_span_heads and not {"q", "k"}.isdisjoint(letters)
+    return slice(0, decoder.n_heads) if is_shared else heads
+
+
 def head_z(
     decoder: Decoder,
     base: Run,
@@ -134,28 +143,32 @@ def head_z(
     values: Mapping[Letter, Float[Tensor, "pair changed d_head"]],
     start: int,
 ) -> Float[Tensor, "pair head pos d_head"]:
-    """``z`` of heads that share keys and values, or of one, once these are others.
+    """``z`` of the heads that are reached where inputs of heads that share keys and values, or of
+    one, are others.
 
     Args:
         values: what they are from ``start`` on, for all of these heads.
     """
     own, read, everywhere = base.layers[layer], base.read, slice(0, base.n_positions)
-    shared = slice(heads.start // decoder.group, (heads.stop - 1) // decoder.group + 1)
+    found = reached(decoder, layer, heads, values)
 
-    def changed(letter: Letter, whole: Tensor, which: slice) -> Tensor:
-        """All of them as attention takes them, those of ``which`` changed; these alone."""
+    def own_keys(of: slice) -> slice:
+        return slice(of.start // decoder.group, (of.stop - 1) // decoder.group + 1)
+
+    def taken(letter: Letter, whole: Tensor) -> Tensor:
+        """Those of the reached heads as attention takes them."""
+        theirs = (lambda of: of) if letter == "q" else own_keys
         if letter in values:
-            whole = whole.clone()
-            value = values[letter]
-            whole[:, which, start : start + value.shape[1]] = value[:, None]
-        return decoder.to_attention(layer, letter, whole, read)[:, which]
+            value, whole = values[letter], whole.clone()
+            whole[:, theirs(heads), start : start + value.shape[1]] = value[:, None]
+        x = decoder.to_attention(layer, letter, whole, read)[:, theirs(found)]
+        return x if letter == "q" or x.shape[1] == 1 else decoder.shared(x)
 
-    v = changed("v", own.v, shared) if "v" in values else own.used_v[:, shared]
+    v = taken("v", own.v)
     if not {"q", "k"} & set(values):
-        return own.pattern[:, heads] @ v
-    q = changed("q", own.q, heads)
-    k = changed("k", own.k, shared) if "k" in values else own.rot_k[:, shared]
-    return decoder.pattern(layer, q, k, read, everywhere, heads) @ v
+        return own.pattern[:, found] @ v
+    q, k = taken("q", own.q), taken("k", own.k)
+    return decoder.pattern(layer, q, k, read, everywhere, found) @ v
 
 
 def with_z(

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from mitool.analysis.interventions.decoder import Decoder
-from transformer_lens.model_bridge import TransformerBridge
-
 from mitool.analysis.circuits.bench import Bench
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.units import Units
@@ -12,8 +9,10 @@ from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
+from mitool.models.decoder import Decoder
 from mitool.pairs import PromptPairs
 from mitool.settings import Ablation, Level, MetricName
+from tests.analysis.interventions.models import Model, parts_of
 
 LEVELS: dict[str, Level] = {
     "edge": "edge",
@@ -25,7 +24,7 @@ LEVELS: dict[str, Level] = {
 
 
 def bench_of(
-    bridge: TransformerBridge,
+    model: Model | Decoder,
     given: PromptPairs,
     ablation: Ablation = "patch",
     *,
@@ -33,9 +32,10 @@ def bench_of(
     by_position: bool = False,
     memory: int = 2**24,
 ) -> Bench:
-    """All of some pairs."""
+    """All of some pairs, on a model or on what it was taken apart into."""
+    decoder = model if isinstance(model, Decoder) else parts_of(model)
     groups, columns = columns_of([given], str)
-    material = Material("pairs", Decoder(bridge), groups, columns, METRICS[metric], str)
+    material = Material("pairs", decoder, groups, columns, METRICS[metric], str)
     return Bench(material, given.index.sort().values, ablation, Budget(memory), by_position)
 
 

@@ -1,8 +1,9 @@
 """Edge attribution against exact patching, its own sums, and published scores."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,11 +16,24 @@ from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.edges import EdgeRuns
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import METRICS
+from mitool.device import Device
+from mitool.models.decoder import Decoder
 from mitool.models.pretrained import load_pretrained
+from mitool.models.transformer import ToyTransformer
 from mitool.pair_files import read_pairs
 from mitool.pairs import PromptPairs, encode_pairs
 from tests.analysis.circuits.benches import bench_of
-from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
+from tests.analysis.interventions.models import GROUPED, Model, both, pairs, pretrained, toy
+from tests.huggingface.random_models import random_model
+
+pytestmark = pytest.mark.usefixtures("exact_norms")
+
+KINDS: dict[str, Callable[[], Model]] = {
+    "toy": toy,
+    "GPTNeoX": lambda: pretrained("GPTNeoX"),
+    "Llama": lambda: pretrained("Llama", **GROUPED),
+    **{kind: partial(random_model, kind, 0) for kind in ("gemma2", "olmo2", "granite", "cohere")},
+}
 
 SHARED = Path(__file__).parents[4] / "shared"
 
@@ -28,28 +42,30 @@ def logit_difference(logits: Tensor, given: PromptPairs) -> Tensor:
     return METRICS["logit-diff"](logits[None], given, logits)[0]
 
 
-def scores(bridge: Any, given: PromptPairs, steps: int | None = None) -> tuple[EdgeTable, Tensor]:
+def scores(
+    model: Model | Decoder, given: PromptPairs, steps: int | None = None
+) -> tuple[EdgeTable, Tensor]:
     """Sums over pairs, by the gradient at the clean input, or at so many on the way to it."""
-    bench = bench_of(bridge, given)
+    bench = bench_of(model, given)
     units = Units(bench.table, "edge", bench.material.decoder.d_model)
     method = eap if steps is None else eap_ig
     found = method(Scoring(bench, units, ig_steps=steps or 1))
     return bench.table, units.placed(found)[..., 0] * len(given)
 
 
-def linear() -> Any:
+def linear() -> ToyTransformer:
     """Attention that looks everywhere alike, no norm and no MLP: logits are linear in the input."""
-    bridge = toy(attn_only=True, normalization_type="none")
-    for block in bridge.blocks:
-        block.attn.q.weight.data.zero_()
-        block.attn.q.bias.data.zero_()
-    return bridge
+    model = toy(attn_only=True, normalization_type="none")
+    for block in model.blocks:
+        block.attn.W_Q.data.zero_()
+        block.attn.b_Q.data.zero_()
+    return model
 
 
 def test_on_a_linear_model_it_is_exact_patching() -> None:
-    bridge, given = linear(), pairs()
-    table, found = scores(bridge, given)
-    decoder, clean, corrupted = both(bridge, given)
+    model, given = linear(), pairs()
+    table, found = scores(model, given)
+    decoder, clean, corrupted = both(model, given)
     full = logit_difference(clean.logits, given)
     runs = EdgeRuns(decoder, clean, corrupted, given.answer_positions)
     for edge, score in zip(table.edges, table.listed(found), strict=True):
@@ -59,13 +75,12 @@ def test_on_a_linear_model_it_is_exact_patching() -> None:
     assert table.listed(found).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("kind", ["toy", "GPTNeoX", "Llama"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_scores_are_the_derivative_of_patching_a_little(kind: str) -> None:
     """Along each edge a small step from the clean writer towards the corrupted one."""
-    bridge = toy() if kind == "toy" else pretrained(kind, **(GROUPED if kind == "Llama" else {}))
-    given = pairs(n=2)
-    table, found = scores(bridge, given)
-    decoder, clean, corrupted = both(bridge, given)
+    model, given = KINDS[kind](), pairs(n=2)
+    table, found = scores(model, given)
+    decoder, clean, corrupted = both(model, given)
     difference = -EdgeRuns(decoder, clean, corrupted, given.answer_positions).differences
     assert difference.shape == (len(table.writers), 2, 6, decoder.d_model)
     # all edges into the logits: there the metric is a function of the last stream alone
@@ -78,20 +93,19 @@ def test_scores_are_the_derivative_of_patching_a_little(kind: str) -> None:
             for sign in (1, -1)
         ]
         slope = (ends[0] - ends[1]).sum() / (2 * step)
-        close = {"rtol": 0.02, "atol": 0.02} if kind == "Llama" else {"rtol": 1e-6, "atol": 1e-8}
-        torch.testing.assert_close(found[-1, column], slope, **close)
+        torch.testing.assert_close(found[-1, column], slope, rtol=1e-6, atol=1e-8)
 
 
 def test_gradients_of_the_input_edges_sum_to_the_change_of_the_metric() -> None:
     """Integrated gradients are complete: all edges out of the input carry all of the change."""
-    bridge, given = toy(n_layers=1, attn_only=True), pairs()
-    _, clean, corrupted = both(bridge, given)
+    model, given = toy(n_layers=1, attn_only=True), pairs()
+    _, clean, corrupted = both(model, given)
     change = (
         logit_difference(clean.logits, given) - logit_difference(corrupted.logits, given)
     ).sum()
     errors = []
     for steps in (10, 40, 160):
-        table, found = scores(bridge, given, steps)
+        table, found = scores(model, given, steps)
         errors.append(abs((found[:, 0].sum() - change).item()))
     assert table.writers[0].kind == "input"
     assert errors[2] < errors[1] < errors[0]
@@ -110,7 +124,8 @@ def test_where_there_is_no_edge_the_score_is_0() -> None:
 def test_scores_of_an_independent_implementation(method: str, steps: int | None) -> None:
     model = load_pretrained(SHARED / "data/stories260k")
     groups = encode_pairs(read_pairs(SHARED / "data/pronoun_pairs.csv"), model)
-    found = [scores(model.bridge, group, steps) for group in groups]
+    decoder = model.decoder(Device())
+    found = [scores(decoder, group, steps) for group in groups]
     table = found[0][0]
     ours = table.listed(torch.stack([values for _, values in found]).sum(dim=0)) / 160
     published = json.loads((SHARED / "reference/edge_scores_stories260k.json").read_text())

@@ -133,7 +133,7 @@ class ByHooks:
             return each * block.multiplier, bias * block.multiplier
         with exactly_float64():
             out, constant = norm(raw), norm(torch.zeros_like(raw))
-            scale = (out - constant) / self._after(layer, raw)
+            scale = ((out - constant) / self._after(layer, raw)).nan_to_num(0.0)  # of nothing
         passed = self._after(layer, each) * scale
         besides = self._after(layer, bias) * scale + constant
         return passed * block.multiplier, besides * block.multiplier

@@ -1,10 +1,13 @@
 """Paths and edges: against runs with hooks, and against what they must add up to."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from mitool.analysis.interventions.batches import Budget, Judged
 from mitool.analysis.interventions.chunk import Chunk
@@ -13,16 +16,35 @@ from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.paths import paths_of
 from mitool.analysis.patching.sweep import patch_together, sweep_paths
+from mitool.errors import InputError
+from mitool.models.bridge import to_bridge
+from mitool.models.transformer import ToyTransformer
 from mitool.settings import Between
-from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
+from tests.analysis.interventions.models import GROUPED, Model, both, pairs, pretrained, toy
 from tests.analysis.patching.test_sweep import swept
+from tests.huggingface.random_models import random_model
+from tests.huggingface.runs import Site, patched_logits
 
-EXACT = {"rtol": 0.0, "atol": 1e-11}
+pytestmark = pytest.mark.usefixtures("exact_norms")
+
+EXACT = {"rtol": 0.0, "atol": 1e-10}
+
+VARIANTS = {"gptj": 0, "bloom": 0, "gemma2": 1, "olmo2": 0, "gpt_oss": 0, "stablelm": 0}
+MORE_VARIANTS = {"cohere": 0, "opt": 2, "granite": 0, "falcon": 2, "gpt2": 0, "llama": 0}
+
+KINDS: dict[str, Callable[[], Model]] = {
+    "toy": toy,
+    "bidirectional toy": lambda: toy(attention_dir="bidirectional"),
+    "GPTNeoX": lambda: pretrained("GPTNeoX"),
+    "Llama": lambda: pretrained("Llama", **GROUPED),
+    "olmo2 of shared keys": lambda: random_model("olmo2", 1),
+    **{kind: partial(random_model, kind, n) for kind, n in (VARIANTS | MORE_VARIANTS).items()},
+}
 
 
-def chunk_of(bridge: Any, answers: tuple[int, ...] = (5,)) -> Chunk:
+def chunk_of(model: Model, answers: tuple[int, ...] = (5,)) -> Chunk:
     given = pairs(answers=answers)
-    decoder, clean, corrupted = both(bridge, given)
+    decoder, clean, corrupted = both(model, given)
     judged = Judged(given, METRICS["logit-diff"], clean.logits)
     return Chunk(decoder, corrupted, clean, judged, 0, Budget(2**22))
 
@@ -41,9 +63,9 @@ def together(chunk: Chunk, *patterns: str) -> Tensor:
 @pytest.mark.parametrize("direction", ["causal", "bidirectional"])
 @pytest.mark.parametrize("node", ["a0.h1", "a1.h2", "m0", "m1", "input"])
 def test_all_edges_out_of_a_node_patch_the_node(node: str, direction: str) -> None:
-    bridge = toy(attention_dir=direction, n_layers=3)
-    chunk = chunk_of(bridge)
-    values, _, _ = swept(bridge, chunk.judged.pairs)
+    model = toy(attention_dir=direction, n_layers=3)
+    chunk = chunk_of(model)
+    values, _, _ = swept(model, chunk.judged.pairs)
     if node.startswith("a"):
         expected = values["z"][int(node[1]), int(node[-1])]
     elif node == "input":
@@ -60,31 +82,61 @@ def test_all_edges_out_of_a_node_patch_the_node(node: str, direction: str) -> No
     torch.testing.assert_close(to_logits, expected, **EXACT)
 
 
-@pytest.mark.parametrize("kind", ["toy", "GPTNeoX", "Llama"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_all_edges_carry_the_other_run_over_and_none_changes_nothing(kind: str) -> None:
-    bridge = toy() if kind == "toy" else pretrained(kind, **(GROUPED if kind == "Llama" else {}))
-    chunk = chunk_of(bridge)
-    close = {"rtol": 1e-4, "atol": 1e-5} if kind == "Llama" else EXACT  # its norms are float32
+    chunk = chunk_of(KINDS[kind]())
     clean = chunk.judged(chunk.source.logits[None])[0]
-    torch.testing.assert_close(together(chunk, "*->*"), clean, **close)
-    torch.testing.assert_close(together(chunk, "input->*"), clean, **close)
-    torch.testing.assert_close(chunk.edge_runs.patched([])[0], chunk.base.logits, **close)
+    torch.testing.assert_close(together(chunk, "*->*"), clean, **EXACT)
+    torch.testing.assert_close(together(chunk, "input->*"), clean, **EXACT)
+    torch.testing.assert_close(chunk.edge_runs.patched([])[0], chunk.base.logits, **EXACT)
 
 
-@pytest.mark.parametrize("kind", ["toy", "bidirectional", "GPTNeoX", "Llama"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_edge_alone_is_the_same_edge_among_many(kind: str) -> None:
     """The fast way, from the reader on, against the whole run with an input for each reader."""
-    if kind in ("toy", "bidirectional"):
-        bridge = toy(attention_dir="causal" if kind == "toy" else kind)
-    else:
-        bridge = pretrained(kind, **(GROUPED if kind == "Llama" else {}))
-    chunk = chunk_of(bridge)
-    close = {"rtol": 1e-4, "atol": 1e-5} if kind == "Llama" else EXACT
-    edges = list(Graph.of(chunk.decoder).edges())
+    chunk = chunk_of(KINDS[kind]())
+    edges = list(Graph.of(chunk.decoder).edges())[:: 1 if "toy" in kind else 3]
     alone = sweep_paths(chunk, [path for edge in edges for path in paths_of([edge])], "frozen")
     for edge, values in zip(edges, alone.values, strict=True):
         expected = patch_together(chunk, [edge]).values[0]
-        torch.testing.assert_close(values, expected, **close, msg=str(edge))
+        torch.testing.assert_close(values, expected, **EXACT, msg=str(edge))
+
+
+@pytest.mark.parametrize("kind", ["olmo2", "olmo2 of shared keys", "gemma2", "stablelm"])
+def test_a_path_to_a_head_is_its_three_edges_whatever_its_norms(kind: str) -> None:
+    chunk = chunk_of(KINDS[kind]())
+    for pattern in ("a0.h1->a1.h2", "m0->a1.h0"):
+        torch.testing.assert_close(
+            patched(chunk, pattern)[0], together(chunk, pattern), **EXACT, msg=pattern
+        )
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "gptj", "gemma2", "olmo2", "gpt_oss", "granite"])
+def test_every_path_from_a_node_to_the_logits_by_hooks(kind: str) -> None:
+    """What a node writes is another run's, and all after it is computed anew by the model."""
+    model = KINDS[kind]()
+    assert isinstance(model, PreTrainedModel)
+    chunk = chunk_of(model)
+    given, source, base = chunk.judged.pairs, chunk.source.layers, chunk.base.layers
+    for layer in range(2):
+        changes = {f"m{layer}": source[layer].mlp_out}
+        for head in (0, 3):
+            W = chunk.decoder.layers[layer].W_write[head]
+            change = (source[layer].z_written - base[layer].z_written)[:, head] @ W
+            changes[f"a{layer}.h{head}"] = base[layer].attn_out + change
+        for node, value in changes.items():
+            site: Site = "mlp_out" if node.startswith("m") else "attn_out"
+            logits = patched_logits(model, given.corrupted, layer, site, value)[:, [5]]
+            expected = METRICS["logit-diff"](logits[None], given, logits)[0]
+            found = patched(chunk, f"{node}->logits", between="recomputed")[0]
+            torch.testing.assert_close(found, expected, **EXACT, msg=node)
+
+
+@pytest.mark.parametrize("between", ["frozen", "mlps", "recomputed"])
+def test_a_stream_that_is_no_sum_has_no_paths(between: Between) -> None:
+    chunk = chunk_of(random_model("opt", 1))
+    with pytest.raises(InputError, match="patching along paths expects a residual stream"):
+        patched(chunk, "a0.h1->a1.h2", between=between)
 
 
 def test_a_path_to_a_head_is_its_three_edges() -> None:
@@ -96,8 +148,8 @@ def test_a_path_to_a_head_is_its_three_edges() -> None:
 
 def test_a_direct_path_by_hooks() -> None:
     """The reader's MLP input with the writer's change added, put in by a hook on the bridge."""
-    bridge = toy()
-    chunk = chunk_of(bridge)
+    model = toy()
+    chunk, bridge = chunk_of(model), to_bridge(model)
     given, base, source = chunk.judged.pairs, chunk.base, chunk.source
     W_O = chunk.decoder.layers[0].W_O[1]
     change = (source.layers[0].z[:, 1] - base.layers[0].z[:, 1]) @ W_O
@@ -111,9 +163,9 @@ def test_a_direct_path_by_hooks() -> None:
     torch.testing.assert_close(patched(chunk, "a0.h1->m1")[0], expected, **EXACT)
 
 
-def _two_passes(chunk: Chunk, *, heads_stay: bool) -> Tensor:
+def _two_passes(model: ToyTransformer, chunk: Chunk, *, heads_stay: bool) -> Tensor:
     """a0.h1 -> m2's input by two runs with hooks: the change flows, then only m2 sees it."""
-    bridge, given = chunk.decoder._bridge, chunk.judged.pairs
+    bridge, given = to_bridge(model), chunk.judged.pairs
     base, source = chunk.base, chunk.source
     seen: list[Tensor] = []
 
@@ -149,8 +201,9 @@ def _two_passes(chunk: Chunk, *, heads_stay: bool) -> Tensor:
 
 @pytest.mark.parametrize("between", ["mlps", "recomputed"])
 def test_what_lies_between_is_recomputed_as_two_passes_do(between: Between) -> None:
-    chunk = chunk_of(toy(n_layers=3))
-    expected = _two_passes(chunk, heads_stay=between == "mlps")
+    model = toy(n_layers=3)
+    chunk = chunk_of(model)
+    expected = _two_passes(model, chunk, heads_stay=between == "mlps")
     torch.testing.assert_close(patched(chunk, "a0.h1->m2", between=between)[0], expected, **EXACT)
     frozen = patched(chunk, "a0.h1->m2")[0]
     assert (frozen - expected).abs().max() > 1e-4  # the definitions are not the same

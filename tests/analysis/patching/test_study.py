@@ -18,6 +18,7 @@ from mitool.analysis.patching import Wanted, patch, prepare_patching
 from mitool.analysis.patching.study import measure
 from mitool.device import exact
 from mitool.errors import InputError, Interrupted, UsageError
+from mitool.models.bridge import to_bridge
 from mitool.models.pretrained import Pretrained, load_pretrained
 from mitool.settings import PatchSettings
 from mitool.subject import Subject
@@ -72,7 +73,7 @@ def test_values_stand_in_the_order_of_the_file(llama: Pretrained, file: Path) ->
         clean, corrupted, correct, incorrect = line.split(",")
         right, wrong = (int(llama.encode(clean + answer)[-1]) for answer in (correct, incorrect))
         for text, values in ((clean, found.clean), (corrupted, found.corrupted)):
-            logits = llama.bridge(llama.encode(text)[None])[0, -1]
+            logits = llama.model(llama.encode(text)[None]).logits[0, -1]
             expected = (logits[right] - logits[wrong]).item()
             assert values[place].item() == pytest.approx(expected, abs=1e-5)
 
@@ -122,9 +123,10 @@ def test_every_metric_of_a_task(metric: Any) -> None:
 
 
 def test_ablations_go_into_the_clean_run() -> None:
-    given, bridge = pairs(), toy()
-    decoder, clean, _ = both(bridge, given)
-    values, _, _ = swept(bridge, given, source=zeroed, noise=True)
+    given, model = pairs(), toy()
+    decoder, clean, _ = both(model, given)
+    values, _, _ = swept(model, given, source=zeroed, noise=True)
+    bridge = to_bridge(model)
     for layer in range(2):
         for head in range(3):
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformer_lens import patching
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources import build_bridge_from_module
 
 from mitool.analysis.interventions.batches import Budget, Judged
 from mitool.analysis.interventions.chunk import Chunk
@@ -16,9 +17,12 @@ from mitool.analysis.interventions.run import Run
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.sites import Family, families_of
 from mitool.analysis.patching.sweep import Swept, sweep_sites
+from mitool.models.bridge import to_bridge
+from mitool.models.transformer import ToyTransformer
 from mitool.pairs import PromptPairs
 from mitool.settings import MetricName
-from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
+from tests.analysis.interventions.models import GROUPED, Model, both, pairs, pretrained, toy
+pytestmark = pytest.mark.usefixtures("exact_norms")
 
 SAME_SWEEP: dict[str, Callable[..., Tensor]] = {
     "resid_pre": patching.get_act_patch_resid_pre,
@@ -41,7 +45,7 @@ the MLP reads and not the stream, so that it is another one.
 
 
 def swept(
-    bridge: TransformerBridge,
+    model: Model,
     given: PromptPairs,
     *,
     source: Callable[[Run], Run] = lambda run: run,
@@ -49,7 +53,7 @@ def swept(
     metric: MetricName = "logit-diff",
 ) -> tuple[dict[str, Tensor], Swept, Chunk]:
     """The metric of every site of every family [.., pair]."""
-    decoder, clean, corrupted = both(bridge, given)
+    decoder, clean, corrupted = both(model, given)
     base, other = (clean, corrupted) if noise else (corrupted, clean)
     judged = Judged(given, METRICS[metric], clean.logits)
     chunk = Chunk(decoder, base, source(other), judged, 0, Budget(2**22))
@@ -65,6 +69,13 @@ def _by_family(values: Tensor, families: list[Family]) -> dict[str, Tensor]:
     return {family.name: part.unflatten(0, family.shape) for family, part in parts}
 
 
+def bridge_of(model: Model) -> TransformerBridge:
+    """A model as transformer-lens sees it."""
+    if isinstance(model, ToyTransformer):
+        return to_bridge(model).eval()
+    return build_bridge_from_module(model, type(model).__name__, hf_config=model.config)
+
+
 def _by_transformer_lens(name: str, bridge: TransformerBridge, given: PromptPairs) -> Tensor:
     right, wrong = given.right[:, 0], given.wrong[:, 0]
 
@@ -78,7 +89,7 @@ def _by_transformer_lens(name: str, bridge: TransformerBridge, given: PromptPair
     return found.transpose(1, 2) if is_transposed else found
 
 
-MODELS: dict[str, Callable[[], TransformerBridge]] = {
+MODELS: dict[str, Callable[[], Model]] = {
     "toy": toy,
     "toy without MLP or norm": lambda: toy(attn_only=True, normalization_type="none"),
     "bidirectional toy": lambda: toy(attention_dir="bidirectional"),
@@ -90,22 +101,23 @@ MODELS: dict[str, Callable[[], TransformerBridge]] = {
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_sweeps_of_transformer_lens(kind: str) -> None:
-    bridge, given = MODELS[kind](), pairs(answers=(4,))
-    ours, _, _ = swept(bridge, given)
-    compared = 0
+    model, given = MODELS[kind](), pairs(answers=(4,))
+    ours, _, _ = swept(model, given)
+    bridge, compared = bridge_of(model), 0
     for name in set(SAME_SWEEP) & set(ours):
         theirs = _by_transformer_lens(name, bridge, given)
         if theirs.shape == ours[name].shape[:-1]:  # with shared keys it counts query heads
             torch.testing.assert_close(
-                ours[name].mean(dim=-1), theirs.double(), rtol=0, atol=1e-5, msg=name
+                ours[name].mean(dim=-1), theirs.double(), rtol=0, atol=1e-5, msg=name  # float32
             )
             compared += 1
     assert compared >= len(ours) - (6 if kind == "Llama" else 2)
 
 
 def test_the_stream_between_attention_and_mlp_and_behind_both() -> None:
-    bridge, given = toy(), pairs()
-    ours, _, chunk = swept(bridge, given)
+    model, given = toy(), pairs()
+    ours, _, chunk = swept(model, given)
+    bridge = to_bridge(model)
     base, source = chunk.base, chunk.source
     for layer in range(2):
         for place in range(6):
@@ -130,8 +142,9 @@ def _with_hook(
 
 
 def test_shared_keys_and_values_are_patched_for_all_heads_that_share_them() -> None:
-    bridge, given = pretrained("Llama", **GROUPED), pairs()
-    ours, _, _ = swept(bridge, given)
+    model, given = pretrained("Llama", **GROUPED), pairs()
+    ours, _, _ = swept(model, given)
+    bridge = bridge_of(model)
     _, cache = bridge.run_with_cache(given.clean)
     for letter in ("k", "v"):
         assert ours[letter].shape == (2, 2, len(given))
@@ -146,7 +159,7 @@ def test_shared_keys_and_values_are_patched_for_all_heads_that_share_them() -> N
                 logits = bridge.run_with_hooks(given.corrupted, fwd_hooks=[(name, patch)])[:, [5]]
                 expected = METRICS["logit-diff"](logits[None], given, logits)[0]
                 torch.testing.assert_close(
-                    ours[letter][layer, head], expected, rtol=1e-4, atol=1e-5
+                    ours[letter][layer, head], expected, rtol=0, atol=1e-10
                 )
 
 
@@ -175,13 +188,13 @@ def test_a_pair_is_not_changed_by_where_another_differs() -> None:
 
 def test_attention_that_is_linear_makes_noise_and_denoise_agree() -> None:
     """No norm, no MLP, attention that looks everywhere alike: logits are linear in the input."""
-    bridge = toy(attn_only=True, normalization_type="none")
-    for block in bridge.blocks:
-        block.attn.q.weight.data.zero_()
-        block.attn.q.bias.data.zero_()
+    model = toy(attn_only=True, normalization_type="none")
+    for block in model.blocks:
+        block.attn.W_Q.data.zero_()
+        block.attn.b_Q.data.zero_()
     given = pairs()
-    denoised, _, one = swept(bridge, given)
-    noised, _, other = swept(bridge, given, noise=True)
+    denoised, _, one = swept(model, given)
+    noised, _, other = swept(model, given, noise=True)
     gap = other.unpatched - one.unpatched
     for name in denoised:
         restored, lost = denoised[name] - one.unpatched, other.unpatched - noised[name]
