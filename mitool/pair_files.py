@@ -12,16 +12,17 @@ from mitool.errors import InputError
 from mitool.strict_json import kind, parsed
 
 REQUIRED = ("clean", "corrupted")
+WORDS = ("correct", "incorrect")
 ANSWERS = (
     ("correct_idx", "incorrect_idx"),
     ("clean_answer_idx", "corrupted_answer_idx"),
     ("country_idx", "corrupted_country_idx"),
-    ("correct", "incorrect"),
+    WORDS,
     ("clean_answer", "corrupted_answer"),
 )
 """Columns of a CSV file: those that it must have, and the couples of those of the two answers, the
-couple first that is read where a file has several. Couples other than ``correct`` and
-``incorrect`` are of the files of EAP-IG.
+couple first that is read where a file has several. Those that are named for a clean and a
+corrupted answer, or a country, are of the files of EAP-IG.
 """
 
 IDX = "_idx"
