@@ -85,7 +85,7 @@ def test_the_json_of_autocircuit(tmp_path: Path) -> None:
         (f'{BOTH}\n"a,b\n', "after line 1: expected a CSV file; found: unexpected end of data"),
         (
             f"{BOTH},correct_idx,incorrect_idx\na,b,{'9' * 5000},3\n",
-            "number of a token as correct_idx",
+            "the number of a token",
         ),
         ("", "with the columns clean and corrupted; found none"),
         (f"{BOTH},clean\na,b,c\n", "expected one column clean, found 2"),

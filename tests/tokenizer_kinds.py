@@ -20,7 +20,7 @@ from mitool.models.pretrained import Pretrained
 CORPUS = (
     "The girl was happy. She was tired. The boy was happy. He was tired.",
     "the girl and the boy, 女孩很高兴, He said: She was happy. É é",
-    *(" She" * 9, " He" * 9, "The girl was happy. She"),
+    *(" She" * 9, " He" * 9, "The girl was happy. She", "She", "He"),
 )
 BOS, EOS, UNK = "<s>", "</s>", "<unk>"
 SPECIAL = [UNK, BOS, EOS]

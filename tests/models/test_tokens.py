@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from mitool.errors import InputError, UsageError
 from mitool.models.pretrained import load_pretrained
@@ -133,6 +133,13 @@ def test_entries_for_bytes_are_letters_where_nothing_else_is() -> None:
 )
 def test_labels_of_other_decoders(decoder: Any, entry: str, label: str) -> None:
     assert labels_of(bpe_of(entry, decoder=decoder))[0] == label
+
+
+def test_a_tokenizer_in_python() -> None:
+    tokens = TextTokens(ByT5Tokenizer(), "auto", 400)
+    assert tokens.encode("a é") == (100, 35, 198, 172)
+    assert [tokens.label(token) for token in (100, 35, 198, 172)] == ["a", "▁", "<C3>", "<A9>"]
+    assert [tokens.label(token) for token in tokens.around.after] == [EOS]
 
 
 def test_a_token_that_the_tokenizer_lacks_has_its_number() -> None:

@@ -102,7 +102,17 @@ def _slow_decoding(tokenizer: PreTrainedTokenizerBase) -> tuple[Spell, bool]:
         return partial(_of_letters, letters), False
     if hasattr(tokenizer, "sp_model"):
         return partial(_stepwise, [lambda entry: entry.replace(SPACE_SHOWN, SPACE)], True), True
-    return _in_utf8, False
+    return partial(_of_python, tokenizer), False
+
+
+def _of_python(tokenizer: PreTrainedTokenizerBase, entry: str) -> bytes:
+    """What an entry spells; one that the tokenizer makes no letters of has a letter for each byte,
+    as ByT5's do.
+    """
+    text = tokenizer.convert_tokens_to_string([entry])
+    if (not text or "\ufffd" in text) and all(ord(letter) < 256 for letter in entry):
+        return entry.encode("latin-1")
+    return _in_utf8(entry)
 
 
 def _flat(spec: dict[str, Any]) -> Iterable[dict[str, Any]]:
