@@ -104,7 +104,7 @@ def test_answers_without_their_space(model: Pretrained) -> None:
         f"2 of 3 pairs have answers that would be another token with a space before them, such as "
         f"'She', which is token {own} (`She`) and would be token {other} (`▁She`); write the space"
     )
-    for end in " ", "(", "-", "'":  # where a word follows without one
+    for end in "(", "-", "'":  # where a word follows without one
         texts = {"clean": f"The girl was{end}", "corrupted": f"The boy was{end}"}
         assert said(model, pair(**texts, **she)) == []
 
