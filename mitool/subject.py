@@ -23,6 +23,7 @@ from mitool.models.decoder.toy import shape_of_toy, toy_decoder
 from mitool.models.shape import ModelShape
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.models.weights import widened
+from mitool.settings import Bos
 from mitool.tasks import Split, Task
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class Subject:
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
 
+    unk: ClassVar[None] = None
+    """There is no token for words that the task does not know."""
+
     def describe(self) -> dict[str, Any]:
         """What is studied, for a result."""
         return {
@@ -78,6 +82,19 @@ class Subject:
     def output_folder(self, analysis: str) -> Path:
         """Where an analysis of it goes, if nothing else is said: beside the checkpoint."""
         return rundir.folder_beside(self.path, analysis)
+
+    def with_bos(self, bos: Bos) -> "Subject":
+        """The same, which has no BOS.
+
+        Raises:
+            UsageError: one is asked for, or asked to be left off.
+        """
+        if bos != "auto":
+            raise UsageError(
+                f"--bos {bos} is about the texts of a pretrained model, and the tokens of task "
+                f"{self.task.name} are read as they are: leave it out"
+            )
+        return self
 
     def encode(self, text: str) -> Int[Tensor, " pos"]:
         """Tokens from their labels, apart by spaces.

@@ -99,6 +99,7 @@ def patching(
     expect: Expect = lambda names: None,
 ) -> PatchResult:
     """See ``mitool.analysis.patching.patch``."""
+    subject = subject.with_bos(settings.bos)
     with out_of_memory_is_an_error(REMEDIES["patch"]), device.active():
         given, metric = pairs_of(
             subject, inputs.pairs, inputs.task, settings.metric, settings.n_pairs, inputs.seed
@@ -128,6 +129,7 @@ def circuit(
     expect: Expect = lambda names: None,
 ) -> CircuitResult:
     """See ``analyze_circuit``."""
+    subject = subject.with_bos(settings.bos)
     with out_of_memory_is_an_error(REMEDIES["circuit"]), device.active():
         given, metric = pairs_of(
             subject, inputs.pairs, inputs.task, settings.metric, settings.n_pairs, inputs.seed

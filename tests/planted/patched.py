@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import torch
-from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
 from mitool import planted

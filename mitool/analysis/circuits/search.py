@@ -1,6 +1,6 @@
 """A search for a circuit: score, choose, test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mitool.analysis.circuits.audit import Audit, audit
@@ -16,6 +16,7 @@ from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.truth import Agreement, agreement
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.patching.reproduction import require_reproduced
+from mitool.reading import Reading
 from mitool.settings import CircuitSettings
 
 
@@ -47,6 +48,7 @@ class CircuitSearch:
     subject: dict[str, Any]
     config: dict[str, Any]
     seed: int
+    reading: Reading
 
     @property
     def claim_names(self) -> list[str]:
@@ -74,7 +76,7 @@ class CircuitSearch:
         scoring = self._scoring(ends)
         found, reached = self._found(scoring, ends, progress)
         evaluation = evaluate(self.tested_on, found, self.settings, self.seed, progress)
-        return circuit_result(
+        result = circuit_result(
             Origin(self.found_on, self.tested_on, self.settings, self.method, reached, self.seed),
             found,
             evaluation,
@@ -83,6 +85,7 @@ class CircuitSearch:
             self.subject,
             self.config,
         )
+        return replace(result, warnings=(*self.reading.warnings, *result.warnings))
 
     def _scoring(self, ends: Ends) -> Scoring:
         gap, settings = ends.gap.mean().item(), self.settings

@@ -10,7 +10,7 @@ from mitool.models.pretrained.configuration import read_description
 from mitool.models.pretrained.hub import folder_on_hub
 from mitool.models.pretrained.listening import listening
 from mitool.models.pretrained.model import Pretrained
-from mitool.models.pretrained.tokens import read_tokenizer
+from mitool.models.pretrained.tokenizer_files import read_tokenizer
 from mitool.models.pretrained.weight_files import opened_weights
 from mitool.models.pretrained.weights import model_with
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
 from mitool.analysis.circuits.audit import audit

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from mitool.analysis.interventions.decoder import Decoder
 
 from mitool import files
 from mitool.analysis.circuits.circuit import circuit_of

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
 from mitool.analysis.interventions.ablate import averaged, means_of, zeroed

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from mitool.analysis.interventions.decoder import Decoder
 from torch import Tensor
 
 from mitool.analysis.interventions.edges import Kept
