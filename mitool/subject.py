@@ -65,9 +65,6 @@ class Subject:
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
 
-    notes: ClassVar[tuple[str, ...]] = ()
-    """Of how it was read there is nothing to say, as there may be of a pretrained model."""
-
     def describe(self) -> dict[str, Any]:
         """What is studied, for a result."""
         return {

@@ -335,6 +335,11 @@ def test_a_public_case_that_can_be_read_is(case: str, tmp_path: Path) -> None:
     )
 
 
+def test_names_from_a_file_are_shown_in_letters_that_can_be_seen(llama: Path) -> None:
+    rewritten(llama, lambda weights: weights | {"a\x1b[31m\nb": torch.ones(1)})
+    assert r"1 unexpected (a\x1b[31m\nb);" in refusal(llama)
+
+
 def test_damaged_weights_end_in_one_message(llama: Path) -> None:
     """Cut short anywhere, or with a byte changed: a message, or a model whose weights are there."""
     path = llama / "model.safetensors"
