@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import MixtralConfig, MixtralForCausalLM
 
 from mitool.errors import InputError
@@ -19,17 +18,10 @@ from tests.models.pretrained.folders import (
     Weights,
     configured,
     folder_of,
+    logits,
     renamed,
     rewritten,
 )
-
-TEXT = "w0 w3 w1"
-
-
-def logits(folder: Path) -> Tensor:
-    loaded = load_pretrained(folder)
-    with torch.no_grad():
-        return loaded.model(loaded.encode(TEXT)[None]).logits[0]
 
 
 @pytest.mark.parametrize("model", ["llama", "gpt2"])
@@ -263,4 +255,4 @@ def test_no_gradient_is_asked_for_and_nothing_is_cached_of_a_folder(llama: Path)
     assert not any(weight.requires_grad for weight in first.model.parameters())
     assert not first.model.training
     shutil.rmtree(llama)
-    assert torch.isfinite(first.model(first.encode(TEXT)[None]).logits).all()
+    assert torch.isfinite(first.model(first.encode("w0 w1")[None]).logits).all()
