@@ -18,7 +18,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from mitool.errors import InputError, first_few, quoted, said
+from mitool.errors import InputError, first_few, plain, quoted, said
 from mitool.models import hub_files
 from mitool.models.pretrained.shape import N_LAYERS
 from mitool.strict_json import kind
@@ -179,7 +179,7 @@ def _without_runtime(value: Any) -> Any:
 
 
 def _class_of(config: PreTrainedConfig) -> type[PreTrainedModel]:
-    found = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    found: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     return found[0] if isinstance(found, tuple) else found
 
 
@@ -198,7 +198,7 @@ def _require_plain_weights(path: Path, raw: Mapping[str, Any]) -> None:
     how = str(fields.get("quant_method") or next(iter(bits), "an unnamed method"))
     raise InputError(
         f"{path}: expected weights in float32, float16 or bfloat16, found quantised ones "
-        f"(quantization_config: {how[:40]}); give the model that they were made from"
+        f"(quantization_config: {plain(how[:40])}); give the model that they were made from"
     )
 
 
@@ -211,7 +211,7 @@ def _require_decoder(
         InputError: it is such a model.
     """
     listed = raw.get("architectures")
-    architecture = str(listed[0]) if isinstance(listed, list) and listed else ""
+    architecture = plain(str(listed[0])) if isinstance(listed, list) and listed else ""
     what = f"model_type {model_type}" + (f", architecture {architecture}" if architecture else "")
     text = config.get_text_config()
     if getattr(config, "is_encoder_decoder", False) or getattr(text, "is_encoder_decoder", False):

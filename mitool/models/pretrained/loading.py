@@ -1,6 +1,9 @@
 """Reading a Hugging Face model: a folder, or a name on the Hub."""
 
 from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
 
 from mitool.device import out_of_memory_is_an_error
 from mitool.errors import InputError, first_few, said
@@ -50,9 +53,9 @@ def _read(name: str) -> Pretrained:
         model, note = adapter.merged(folder, model)
         notes.append(note)
     tokenizer = read_tokenizer(folder, description.config)
-    notes += _notes_on_tokens(len(tokenizer), model.get_input_embeddings().weight.shape[0])
+    notes += _notes_on_tokens(len(tokenizer), _d_vocab(model))
     model.config.name_or_path = name
-    model.eval().requires_grad_(False)
+    model.train(False).requires_grad_(False)
     return Pretrained(name, model, tokenizer, (*description.notes, *notes))
 
 
@@ -75,6 +78,11 @@ def _require_config(folder: Path) -> None:
         f"{folder}: expected {hub_files.CONFIG}, which says what model it is, found none beside "
         f"{first_few(held)}; download it, or save the model with save_pretrained()"
     )
+
+
+def _d_vocab(model: PreTrainedModel) -> int:
+    embedding: Any = model.get_input_embeddings()
+    return int(embedding.weight.shape[0])
 
 
 def _notes_on_tokens(n_tokens: int, d_vocab: int) -> list[str]:

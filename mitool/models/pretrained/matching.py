@@ -4,11 +4,12 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedModel
 
 from mitool.device import GIB, HOST, Device
-from mitool.errors import InputError, RunError, first_few
+from mitool.errors import InputError, RunError, first_few, plain
 from mitool.models.pretrained.weight_files import StoredWeight
 from mitool.state_keys import unwrapped
 
@@ -57,7 +58,7 @@ def renamed(
     if found is not None and (found.prefix or found.wrappers):
         names = found.names
         old, new = next((old, new) for old, new in names.items() if old != new)
-        notes.append(f"the weights' {found.note}: {old} is {new}")
+        notes.append(f"the weights' {found.note}: {plain(old)} is {plain(new)}")
     weights = {
         names[name]: held
         for name, held in stored.items()
@@ -185,7 +186,7 @@ class Faults:
 
 def unembedding_name(model: PreTrainedModel) -> str | None:
     """The name of the weight that makes logits of the residual stream."""
-    head = model.get_output_embeddings()
+    head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     weight = None if head is None else head.weight
     named = model.named_parameters(remove_duplicate=False)
     names = [name for name, parameter in named if parameter is weight]

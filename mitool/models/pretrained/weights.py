@@ -68,8 +68,9 @@ def _filled(
     folder: str, description: Description, weights: Mapping[str, StoredWeight]
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model as transformers fills it in, and what transformers says of the weights."""
-    with _explained(folder, description), _nothing_excused(description.model_class):
-        return description.model_class.from_pretrained(
+    model_class: Any = description.model_class
+    with _explained(folder, description), _nothing_excused(model_class):
+        return model_class.from_pretrained(
             None,
             config=description.config,
             state_dict={name: held.value for name, held in weights.items()},
@@ -149,13 +150,13 @@ def _require_whole(folder: str, model: PreTrainedModel) -> None:
 
 def _notes_on_ties(model: PreTrainedModel) -> Iterator[str]:
     """What is said where the files hold another unembedding than the configuration says."""
-    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    name, embedding = unembedding_name(model), model.get_input_embeddings()
     is_tied = bool(getattr(model.config, "tie_word_embeddings", False))
-    if head is None or not is_tied or head.weight is embedding.weight:
+    if not is_tied or name is None or model.get_parameter(name) is embedding.weight:
         return
-    if unembedding_name(model) in (model._tied_weights_keys or {}):
+    if name in (model._tied_weights_keys or {}):
         model.config.tie_word_embeddings = False  # lest anything ties them later
         yield (
-            f"config.json ties the unembedding to the embedding, and the files hold another "
-            f"{unembedding_name(model)}, which is used"
+            "config.json ties the unembedding to the embedding, and the files hold another "
+            f"{name}, which is used"
         )

@@ -5,15 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
+from mitool.errors import InputError
+from mitool.models.pretrained import load_pretrained
+from mitool.subject import open_model
 from tests.analysis.attention.models import tiny_llama
 
 D_VOCAB = 32
 """Of ``tiny_llama``, whose tokenizer these folders have."""
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123456\n"
 
 Weights = dict[str, Tensor]
 
@@ -57,3 +63,20 @@ def configured(folder: Path, *without: str, **fields: Any) -> Path:
     config = json.loads(path.read_text()) | fields
     path.write_text(json.dumps({k: v for k, v in config.items() if k not in without}))
     return folder
+
+
+def logits(folder: Path) -> Tensor:
+    """What the folder's model makes of a text."""
+    loaded = load_pretrained(folder)
+    with torch.no_grad():
+        return loaded.model(loaded.encode("w0 w3 w1")[None]).logits[0]
+
+
+def refusal(folder: Path) -> str:
+    """Why the folder is refused, on one line that begins with its name."""
+    with pytest.raises(InputError) as refused:
+        open_model(str(folder))
+    message = str(refused.value)
+    assert message.startswith(str(folder))
+    assert "\n" not in message
+    return message

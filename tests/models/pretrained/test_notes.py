@@ -4,6 +4,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 import mitool
 from mitool.errors import said
 from mitool.models.pretrained import load_pretrained
+from mitool.models.pretrained.configuration import read_description
 from mitool.models.pretrained.listening import LOGGERS, listening
 from tests.cli.conftest import Invoke
 from tests.cli.conftest import invoke as invoke
@@ -76,14 +78,11 @@ def test_what_libraries_say_is_heard_and_their_loggers_are_as_before(
 
 
 def test_a_warning_of_a_library_is_a_note(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mitool.models.pretrained import loading
-
-    def warned(*arguments: object) -> object:
+    def warned(*arguments: Any) -> object:
         logging.getLogger("transformers.models").warning("the rope\nlooks odd")
-        return real(*arguments)
+        return read_description(*arguments)
 
-    real = loading.read_description
-    monkeypatch.setattr(loading, "read_description", warned)
+    monkeypatch.setattr("mitool.models.pretrained.loading.read_description", warned)
     assert load_pretrained(llama).notes == (
         "a library warns while the model is read: the rope looks odd",
     )
