@@ -139,8 +139,8 @@ def test_letters_that_a_tokenizer_drops() -> None:
     pairs.append(pair("The girl x.", corrupted="The  boys.", correct=("S",), incorrect=("H",)))
     (found,) = said(model, *pairs)
     assert found == (
-        "1 of 4 different texts have letters that the tokenizer drops or exchanges, such as 'The girl x.', "
-        "which it reads as 'T h e   g i r l   .'"
+        "1 of 4 different texts have letters that the tokenizer drops or exchanges, such as "
+        "'The girl x.', which it reads as 'T h e   g i r l   .'"
     )
 
 
