@@ -1,12 +1,14 @@
 """How a pretrained model reads its texts, and what a user is to know of that."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxtyping import Int
 from torch import Tensor
 
+from mitool.errors import quoted
 from mitool.models.pretrained import Pretrained
 from mitool.pair_files import MOST_SHOWN, PairTexts
 from mitool.pair_tokens import Reader, after_text, answers_of, clean_of, side_of
@@ -113,6 +115,7 @@ def _of_texts(
             f"{_of(n, encoded, 'have')} words that the tokenizer does not know, and in whose place "
             f"it puts {model.label(rule.unk)}"
         )
+    found += _changed(model, texts)
     before = list(rule.around.before)
     if given and before and (n := sum(tokens[:n_before] != before for tokens in given)):
         found.append(
@@ -120,6 +123,34 @@ def _of_texts(
             f"{_labels(model, before)}, which stands before a text, and read as they are"
         )
     return found
+
+
+def _changed(
+    model: Pretrained, texts: Sequence[tuple[str | tuple[int, ...], Int[Tensor, " pos"]]]
+) -> list[str]:
+    """Texts of which a tokenizer drops or exchanges letters, and says so by no token."""
+    encoded = {text: model.text_tokens.alone(text) for text, _ in texts if isinstance(text, str)}
+    read = {
+        text: str(model.tokenizer.decode(list(tokens)))
+        for text, tokens in encoded.items()
+        if model.unk not in tokens
+    }
+    changed = [
+        (text, as_read) for text, as_read in read.items() if _letters(text) != _letters(as_read)
+    ]
+    if not changed:
+        return []
+    text, as_read = (quoted(side) for side in changed[0])
+    return [
+        f"{_of(len(changed), encoded, 'have', 'different texts')} letters that the tokenizer "
+        f"drops or exchanges, such as {text}, which it reads as {as_read}"
+    ]
+
+
+def _letters(text: str) -> str:
+    """The letters and digits of a text, without capitals and accents."""
+    apart = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in apart if letter.isalnum())
 
 
 def _of_answers(model: Pretrained, pairs: Sequence[PairTexts]) -> list[str]:
@@ -177,5 +208,5 @@ def _labels(model: Pretrained, tokens: Sequence[int]) -> str:
     return " ".join(map(model.label, tokens))
 
 
-def _of(n: int, all_of: Sequence[object], verb: str = "begin", noun: str = "texts") -> str:
+def _of(n: int, all_of: Sized, verb: str = "begin", noun: str = "texts") -> str:
     return f"{n:,} of {len(all_of):,} {noun} {verb}"

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from mitool import tasks
 from mitool.errors import InputError
@@ -126,6 +128,32 @@ def test_answers_that_are_unknown_are_refused(kind: str) -> None:
             encode_pairs([pair(correct=answers[0], incorrect=answers[1])], model)
     (found,) = said(model, pair("The 9 was happy."))
     assert found.startswith("1 of 2 texts have words that the tokenizer does not know")
+
+
+def test_letters_that_a_tokenizer_drops() -> None:
+    entries = {letter: i for i, letter in enumerate(dict.fromkeys("The girlboys.SH"))}
+    tokenizer = Tokenizer(models.BPE(entries, []))
+    model = pretrained(PreTrainedTokenizerFast(tokenizer_object=tokenizer))
+    pairs = [pair("The girl.", corrupted="The boys.", correct=("S",), incorrect=("H",))]
+    assert said(model, *pairs) == []
+    pairs.append(pair("The girl x.", corrupted="The  boys.", correct=("S",), incorrect=("H",)))
+    (found,) = said(model, *pairs)
+    assert found == (
+        "1 of 4 different texts have letters that the tokenizer drops or exchanges, such as "
+        "'The girl x.', which it reads as 'T h e   g i r l   .'"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_capitals_and_spaces_may_be_lost(kind: str) -> None:
+    model = pretrained(fast(KINDS[kind](), "bos"))
+    assert reading_of_texts(model, ["The girl  was happy.", " the girl", "女孩"]).warnings in (
+        (),
+        (
+            "1 of 3 texts have words that the tokenizer does not know, and in whose place it puts "
+            f"{UNK}",
+        ),
+    )
 
 
 HEADING = "clean,corrupted"

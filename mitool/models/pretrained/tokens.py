@@ -98,10 +98,14 @@ class TextTokens:
         Raises:
             InputError: the tokenizer cannot read it, or has tokens that the model has not.
         """
-        own = self._cached(text)
+        own = self.alone(text)
         if self.bos == "yes":
             own = own[_n_leading(own, self.bos_id) :]
         return self.around.before + own
+
+    def alone(self, text: str) -> tuple[int, ...]:
+        """The tokens of a text with nothing put around it; errors are those of ``encode``."""
+        return self._cached(text)
 
     def label(self, token: int) -> str:
         """A token as a reader sees it; one that the tokenizer lacks by its number."""
