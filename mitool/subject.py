@@ -66,12 +66,9 @@ class Subject:
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
 
-<<<<<<< HEAD
     unk: ClassVar[None] = None
     """There is no token for words that the task does not know."""
 
-=======
->>>>>>> load
     def describe(self) -> dict[str, Any]:
         """What is studied, for a result."""
         return {
