@@ -103,8 +103,8 @@ class Pair:
         return {
             "clean": text_of(self.clean),
             "corrupted": text_of(self.corrupted),
-            "correct": WORDS[self.right],
-            "incorrect": WORDS[self.wrong],
+            "correct": f" {WORDS[self.right]}",
+            "incorrect": f" {WORDS[self.wrong]}",
         }
 
 

@@ -1,5 +1,6 @@
 """Studies of models that others made, whose numbers are held against the models themselves."""
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -90,11 +91,19 @@ def attributed(
 
 
 def scored(subject: Pretrained, model: PreTrainedModel, pairs: Sequence[Pair], file: Path) -> None:
-    """The scores of all edges by EAP."""
+    """The scores of all edges by EAP: the decrease of what the corrupted run decreases."""
     settings = CircuitSettings(method="eap", edges=5, random_circuits=2)
     found = analyze_circuit(subject, settings, pairs=file).found
     assert found.scores is not None
-    same(dict(zip(found.units.names, found.scores.tolist(), strict=True)), eap_scores(model, pairs))
+    gap = sum(
+        difference(logits_of(model, pair.clean[None]), pair)
+        - difference(logits_of(model, pair.corrupted[None]), pair)
+        for pair in pairs
+    )
+    own = {
+        edge: math.copysign(score, score * gap) for edge, score in eap_scores(model, pairs).items()
+    }
+    same(dict(zip(found.units.names, found.scores.tolist(), strict=True)), own)
 
 
 Study = Callable[[Pretrained, PreTrainedModel, Sequence[Pair], Path], None]

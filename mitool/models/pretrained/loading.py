@@ -52,7 +52,8 @@ def _read(name: str) -> Pretrained:
     if adapter.is_beside(folder):
         model, note = adapter.merged(folder, model)
         notes.append(note)
-    tokenizer = read_tokenizer(folder, description.config)
+    tokenizer, of_tokenizer = read_tokenizer(folder, description.config)
+    notes += of_tokenizer
     notes += _notes_on_tokens(len(tokenizer), _d_vocab(model))
     model.config.name_or_path = name
     model.train(False).requires_grad_(False)

@@ -3,7 +3,13 @@
 import json
 from pathlib import Path
 
-from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+from tokenizers import Tokenizer
+from transformers import (
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
 from mitool.device import is_out_of_memory
 from mitool.errors import InputError, said
@@ -17,11 +23,25 @@ OLDER = ("tokenizer.model", "vocab.json with merges.txt", "vocab.txt")
 
 MERGES = " vocab.json without merges.txt"
 
+COMPARED = (
+    "The quick brown fox, in 1999; it's  12,345!",
+    " a\tb\n\nC",
+    "\u00fcber \u5973\u5b69 \U0001f600",
+)
+MOST_COMPARED = 64
+"""Texts on which two tokenizers are compared, and how many tokens' own besides."""
+
 REMEDY = "save the tokenizer too, with tokenizer.save_pretrained()"
 
 
-def read_tokenizer(folder: Path, config: PreTrainedConfig) -> PreTrainedTokenizerBase:
-    """Read a folder's tokenizer.
+def read_tokenizer(
+    folder: Path, config: PreTrainedConfig
+) -> tuple[PreTrainedTokenizerBase, list[str]]:
+    """Read a folder's tokenizer, with what a user is to know of it.
+
+    Where there is a ``tokenizer.json`` it is that tokenizer, as it is written there: transformers 5
+    takes its vocabulary alone for some types of models (Qwen 2), and splits texts by a rule that it
+    knows for the type.
 
     Args:
         folder: with its files.
@@ -45,7 +65,36 @@ def read_tokenizer(folder: Path, config: PreTrainedConfig) -> PreTrainedTokenize
             f"{said(failure)}; restore its files, or {REMEDY}"
         ) from failure
     _require_complete(folder, tokenizer)
-    return tokenizer
+    own = _as_written(folder)
+    if own is None or _agree(tokenizer, own):
+        return tokenizer, []
+    names = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    written = PreTrainedTokenizerFast(tokenizer_object=own, **names)
+    written.name_or_path = tokenizer.name_or_path
+    return written, [
+        f"transformers reads {hub_files.TOKENIZER} as a {type(tokenizer).__name__}, which splits "
+        "texts in another way: it is used as it is written"
+    ]
+
+
+def _as_written(folder: Path) -> Tokenizer | None:
+    """The tokenizer of ``tokenizer.json``; None where there is none that can be read alone."""
+    try:
+        return Tokenizer.from_file(str(folder / hub_files.TOKENIZER))
+    except Exception:  # the library has no other kind; transformers has read the folder without it
+        return None
+
+
+def _agree(tokenizer: PreTrainedTokenizerBase, own: Tokenizer) -> bool:
+    """Whether two tokenizers read texts alike: some, and what tokens of the vocabulary spell."""
+    own.no_padding()
+    own.no_truncation()
+    step = max(1, own.get_vocab_size() // MOST_COMPARED)
+    spelled = [own.decode([token]) for token in range(0, own.get_vocab_size(), step)]
+    texts = [*COMPARED, " ".join(spelled), *spelled[:MOST_COMPARED]]
+    read = tokenizer(texts, add_special_tokens=False, padding=False, truncation=False)["input_ids"]
+    written = own.encode_batch(texts, add_special_tokens=False)
+    return all(ids == one.ids for ids, one in zip(read, written, strict=True))
 
 
 def _is_out_of_memory(failure: BaseException) -> bool:

@@ -76,6 +76,7 @@ def _filled(
             state_dict={name: held.value for name, held in weights.items()},
             dtype=torch.float32,
             attn_implementation="eager",
+            experts_implementation="eager",
             ignore_mismatched_sizes=True,  # they are told of, and refused here
             output_loading_info=True,
             local_files_only=True,
