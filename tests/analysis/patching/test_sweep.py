@@ -22,6 +22,7 @@ from mitool.models.transformer import ToyTransformer
 from mitool.pairs import PromptPairs
 from mitool.settings import MetricName
 from tests.analysis.interventions.models import GROUPED, Model, both, pairs, pretrained, toy
+
 pytestmark = pytest.mark.usefixtures("exact_norms")
 
 SAME_SWEEP: dict[str, Callable[..., Tensor]] = {
@@ -108,7 +109,11 @@ def test_the_sweeps_of_transformer_lens(kind: str) -> None:
         theirs = _by_transformer_lens(name, bridge, given)
         if theirs.shape == ours[name].shape[:-1]:  # with shared keys it counts query heads
             torch.testing.assert_close(
-                ours[name].mean(dim=-1), theirs.double(), rtol=0, atol=1e-5, msg=name  # float32
+                ours[name].mean(dim=-1),
+                theirs.double(),
+                rtol=0,
+                atol=1e-5,
+                msg=name,  # float32
             )
             compared += 1
     assert compared >= len(ours) - (6 if kind == "Llama" else 2)
@@ -158,9 +163,7 @@ def test_shared_keys_and_values_are_patched_for_all_heads_that_share_them() -> N
 
                 logits = bridge.run_with_hooks(given.corrupted, fwd_hooks=[(name, patch)])[:, [5]]
                 expected = METRICS["logit-diff"](logits[None], given, logits)[0]
-                torch.testing.assert_close(
-                    ours[letter][layer, head], expected, rtol=0, atol=1e-10
-                )
+                torch.testing.assert_close(ours[letter][layer, head], expected, rtol=0, atol=1e-10)
 
 
 def test_a_site_that_is_the_same_in_both_runs_is_said_to_be_unchanged() -> None:
