@@ -66,8 +66,9 @@ def main() -> None:
 
 def random_gpt2(sizes: dict[str, Any]) -> GPT2LMHeadModel:
     torch.manual_seed(0)
-    config = GPT2Config(**sizes, attn_implementation="eager")
-    return GPT2LMHeadModel(config).requires_grad_(False).train(False)
+    model = GPT2LMHeadModel(GPT2Config(**sizes)).requires_grad_(False).train(False)
+    model.set_attn_implementation("eager")
+    return model
 
 
 def bridge_of(model: GPT2LMHeadModel) -> TransformerBridge:

@@ -84,10 +84,8 @@ def test_an_edge_is_tried_after_all_that_its_reader_writes_to(kind: str) -> None
 @pytest.mark.parametrize("kind", KINDS)
 def test_runs_made_ahead_are_those_of_one_after_another(kind: str) -> None:
     bench = bench_of(KINDS[kind](), pairs(n=2))
-    largest = METHODS["exact"].score(scoring_of(bench)).max().item()
     n_kept = [
-        require_the_same(scoring_of(bench, threshold=share * largest))
-        for share in (0.001, 0.03, 0.5)
+        require_the_same(scoring_of(bench, threshold=share * 0.1)) for share in (0.001, 0.03, 0.5)
     ]
     assert n_kept[0] > n_kept[1] > n_kept[2]
 

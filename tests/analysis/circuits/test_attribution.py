@@ -19,11 +19,10 @@ from mitool.analysis.metrics import METRICS
 from mitool.device import Device
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained import load_pretrained
-from mitool.models.transformer import ToyTransformer
 from mitool.pair_files import read_pairs
 from mitool.pairs import PromptPairs, encode_pairs
 from tests.analysis.circuits.benches import bench_of
-from tests.analysis.interventions.models import GROUPED, Model, both, pairs, pretrained, toy
+from tests.analysis.interventions.models import GROUPED, Model, both, linear, pairs, pretrained, toy
 from tests.huggingface.random_models import random_model
 
 KINDS: dict[str, Callable[[], Model]] = {
@@ -49,15 +48,6 @@ def scores(
     method = eap if steps is None else eap_ig
     found = method(Scoring(bench, units, ig_steps=steps or 1))
     return bench.table, units.placed(found)[..., 0] * len(given)
-
-
-def linear() -> ToyTransformer:
-    """Attention that looks everywhere alike, no norm and no MLP: logits are linear in the input."""
-    model = toy(attn_only=True, normalization_type="none")
-    for block in model.blocks:
-        block.attn.W_Q.data.zero_()
-        block.attn.b_Q.data.zero_()
-    return model
 
 
 def test_on_a_linear_model_it_is_exact_patching() -> None:

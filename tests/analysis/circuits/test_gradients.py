@@ -15,9 +15,8 @@ from mitool.analysis.circuits.methods import METHODS
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.settings import Ablation, MethodName, MetricName
 from tests.analysis.circuits.benches import bench_of, scoring_of
-from tests.analysis.circuits.test_attribution import linear
 from tests.analysis.circuits.test_exact import bench_of_groups, of_two_lengths
-from tests.analysis.interventions.models import GROUPED, pairs, pretrained, toy
+from tests.analysis.interventions.models import GROUPED, linear, pairs, pretrained, toy
 from tests.analysis.interventions.twin import Twin, names_of
 from tests.huggingface.random_models import random_model
 
