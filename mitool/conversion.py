@@ -79,7 +79,8 @@ def convert(
     """Read the state dict of a model that was trained on ``task``, and try it on the task.
 
     Raises:
-        UsageError: the settings do not fit the task.
+        UsageError: the settings do not fit the task, ``index`` is beyond the file's state dicts,
+            or one of ``rename`` fits no name.
         InputError: the file is missing, damaged, refused, or of a model that is not the task's
             or that no toy transformer is the equal of.
         RunError: memory ran out.
@@ -88,9 +89,9 @@ def convert(
     split = _split(task, settings)
     device = exact(threads)
     with device.active(), out_of_memory_is_an_error(REMEDY):
-        file = state_file.read(path)
+        file = state_file.read(path, settings.index)
         with about(path):
-            foreign = toy_transformer(file, task, settings)
+            foreign = toy_transformer(file, task, settings, settings.rename or ())
         parts = _parts(task, split, settings)
         scores = {
             part: score(foreign.model, task, evaluation_batches(task, examples, device))
@@ -106,7 +107,7 @@ def convert(
             f"fresh examples; those on test are of {len(parts['test'])} drawn with seed "
             f"{settings.seed}"
         )
-    metadata = _metadata(path, foreign, task, split, settings.seed)
+    metadata = _metadata(path, foreign, task, split, settings)
     return ConversionResult(
         {"file": str(path), "task": asdict(metadata.task)},
         {"model": metadata.model, "conversion": as_dict(settings), "split": metadata.split},
@@ -152,6 +153,7 @@ def convert_to_bridge(subject: Subject, *, threads: int | None = None) -> Conver
         {"file": str(subject.path), "task": asdict(metadata.task)},
         {"model": metadata.model, "split": metadata.split},
         claims,
+        warnings=subject.notes,
         model=model,
         tensors=tensors,
         metadata=metadata,
@@ -200,16 +202,20 @@ def _claims(foreign: Foreign, scores: Mapping[str, Score], task: Task) -> dict[s
     }
 
 
-def _metadata(path: Path, foreign: Foreign, task: Task, split: Split | None, seed: int) -> Metadata:
+def _metadata(
+    path: Path, foreign: Foreign, task: Task, split: Split | None, settings: ConversionSettings
+) -> Metadata:
     """What the checkpoint will say of itself: no training of mitool's, but where it came from."""
-    origin = {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
+    origin: dict[str, Any] = {"file": path.name, "sha256": _sha256(path), "layout": foreign.layout}
+    read_by = {"index": settings.index, "rename": settings.rename}
+    origin |= {name: value for name, value in read_by.items() if value is not None}
     return Metadata(
         kind=checkpoint.TRANSFORMER,
         model=as_dict(foreign.model.cfg),
         task=TaskRecord(task.name, as_dict(task)),
         training={"converted": origin},
         split=None if split is None else asdict(split),
-        seed=seed,
+        seed=settings.seed,
         step=0,
         epoch=0,
         version=__version__,

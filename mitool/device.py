@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mitool.errors import RunError, UsageError, quoted
+from mitool.operators import require_operators
 
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
@@ -57,16 +58,28 @@ class Device:
     def is_host(self) -> bool:
         return self.torch_device == HOST
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether first batches are held against the CPU: MPS has computed wrong in silence."""
+        return self.name == "mps"
+
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """Set the thread count and deterministic mode, and restore them afterwards."""
+        """Set the thread count and deterministic mode, and restore them afterwards.
+
+        Raises:
+            RunError: it is not the CPU, and computes otherwise on small operands.
+        """
         threads = torch.get_num_threads()
         deterministic = torch.are_deterministic_algorithms_enabled()
         current = torch.cuda.device(self.torch_device) if self.is_cuda else contextlib.nullcontext()
         torch.set_num_threads(self.threads)
         _keep_freed_memory()
-        torch.use_deterministic_algorithms(self.deterministic)
         try:
+            if not self.is_host:
+                torch.use_deterministic_algorithms(False)  # which refuses some of what is tried
+                require_operators(self.torch_device)
+            torch.use_deterministic_algorithms(self.deterministic)
             with current:
                 yield
         finally:
@@ -124,12 +137,10 @@ def resolve(
         raise UsageError(f"dtype: expected {' or '.join(DTYPES)}, found {quoted(dtype)}")
     cores = available_cores()
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
-        raise UsageError(
-            f"threads: expected 1 to {cores} (this machine's cores), found {threads!r}"
-        )
+        raise UsageError(f"threads: expected 1 to {cores}, as many cores, found {threads!r}")
     name = _resolve_name(request)
-    if name == "mps" and dtype == "float64":
-        raise RunError("device mps has no float64; use --dtype float32 or --device cpu")
+    if dtype == "float64" and not has_float64(torch.device(name)):
+        raise RunError(f"device {name} has no float64; use --dtype float32 or --device cpu")
     if deterministic:
         # without it cuBLAS refuses to be deterministic; read when CUDA starts
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -196,13 +207,18 @@ def drawer(seed: int, *purpose: str | int) -> np.random.Generator:
 
 
 def _stream(seed: int, *purpose: str | int) -> int:
-    words = "/".join(str(part) for part in (seed, *purpose))
+    words = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "little")
 
 
 def to_float64(x: Tensor) -> Tensor:
     """A copy in float64: on the device, or on the CPU where the device has no such format."""
-    return x.to("cpu" if x.is_mps else x.device, torch.float64, copy=True)
+    return x.to(x.device if has_float64(x.device) else HOST, torch.float64, copy=True)
+
+
+def has_float64(device: torch.device) -> bool:
+    """Whether a device computes in float64."""
+    return device.type != "mps"
 
 
 def capture(
@@ -280,6 +296,5 @@ def out_of_memory_is_an_error(remedy: str) -> Iterator[None]:
 
 def is_out_of_memory(failure: Exception) -> bool:
     """Whether that is what went wrong, on any device."""
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    said = str(failure)
-    return isinstance(failure, kinds) or any(w in said for w in (*OUT_OF_MEMORY, NO_THREAD))
+    said = any(words in str(failure) for words in (*OUT_OF_MEMORY, NO_THREAD))
+    return said or isinstance(failure, MemoryError | torch.OutOfMemoryError)

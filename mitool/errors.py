@@ -5,6 +5,7 @@ paragraph: it is all that a user sees.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,18 @@ MOST_NAMED = 10
 
 MOST_SHOWN = 80
 """Letters of a text that a message quotes."""
+
+MOST_OF_A_NAME = 200
+"""Letters of a name that a message shows without quotes."""
+
+REPRESENTED = re.compile(r"<(?:class )?'?([\w.]+)'?(?: object at 0x[0-9a-f]+)?>")
+"""How Python shows a class or an object; its name is enough."""
+
+TRACE = "Exception raised from "
+"""What torch puts after a message: where in its own code it was raised."""
+
+MOST_SAID = 400
+"""Letters of what another library said that a message repeats."""
 
 
 class MitoolError(Exception):
@@ -72,7 +85,7 @@ def about(path: Path) -> Iterator[None]:
 
 def first_few(names: Sequence[str], between: str = ", ") -> str:
     """Names for a message: all of a few, else the first and how many there are besides."""
-    shown = between.join(names[:MOST_NAMED])
+    shown = between.join(map(plain, names[:MOST_NAMED]))
     return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown
 
 
@@ -81,3 +94,29 @@ def quoted(text: str) -> str:
     long.
     """
     return ascii(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..")
+
+
+def plain(name: str) -> str:
+    """A name in a user's or another's file for a message, without quotes: printable letters, its
+    start if it is long.
+    """
+    return _printable(name if len(name) <= MOST_OF_A_NAME else f"{name[:MOST_OF_A_NAME]}..")
+
+
+def said(failure: BaseException) -> str:
+    """What another library said went wrong, for a message: on one line, its start if it is long.
+
+    Whoever raises an error with it says ``from failure``, so that ``--debug`` shows the whole.
+    """
+    text = str(failure).partition(TRACE)[0]
+    words = REPRESENTED.sub(r"\1", " ".join(text.split())) or type(failure).__name__
+    shown = _printable(words)
+    if len(shown) <= MOST_SAID:
+        return shown.rstrip(".")
+    return (
+        f"{shown[:MOST_SAID].rpartition(' ')[0] or shown[:MOST_SAID]} .. (--debug shows the rest)"
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

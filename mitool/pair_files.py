@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,21 @@ from mitool.errors import InputError
 from mitool.strict_json import kind, parsed
 
 REQUIRED = ("clean", "corrupted")
-TOKENS, WORDS = ("correct_idx", "incorrect_idx"), ("correct", "incorrect")
-"""Columns of a CSV file: those that it must have, and those of the two answers, as tokens or as
-they follow the text.
+WORDS = ("correct", "incorrect")
+ANSWERS = (
+    ("correct_idx", "incorrect_idx"),
+    ("clean_answer_idx", "corrupted_answer_idx"),
+    ("country_idx", "corrupted_country_idx"),
+    WORDS,
+    ("clean_answer", "corrupted_answer"),
+)
+"""Columns of a CSV file: those that it must have, and the couples of those of the two answers, the
+couple first that is read where a file has several. Those that are named for a clean and a
+corrupted answer, or a country, are of the files of EAP-IG.
 """
+
+IDX = "_idx"
+"""What the name of a column of tokens ends in; the other answers are as they follow the text."""
 
 LABEL = "label"
 """The column of the two-digit year that a clean text of greater-than starts from; of another task
@@ -45,6 +57,8 @@ class PairTexts:
         label: the two-digit year that the clean text starts from, if the file gives one.
         line: the line that it ends on, or the number of the prompt, from 1.
         where: the file and that place in it, for messages.
+        again: the right and the wrong answers once more, where the file has them twice, as tokens
+            and as text.
     """
 
     clean: str | tuple[int, ...]
@@ -54,13 +68,16 @@ class PairTexts:
     label: int | None
     line: int
     where: str
+    again: tuple[tuple[int | str, ...], tuple[int | str, ...]] = ((), ())
 
 
 def read_pairs(path: Path) -> list[PairTexts]:
     """Read a file of pairs: JSON where its name ends in ``.json``, else CSV.
 
     CSV has the columns ``clean,corrupted`` and, with the answers, ``correct_idx,incorrect_idx`` as
-    tokens or ``correct,incorrect`` as text, or ``label`` (``PairTexts.label``). JSON is an object
+    tokens or ``correct,incorrect`` as text, or others of ``ANSWERS``, or ``label``
+    (``PairTexts.label``); of answers given twice the first of ``ANSWERS`` are read, and the others
+    are to be the same. JSON is an object
     whose ``prompts`` are objects of ``clean`` and ``corrupt``, each a text or a list of tokens,
     and, with the answers, ``answers`` and ``wrong_answers``, lists of texts or of tokens. Other
     columns and keys are not read.
@@ -81,21 +98,28 @@ def read_pairs(path: Path) -> list[PairTexts]:
 
 
 def has_only_years(pairs: Sequence[PairTexts]) -> bool:
-    """Whether a file gives the year that each clean text starts from, and no answers."""
-    return all(pair.label is not None and not pair.correct for pair in pairs)
+    """Whether a file gives the year that each clean text starts from, and no answers.
+
+    Labels that their texts do not spell are no years, such as the 0 and 1 of two classes.
+    """
+    return all(pair.label is not None and not pair.correct and _spells(pair) for pair in pairs)
+
+
+def _spells(pair: PairTexts) -> bool:
+    return isinstance(pair.clean, str) and f"{pair.label:02d}" in pair.clean
 
 
 def _of_csv(path: Path) -> list[PairTexts]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            columns = _answer_columns(path, reader.fieldnames or ())
-            pairs = [_of_row(path, reader.line_num, row, columns) for row in reader]
+            couples = _answer_columns(path, reader.fieldnames or ())
+            pairs = [_of_row(path, reader.line_num, row, couples) for row in reader]
     except UnicodeDecodeError as failure:
         raise InputError(f"{path}: expected a CSV file in UTF-8; found: {failure}") from None
     except csv.Error as failure:
         raise InputError(
-            f"{path}, behind line {reader.line_num}: expected a CSV file; found: {failure} (a "
+            f"{path}, after line {reader.line_num}: expected a CSV file; found: {failure} (a "
             "quote that is not closed is the usual reason)"
         ) from None
     if not pairs:
@@ -103,31 +127,31 @@ def _of_csv(path: Path) -> list[PairTexts]:
     return pairs
 
 
-def _answer_columns(path: Path, heading: Sequence[str]) -> tuple[str, ...]:
-    """The columns of the two answers, of which there may be none."""
+def _answer_columns(path: Path, heading: Sequence[str]) -> list[tuple[str, str]]:
+    """The couples of ``ANSWERS`` of which a file has columns, of which there may be none; one of
+    them at least is whole.
+    """
     if not all(name in heading for name in REQUIRED):
         found = ", ".join(map(repr, heading)) or "none"
         raise InputError(
             f"{path}: expected a CSV file, its fields apart by commas, with the columns "
             f"{' and '.join(REQUIRED)}; found {found[:MOST_SHOWN]}"
         )
-    for name in (*REQUIRED, *TOKENS, *WORDS, LABEL):
+    for name in (*REQUIRED, *chain.from_iterable(ANSWERS), LABEL):
         if heading.count(name) > 1:
             raise InputError(f"{path}: expected one column {name}, found {heading.count(name)}")
-    for couple in (TOKENS, WORDS):
-        found_of_couple = [name for name in couple if name in heading]
-        if len(found_of_couple) == 1:
-            raise InputError(
-                f"{path}: expected both of the columns {' and '.join(couple)} or neither, found "
-                f"only {found_of_couple[0]}"
-            )
-        if found_of_couple:
-            return couple
-    return ()
+    couples = [couple for couple in ANSWERS if any(name in heading for name in couple)]
+    if couples and not any(all(name in heading for name in couple) for couple in couples):
+        alone = next(name for name in couples[0] if name in heading)
+        raise InputError(
+            f"{path}: expected both of the columns {' and '.join(couples[0])} or neither, found "
+            f"only {alone}"
+        )
+    return couples
 
 
 def _of_row(
-    path: Path, line: int, row: dict[str, str | None], columns: tuple[str, ...]
+    path: Path, line: int, row: dict[str, str | None], couples: Sequence[tuple[str, str]]
 ) -> PairTexts:
     where = f"{path}, line {line}"
     clean, corrupted = (row[name] for name in REQUIRED)
@@ -135,23 +159,34 @@ def _of_row(
         raise InputError(f"{where}: expected as many fields as the heading has")
     if not clean.strip() or not corrupted.strip():
         raise InputError(f"{where}: expected a clean and a corrupted text, found none")
-    given = [text for text in (row[name] for name in columns) if text]
-    if len(given) == 1:
+    given = [tuple(_answer(where, name, row.get(name)) for name in couple) for couple in couples]
+    whole = [couple for couple in given if None not in couple]
+    if not whole and any(answer is not None for couple in given for answer in couple):
         raise InputError(f"{where}: expected both answers or neither, found one")
-    answers: Sequence[int | str] = _tokens(where, given) if columns == TOKENS else given
+    chosen = whole[0] if whole else (None, None)
+    others = [couple for couple in given if couple is not chosen]
+    correct, incorrect = (_without_none([answer]) for answer in chosen)
+    again = tuple(_without_none([couple[side] for couple in others]) for side in (0, 1))
     year = (row.get(LABEL) or "").strip()
     label = int(year) if YEAR.fullmatch(year) else None
-    return PairTexts(clean, corrupted, tuple(answers[:1]), tuple(answers[1:]), label, line, where)
+    return PairTexts(clean, corrupted, correct, incorrect, label, line, where, (again[0], again[1]))
 
 
-def _tokens(where: str, given: Sequence[str]) -> list[int]:
+def _without_none(answers: Sequence[int | str | None]) -> tuple[int | str, ...]:
+    return tuple(answer for answer in answers if answer is not None)
+
+
+def _answer(where: str, name: str, text: str | None) -> int | str | None:
+    """An answer of a column; None where the field is empty, or there is no such column."""
+    if not text or not name.endswith(IDX):
+        return text or None
     try:
-        return [int(text) for text in given]
+        return int(text)
     except ValueError:
-        found = ", ".join(map(repr, given))
+        remedy = f"text goes into the column {name.removesuffix(IDX)}"
         raise InputError(
-            f"{where}: expected the numbers of tokens as {' and '.join(TOKENS)}, found "
-            f"{found[:MOST_SHOWN]}; text goes into the columns {' and '.join(WORDS)}"
+            f"{where}: expected the number of a token as {name}, found {text[:MOST_SHOWN]!r}; "
+            f"{remedy if name in chain.from_iterable(ANSWERS[:2]) else 'leave the column out'}"
         ) from None
 
 

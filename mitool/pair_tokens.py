@@ -18,9 +18,15 @@ AROUND, LONGEST = 8, 20
 
 
 class Reader(Protocol):
-    """What is asked of a model here; ``Subject`` and ``Pretrained`` are such."""
+    """What is asked of a model here; ``Subject`` and ``Pretrained`` are such.
+
+    Its ``unk`` is the token of all words that it does not know, if it has one.
+    """
 
     separator: ClassVar[str]
+
+    @property
+    def unk(self) -> int | None: ...
 
     @property
     def shape(self) -> ModelShape: ...
@@ -36,7 +42,14 @@ def clean_of(model: Reader, pair: PairTexts) -> Int[Tensor, " pos"]:
     Raises:
         InputError: they are none of the model's, too many for it, or fewer than two.
     """
-    return _input(model, pair.where, "clean", pair.clean)
+    return side_of(model, pair, "clean")
+
+
+def side_of(model: Reader, pair: PairTexts, side: str) -> Int[Tensor, " pos"]:
+    """The tokens of a pair's ``clean`` or of its ``corrupted`` input; errors are those of
+    ``clean_of``.
+    """
+    return _input(model, pair.where, side, getattr(pair, side))
 
 
 def both_of(model: Reader, pair: PairTexts) -> tuple[Int[Tensor, " pos"], Int[Tensor, " pos"]]:
@@ -46,7 +59,7 @@ def both_of(model: Reader, pair: PairTexts) -> tuple[Int[Tensor, " pos"], Int[Te
         InputError: they are not as many, or the same, or one of them ``clean_of`` would refuse.
     """
     clean = clean_of(model, pair)
-    corrupted = _input(model, pair.where, "corrupted", pair.corrupted)
+    corrupted = side_of(model, pair, "corrupted")
     if len(clean) != len(corrupted):
         n = min(len(clean), len(corrupted))
         differ = (clean[:n] != corrupted[:n]).nonzero()
@@ -66,17 +79,19 @@ def both_of(model: Reader, pair: PairTexts) -> tuple[Int[Tensor, " pos"], Int[Te
 
 
 def answers_of(model: Reader, pair: PairTexts) -> tuple[list[int], list[int]]:
-    """The right and the wrong tokens behind a pair's clean text, each once; none where the file
+    """The right and the wrong tokens after a pair's clean text, each once; none where the file
     gives none.
 
     Raises:
-        InputError: one is no single token there, none of the model's outputs, or both right and
-            wrong.
+        InputError: one is no single token there, unknown to the tokenizer, none of the model's
+            outputs, both right and wrong, or another than the file says elsewhere.
     """
     right, wrong = (
         list(dict.fromkeys(_answer(model, pair, answer) for answer in answers))
         for answers in (pair.correct, pair.incorrect)
     )
+    for tokens, again in zip((right, wrong), pair.again, strict=True):
+        _require_same(model, pair, tokens, again)
     if both := set(right) & set(wrong):
         token = min(both)
         raise InputError(
@@ -87,7 +102,7 @@ def answers_of(model: Reader, pair: PairTexts) -> tuple[list[int], list[int]]:
 
 
 def years_of(model: Reader, pairs: Sequence[PairTexts]) -> list[int]:
-    """The tokens of the years 00 to 99, as they stand behind the first of the clean texts.
+    """The tokens of the years 00 to 99, as they stand after the first of the clean texts.
 
     Raises:
         InputError: a pair has no label, or the tokenizer has no token for each year.
@@ -101,19 +116,19 @@ def years_of(model: Reader, pairs: Sequence[PairTexts]) -> list[int]:
     first = pairs[0]
     tokens = {}
     for year in YEARS:
-        behind = _behind(model, first, year)
-        if behind is None or len(behind) != 1:
-            found = "no more" if behind is None else f"`{_shown(model, behind, 0)}`"
+        after = after_text(model, first, year)
+        if after is None or len(after) != 1:
+            found = "no more" if after is None else f"`{_shown(model, after, 0)}`"
             raise InputError(
                 f"{first.where}: expected a tokenizer to which each of the years 00 to 99 is one "
-                f"token behind the text, found {found} for {year}: it splits years, and its model "
+                f"token after the text, found {found} for {year}: it splits years, and its model "
                 "cannot be asked for those after one"
             )
-        tokens[_output(model, first, int(behind[0]), year)] = year
+        tokens[_output(model, first, int(after[0]), year)] = year
     if len(tokens) != len(YEARS):
         raise InputError(
             f"{first.where}: expected a tokenizer with a token of its own for each of the years 00 "
-            f"to 99 behind the text, found {len(tokens)} tokens for all of them"
+            f"to 99 after the text, found {len(tokens)} tokens for all of them"
         )
     return list(tokens)
 
@@ -156,6 +171,23 @@ def continuation(
     return whole[n:] if torch.equal(whole[:n], before) else None
 
 
+def after_text(model: Reader, pair: PairTexts, answer: str) -> Int[Tensor, " pos"] | None:
+    """The tokens by which an answer makes the clean text longer; None where it changes others.
+
+    Digits after digits would run together (`` 13`` and ``00`` are the one token `` 1300`` of
+    GPT-2, which reads ``1352`` as `` 13`` and ``52``), so those stand on a line of their own.
+    """
+    if not isinstance(pair.clean, str):
+        raise InputError(
+            f"{pair.where}: expected the answers to an input of tokens as tokens, found the text "
+            f"{ascii(answer)[:MOST_SHOWN]}"
+        )
+    text = pair.clean
+    if text[-1].isdigit() and answer[0].isdigit():
+        text += "\n"
+    return continuation(model, pair.where, text, model.separator + answer)
+
+
 def _input(
     model: Reader, where: str, side: str, given: str | tuple[int, ...]
 ) -> Int[Tensor, " pos"]:
@@ -178,38 +210,49 @@ def _encode(model: Reader, where: str, text: str) -> Int[Tensor, " pos"]:
     """Tokens of a text that comes from a file, so that what is wrong with it is the file's."""
     try:
         return model.encode(text)
-    except UsageError as error:
+    except (InputError, UsageError) as error:
         raise InputError(f"{where}: {error}") from None
-
-
-def _behind(model: Reader, pair: PairTexts, answer: str) -> Int[Tensor, " pos"] | None:
-    """The tokens by which an answer makes the clean text longer; None where it changes others.
-
-    Digits behind digits would run together (`` 13`` and ``00`` are the one token `` 1300`` of
-    GPT-2, which reads ``1352`` as `` 13`` and ``52``), so those stand on a line of their own.
-    """
-    if not isinstance(pair.clean, str):
-        raise InputError(
-            f"{pair.where}: expected the answers to an input of tokens as tokens, found the text "
-            f"{ascii(answer)[:MOST_SHOWN]}"
-        )
-    text = pair.clean
-    if text[-1].isdigit() and answer[0].isdigit():
-        text += "\n"
-    return continuation(model, pair.where, text, model.separator + answer)
 
 
 def _answer(model: Reader, pair: PairTexts, answer: int | str) -> int:
     """The token of an answer; of text the one token by which it makes the clean text longer."""
     if isinstance(answer, int):
         return _output(model, pair, answer, answer)
-    behind = _behind(model, pair, answer)
-    if behind is None or len(behind) != 1:
+    after = after_text(model, pair, answer)
+    if after is None or len(after) != 1:
+        found = "" if after is None else f", which is `{_shown(model, after, 0)}`"
         raise InputError(
-            f"{pair.where}: expected an answer that is one token behind the text (a space before "
-            f"a word belongs to it), found {answer[:MOST_SHOWN]!r}"
+            f"{pair.where}: expected an answer that is one token after the text (a space before "
+            f"a word belongs to it), found {answer[:MOST_SHOWN]!r}{found}"
         )
-    return _output(model, pair, int(behind[0]), answer)
+    if int(after[0]) == model.unk:
+        raise InputError(
+            f"{pair.where}: expected an answer that the tokenizer knows, found "
+            f"{answer[:MOST_SHOWN]!r}, in whose place it puts `{model.label(model.unk)}`, as for "
+            "any other word that it does not know; give another answer"
+        )
+    return _output(model, pair, int(after[0]), answer)
+
+
+def _require_same(
+    model: Reader, pair: PairTexts, tokens: Sequence[int], again: Sequence[int | str]
+) -> None:
+    """Check that answers which a file gives once more are the same: as tokens, or as text that
+    starts with one, with its leading space or without.
+    """
+    for answer in again:
+        if isinstance(answer, int):
+            found = {answer}
+        else:
+            spelled = (after_text(model, pair, text) for text in (answer, f" {answer}"))
+            found = {int(after[0]) for after in spelled if after is not None and len(after)}
+        if not found & set(tokens):
+            read = ", ".join(f"{token} (`{model.label(token)}`)" for token in tokens)
+            raise InputError(
+                f"{pair.where}: expected the same answer as a token and as text, found the token "
+                f"{read} and {repr(answer)[:MOST_SHOWN]}; leave out the columns that are of "
+                "another tokenizer, or mend them"
+            )
 
 
 def _output(model: Reader, pair: PairTexts, token: int, answer: int | str) -> int:

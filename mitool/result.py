@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 Claim = float | int | str | bool | None | Sequence[float | None] | Sequence[int] | Sequence[str]
 
 
+MOST_LABELS = 12
+"""Tokens of a text that are shown at its start and at its end."""
+
+
 def number(value: SupportsFloat) -> float | None:
     """A value as a claim: a plain number; None where it is not finite, and so undefined."""
     found = float(value)
@@ -53,3 +57,17 @@ class Result:
     def conclusion(self) -> str | None:
         """The finding on one line, where it can be said on one."""
         return None
+
+
+def read_as(config: Mapping[str, Any]) -> str | None:
+    """How a pretrained model reads the first of its texts, on one line, by a result's ``config``;
+    None where there is no such text.
+    """
+    labels = config.get("first_prompt")
+    if not labels:
+        return None
+    if len(labels) > 2 * MOST_LABELS + 1:
+        labels = [*labels[:MOST_LABELS], "…", *labels[-MOST_LABELS:]]
+    before = " ".join(config["special_tokens"]["before"])
+    put = f"{before} is put before each text" if before else "nothing is put before a text"
+    return f"The first text is read as {'|'.join(labels)} ({put})."

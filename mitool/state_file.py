@@ -7,7 +7,7 @@ import math
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,12 +18,25 @@ from torch import Tensor
 
 from mitool import checkpoint
 from mitool.device import HOST
-from mitool.errors import InputError
+from mitool.errors import InputError, UsageError, about, first_few
+from mitool.state_nests import REMEDY, found_in
 
-NESTS = ("model", "state_dict", "model_state_dict")
-"""Under which key a state dict lies beside an optimiser, losses and the like."""
+CONFIGS = ("cfg", "config", "model_config")
+HYPER_PARAMETERS = "hyper_parameters"
+"""What Lightning saves of a module's arguments beside its weights."""
 
-CONFIGS = ("cfg", "config")
+STATED = (
+    "n_heads",
+    "act_fn",
+    "attention_dir",
+    "normalization_type",
+    "positional_embedding_type",
+    "gated_mlp",
+)
+"""The arguments that are settings of a model where they have TransformerLens's names. Others,
+such as ``eps``, may be an optimiser's.
+"""
+
 LOSSES = ("train_losses", "test_losses")
 LONGEST_REASON = 200
 CLASS = re.compile(r"<class '([\w.]+)'>")
@@ -39,7 +52,12 @@ BEYOND_TENSORS = ("nsupported global", "nsupported GLOBAL", "Unsupported class",
 """What torch says of a pickle that would call or build something else."""
 
 EXPECTED = "a state dict"
-REMEDY = "save the state dict alone: torch.save(model.state_dict(), FILE)"
+EXTRACT = (
+    "; where you trust the file, torch.save(torch.load(FILE, weights_only=False)['state_dict'], "
+    "NEW) saves those of a checkpoint of Lightning's alone, or name its own key"
+)
+"""How to come by the weights of a file that is refused."""
+
 GIVE = "give the file that torch or safetensors saved"
 
 
@@ -52,19 +70,26 @@ class StateFile:
         config: the model's configuration in TransformerLens's names; empty where there is none.
         losses: the last value of each recorded history, ``train_loss`` and ``test_loss``.
         settings: the settings of the toy transformer, in a file that mitool wrote.
+        notes: which of several state dicts it is, and what was taken from where.
     """
 
     weights: Mapping[str, Tensor]
     config: Mapping[str, object] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def read(path: Path) -> StateFile:
+def read(path: Path, index: int | None = None) -> StateFile:
     """Read a state dict, alone or nested beside other things.
 
+    Args:
+        index: which of several state dicts, as of a training's steps; negative from the last.
+
     Raises:
-        InputError: the file is missing, damaged, refused, or holds something else.
+        InputError: the file is missing, damaged, refused, or holds something else; or it holds
+            several state dicts, and ``index`` is None.
+        UsageError: ``index`` is beyond them, or there is one only.
     """
     require_file(path)
     with path.open("rb") as file:
@@ -74,7 +99,12 @@ def read(path: Path) -> StateFile:
     # what the file starts with decides, and its name only where that says nothing
     is_torch = start.startswith(TORCH_STARTS)
     is_safetensors = not is_torch and (path.suffix == ".safetensors" or start[8:9] == b"{")
-    found = _from_safetensors(path) if is_safetensors else _from_pickle(path)
+    if is_safetensors and index is not None:
+        raise UsageError(
+            f"--index: found {index}, but {path} is a file of safetensors, which holds one state "
+            "dict; leave it out"
+        )
+    found = _from_safetensors(path) if is_safetensors else _from_pickle(path, index)
     size = path.stat().st_size
     for name, weight in found.weights.items():
         require_plain(f"{path}: {name}", weight, size)
@@ -157,23 +187,42 @@ def _require_stored(path: Path) -> None:
         )
 
 
-def _from_pickle(path: Path) -> StateFile:
-    held = load_pickle(path, EXPECTED, REMEDY)
-    nest = next((n for n in NESTS if isinstance(held, dict) and isinstance(held.get(n), dict)), "")
-    weights = held[nest] if nest else held
-    beside = held if nest else {}
-    where = f"under {nest!r}" if nest else f"in the file, or under one of {', '.join(NESTS)}"
-    if not isinstance(weights, dict) or not weights:
-        kind = "an empty one" if weights == {} else f"a {type(weights).__name__}"
-        raise InputError(f"{path}: expected a state dict {where}; found {kind}; {REMEDY}")
-    for name, value in weights.items():
-        if not (isinstance(name, str) and isinstance(value, Tensor)):
-            raise InputError(
-                f"{path}: expected a state dict of tensors {where}; found {str(name)[:80]!r} of "
-                f"type {type(value).__name__}; {REMEDY}"
-            )
-    configs = [beside[name] for name in CONFIGS if isinstance(beside.get(name), dict)]
-    return StateFile(dict(weights), configs[0] if configs else {}, _last_losses(beside))
+def _from_pickle(path: Path, index: int | None) -> StateFile:
+    held = load_pickle(path, EXPECTED, REMEDY + EXTRACT)
+    with about(path):
+        nested = found_in(held, index)
+    weights = {name: weight.detach() for name, weight in nested.weights.items()}
+    config, notes = _config(nested.beside)
+    losses = {} if nested.is_of_series else _last_losses(nested.beside)
+    return StateFile(weights, config, losses, notes=(*nested.notes, *notes))
+
+
+def _config(beside: Sequence[Mapping[Any, Any]]) -> tuple[Mapping[str, object], tuple[str, ...]]:
+    """The model's configuration that lies nearest to the weights, and a note where it comes from
+    a module's arguments.
+    """
+    for level in beside:
+        for name in CONFIGS:
+            if isinstance(found := level.get(name), dict):
+                return found, ()
+        arguments = level.get(HYPER_PARAMETERS)
+        for inner in (*CONFIGS, "model"):
+            if isinstance(arguments, dict) and isinstance(arguments.get(inner), dict):
+                arguments = arguments[inner]
+        if isinstance(arguments, dict) and (stated := _stated(arguments)):
+            shown = [f"{name} {ascii(value)[:80]}" for name, value in stated.items()]
+            said = f"settings are those of the file's {HYPER_PARAMETERS}: {first_few(shown)}"
+            return stated, (said,)
+    return {}, ()
+
+
+def _stated(arguments: Mapping[Any, Any]) -> dict[str, object]:
+    """The arguments that are settings, an activation such as ``ReLU`` in small letters."""
+    found = {name: arguments[name] for name in STATED if arguments.get(name) is not None}
+    return {
+        name: value.lower() if name == "act_fn" and isinstance(value, str) else value
+        for name, value in found.items()
+    }
 
 
 def _refusal(failure: Exception, expected: str, remedy: str) -> str:
@@ -193,11 +242,11 @@ def _refusal(failure: Exception, expected: str, remedy: str) -> str:
     )
 
 
-def _last_losses(beside: Mapping[Any, Any]) -> dict[str, float]:
+def _last_losses(beside: Sequence[Mapping[Any, Any]]) -> dict[str, float]:
     """The ends of the loss histories, where there are any."""
     ends = {}
     for name in LOSSES:
-        history = beside.get(name)
+        history = next((level[name] for level in beside if name in level), None)
         last = history[-1] if isinstance(history, list) and history else None
         if isinstance(last, float) and math.isfinite(last):
             ends[name.replace("losses", "loss")] = last

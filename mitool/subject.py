@@ -1,5 +1,6 @@
 """A model together with the task to study it on."""
 
+import contextlib
 import copy
 import re
 from dataclasses import asdict, dataclass
@@ -11,15 +12,18 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool import checkpoint, files, rundir, tasks
+from mitool import checkpoint, rundir, tasks
 from mitool.checkpoint import Metadata
 from mitool.config import build
 from mitool.device import Device
 from mitool.errors import InputError, MitoolError, UsageError, about, quoted
+from mitool.models import hub_files
 from mitool.models.decoder import Decoder
 from mitool.models.decoder.toy import shape_of_toy, toy_decoder
 from mitool.models.shape import ModelShape
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
+from mitool.models.weights import widened
+from mitool.settings import Bos
 from mitool.tasks import Split, Task
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ class Subject:
         task: the task it was trained on.
         metadata: what the checkpoint says of itself.
         digest: of all that the checkpoint holds, where it was read from a file.
+        notes: what a user is to know of how it was read, each a sentence.
     """
 
     path: Path
@@ -56,9 +61,13 @@ class Subject:
     task: Task
     metadata: Metadata
     digest: str | None = None
+    notes: tuple[str, ...] = ()
 
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
+
+    unk: ClassVar[None] = None
+    """There is no token for words that the task does not know."""
 
     def describe(self) -> dict[str, Any]:
         """What is studied, for a result."""
@@ -73,6 +82,19 @@ class Subject:
     def output_folder(self, analysis: str) -> Path:
         """Where an analysis of it goes, if nothing else is said: beside the checkpoint."""
         return rundir.folder_beside(self.path, analysis)
+
+    def with_bos(self, bos: Bos) -> "Subject":
+        """The same, which has no BOS.
+
+        Raises:
+            UsageError: one is asked for, or asked to be left off.
+        """
+        if bos != "auto":
+            raise UsageError(
+                f"--bos {bos} is about the texts of a pretrained model, and the tokens of task "
+                f"{self.task.name} are read as they are: leave it out"
+            )
+        return self
 
     def encode(self, text: str) -> Int[Tensor, " pos"]:
         """Tokens from their labels, apart by spaces.
@@ -118,8 +140,10 @@ class Subject:
     def shape(self) -> ModelShape:
         return shape_of_toy(self.model)
 
-    def decoder(self, device: Device) -> Decoder:
-        """The model taken apart, on a device and in its number format."""
+    def decoder(self, device: Device | None = None) -> Decoder:
+        """The model taken apart, on a device and in its number format; left out, as it was read."""
+        if device is None:
+            return toy_decoder(self.model)
         model, target = self.model, (device.torch_device, device.torch_dtype)
         if any((weight.device, weight.dtype) != target for weight in model.parameters()):
             model = copy.deepcopy(model).to(*target)  # the subject's own stays as it was read
@@ -136,16 +160,16 @@ class Subject:
 def load(path: str | Path) -> Subject:
     """Read a checkpoint, or the last checkpoint of a run directory.
 
+    Weights in half precision are read in float32.
+
     Raises:
         InputError: it is missing, damaged, of another kind, or contradicts itself.
     """
-    if _is_pretrained(Path(path)):
-        raise InputError(
-            f"{path}: expected a checkpoint or a run of mitool, found a Hugging Face model, which "
-            "`mitool analyze attn` looks at"
-        )
+    if hub_files.is_hugging_face(Path(path)):
+        raise InputError(hub_files.other_message(Path(path)))
     path = checkpoint.find(Path(path))
     tensors, metadata = checkpoint.load(path)
+    tensors, notes = widened(tensors)
     if metadata.kind != checkpoint.TRANSFORMER:
         remedy = REMEDIES.get(metadata.kind, "")
         raise InputError(f"{path}: expected a transformer, found a {metadata.kind}{remedy}")
@@ -159,7 +183,7 @@ def load(path: str | Path) -> Subject:
         )
     with about(path):
         model = with_weights(cfg, tensors)
-    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"])
+    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"], notes)
 
 
 def open_model(name: str) -> "Subject | Pretrained":
@@ -169,16 +193,33 @@ def open_model(name: str) -> "Subject | Pretrained":
         InputError: there is none, or it cannot be used.
     """
     path = Path(name)
-    if not _is_pretrained(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
+    if not hub_files.is_hugging_face(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
+        _require_no_other(path)
         return load(path)
     from mitool.models.pretrained import load_pretrained
 
     return load_pretrained(name)
 
 
-def _is_pretrained(folder: Path) -> bool:
-    """Whether a folder is a Hugging Face model, by its ``config.json``."""
-    try:
-        return "model_type" in files.read_json(folder / rundir.CONFIG)
-    except InputError:
-        return False
+def _require_no_other(path: Path) -> None:
+    """Tell of what looks like a model and is none, in its own words.
+
+    Raises:
+        InputError: the path is such a thing.
+    """
+    with contextlib.suppress(OSError):  # as of a path that is too long: load says so
+        if path.is_dir() and not any(path.iterdir()):
+            raise InputError(
+                f"{path}: expected a run directory or the folder of a Hugging Face model, found an "
+                "empty folder"
+            )
+    if path.suffix == ".gguf":
+        raise InputError(
+            f"{path}: expected a checkpoint, or the folder of a Hugging Face model, found "
+            "quantised weights (GGUF); give the model that they were made from"
+        )
+    if path.name in hub_files.WEIGHTS and hub_files.is_hugging_face(path.parent):
+        raise InputError(
+            f"{path}: expected a checkpoint of mitool, found a file of a Hugging Face model; give "
+            f"its folder, {path.parent}"
+        )

@@ -50,10 +50,11 @@ def test_columns_of_a_csv_file(tmp_path: Path) -> None:
     ("text", "label"), [("52", 52), (" 07", 7), ("0", 0), ("123", None), ("", None), ("-1", None)]
 )
 def test_a_label_is_a_year_or_nothing(tmp_path: Path, text: str, label: int | None) -> None:
-    pairs = read_pairs(csv_file(tmp_path, f"{BOTH},label\na,b,{text}\n"))
+    pairs = read_pairs(csv_file(tmp_path, f"{BOTH},label\n1700 a 1752 17,b,{text}\n"))
     assert pairs[0].label == label
-    assert has_only_years(pairs) == (label is not None)
-    answered = f"{BOTH},label,correct,incorrect\na,b,{text}, x, y\n"
+    # 07 and 00 are labels that may be years, of which the text spells one
+    assert has_only_years(pairs) == (label in (52, 0))
+    answered = f"{BOTH},label,correct,incorrect\n1752,b,{text}, x, y\n"
     assert not has_only_years(read_pairs(csv_file(tmp_path, answered)))
 
 
@@ -81,8 +82,11 @@ def test_the_json_of_autocircuit(tmp_path: Path) -> None:
         (f"{BOTH},correct,incorrect\na,b,x,y\na,b,,\n", "line 3: expected answers, which other"),
         (f"{BOTH},correct,incorrect\na,b\n", "line 2: expected as many fields"),
         (f"{BOTH}\na,b,c\n", "line 2: expected as many fields"),
-        (f'{BOTH}\n"a,b\n', "behind line 1: expected a CSV file; found: unexpected end of data"),
-        (f"{BOTH},correct_idx,incorrect_idx\na,b,{'9' * 5000},3\n", "the numbers of tokens"),
+        (f'{BOTH}\n"a,b\n', "after line 1: expected a CSV file; found: unexpected end of data"),
+        (
+            f"{BOTH},correct_idx,incorrect_idx\na,b,{'9' * 5000},3\n",
+            "the number of a token",
+        ),
         ("", "with the columns clean and corrupted; found none"),
         (f"{BOTH},clean\na,b,c\n", "expected one column clean, found 2"),
     ],

@@ -25,6 +25,7 @@ class Letters:
     """Reads two letters at a time where it knows them as one, behind a start; spaces are none."""
 
     separator = ""
+    unk = None
 
     def __init__(self, n_ctx: int = 9, words: tuple[str, ...] = WORDS) -> None:
         n = len(words)
@@ -119,8 +120,8 @@ def test_inputs_that_are_no_pair_are_refused(refused: PairTexts, message: str) -
 @pytest.mark.parametrize(
     ("correct", "incorrect", "message"),
     [
-        (("a d",), (5,), "one token behind the text .*, found 'a d'"),
-        (("b",), (5,), "one token behind the text .*, found 'b'"),  # bb is one token
+        (("a d",), (5,), "one token after the text .*, found 'a d'"),
+        (("b",), (5,), "one token after the text .*, found 'b'"),  # bb is one token
         ((-1,), (5,), "among the model's outputs, 0 to 108, found -1"),
         ((3,), (109,), "among the model's outputs, 0 to 108, found 109"),
         ((3, 4), ("d", "a"), r"either right or wrong, found token 3 \(`a`\) as both"),

@@ -62,6 +62,7 @@ class Fake:
     """A tokenizer that stands for a whole model."""
 
     separator = ""
+    unk = None
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         n = tokenizer.get_vocab_size()

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
+from mitool.actions.agreement import require_same_outputs
 from mitool.actions.pairs import pairs_of
 from mitool.actions.request import Expect
 from mitool.analysis.attention import AttentionResult, analyze_attention
@@ -17,9 +19,12 @@ from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
 from mitool.device import Device, out_of_memory_is_an_error
 from mitool.models.pretrained import Pretrained
 from mitool.progress import counted, phases
+from mitool.result import Result
 from mitool.settings import AttentionSettings, CircuitSettings, FourierSettings, PatchSettings
 from mitool.subject import Subject
 from mitool.terminal import note
+
+R = TypeVar("R", bound=Result)
 
 FEWER_PAIRS = "give fewer pairs with --n-pairs, or less --memory"
 REMEDIES = {
@@ -55,9 +60,10 @@ def fourier(
 ) -> FourierResult:
     """See ``analyze_fourier``."""
     with out_of_memory_is_an_error(REMEDIES["fourier"]), counted(console, "checkpoints") as tell:
-        return analyze_fourier(
+        found = analyze_fourier(
             subject, settings, checkpoints=checkpoints, device=device, observer=tell
         )
+    return _with_notes(found, subject)
 
 
 def attention(
@@ -76,9 +82,10 @@ def attention(
     expect(attention_claim_names(shape.n_layers, shape.n_heads))
     remedy = REMEDIES["attn"]
     with out_of_memory_is_an_error(remedy), device.active(), counted(console, "prompts") as tell:
-        return analyze_attention(
+        found = analyze_attention(
             subject, settings, pairs=pairs, texts=texts, seed=seed, progress=tell
         )
+    return _with_notes(found, subject)
 
 
 def patching(
@@ -92,6 +99,7 @@ def patching(
     expect: Expect = lambda names: None,
 ) -> PatchResult:
     """See ``mitool.analysis.patching.patch``."""
+    subject = subject.with_bos(settings.bos)
     with out_of_memory_is_an_error(REMEDIES["patch"]), device.active():
         given, metric = pairs_of(
             subject, inputs.pairs, inputs.task, settings.metric, settings.n_pairs, inputs.seed
@@ -105,8 +113,9 @@ def patching(
             device=device,
         )
         expect(prepared.claim_names)
+        require_same_outputs(subject, given, inputs.seed, device)
         with counted(console, "patched runs") as tell:
-            return prepared.run(tell)
+            return _with_notes(prepared.run(tell), subject)
 
 
 def circuit(
@@ -120,6 +129,7 @@ def circuit(
     expect: Expect = lambda names: None,
 ) -> CircuitResult:
     """See ``analyze_circuit``."""
+    subject = subject.with_bos(settings.bos)
     with out_of_memory_is_an_error(REMEDIES["circuit"]), device.active():
         given, metric = pairs_of(
             subject, inputs.pairs, inputs.task, settings.metric, settings.n_pairs, inputs.seed
@@ -133,6 +143,12 @@ def circuit(
             device=device,
         )
         expect(prepared.claim_names)
+        require_same_outputs(subject, given, inputs.seed, device)
         note(console, prepared.plan)
         with phases(console) as tell:
-            return prepared.run(tell)
+            return _with_notes(prepared.run(tell), subject)
+
+
+def _with_notes(result: R, subject: Subject | Pretrained) -> R:
+    """A result that warns of what is to be known of how its model was read."""
+    return replace(result, warnings=(*subject.notes, *result.warnings))

@@ -33,8 +33,9 @@ def convert(
     """Make a checkpoint of another library's weights, and try it on the task that they learned.
 
     Reads state dicts of TransformerLens's HookedTransformer and TransformerBridge and of the
-    original grokking notebook, as torch or safetensors saved them. The other way, ``Model.bridge``
-    is a ``TransformerBridge``.
+    original grokking notebook, as torch, Lightning or safetensors saved them; what wrappers add to
+    names, copies of weights and masks are left out with a warning, and ``rename`` says what else
+    is called otherwise. The other way, ``Model.bridge`` is a ``TransformerBridge``.
 
     Args:
         path: the state dict.
@@ -45,7 +46,8 @@ def convert(
         parameters: the task's own, such as p=113.
 
     Raises:
-        UsageError: the settings do not fit the task, or the file cannot be written to.
+        UsageError: the settings do not fit the task, ``index`` is beyond the file's state dicts,
+            one of ``rename`` fits no name, or the file cannot be written to.
         InputError: the file is missing, damaged, refused, or of a model that is not the task's
             or that no toy transformer is the equal of.
         RunError: memory ran out.

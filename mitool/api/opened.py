@@ -72,9 +72,11 @@ class Opened:
         return tuple(checkpoint.trajectory(self._trained.path))
 
     def encode(self, text: str) -> "Int[Tensor, ' pos']":
-        """The tokens of a text; of a task, of the labels of its tokens, apart by spaces.
+        """The tokens of a text, after those that its tokenizer puts before each; of a task, of the
+        labels of its tokens, apart by spaces.
 
         Raises:
+            InputError: the tokenizer cannot read the text, or has tokens that the model has not.
             UsageError: a label is no token of the task.
         """
         return self.subject.encode(text)

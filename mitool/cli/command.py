@@ -39,7 +39,11 @@ CheckOption = Annotated[
 ]
 DebugOption = Annotated[
     bool,
-    typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=SHARED_PANEL),
+    typer.Option(
+        "--debug",
+        help="Show the traceback of an error, and all that libraries say while a model is read.",
+        rich_help_panel=SHARED_PANEL,
+    ),
 ]
 
 SHARED = [
@@ -74,7 +78,7 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             from mitool.cli.output import Output
 
             try:
-                with _signals_are_errors(), _memory_is_an_error():
+                with _log_shown(debug), _signals_are_errors(), _memory_is_an_error():
                     checks = [parse_check(text) for text in check or ()]
                     function(Output(name, as_json, quiet, checks), **options)
             except (MitoolError, Interrupted) as error:
@@ -90,6 +94,26 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         return run
 
     return decorate
+
+
+@contextlib.contextmanager
+def _log_shown(debug: bool) -> Iterator[None]:
+    """Show on stderr what mitool's own modules log, such as all that other libraries say."""
+    if not debug:
+        yield
+        return
+    import logging
+
+    handler, logger = logging.StreamHandler(), logging.getLogger("mitool")
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager

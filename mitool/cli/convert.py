@@ -27,8 +27,10 @@ TASK = "--task"
 HELP = (
     "Make a checkpoint of another library's weights, and try it on the task that they learned.\n\n"
     "Reads state dicts of TransformerLens's HookedTransformer and TransformerBridge and of the "
-    "original grokking notebook, as torch or safetensors saved them. With --task NAME, --help "
-    "shows that task's options too. --to bridge goes the other way, from a checkpoint."
+    "original grokking notebook, as torch, Lightning or safetensors saved them; what wrappers add "
+    "to names, copies of weights and masks are left out with a warning, and --rename says what "
+    "else is called otherwise. With --task NAME, --help shows that task's options too. --to "
+    "bridge goes the other way, from a checkpoint."
 )
 
 

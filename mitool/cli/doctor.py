@@ -22,14 +22,19 @@ PACKAGES = (
 
 @command("doctor")
 def doctor(output: "Output") -> None:
-    """Check versions, devices, threads and the browser that draws images."""
+    """Check versions, devices, threads and the browser that draws images.
+
+    Each device computes small products, norms, updates and a step of a toy transformer, which are
+    held against the CPU: `agreement.DEVICE` is ok, or what is wrong.
+    """
     import platform
     import tempfile
     from importlib.metadata import PackageNotFoundError, version
     from pathlib import Path
 
     from mitool import device as devices
-    from mitool.errors import RunError
+    from mitool.actions.doctor import faults
+    from mitool.errors import RunError, first_few
     from mitool.report import Figure, find_browser, write_images
     from mitool.report.figures import new_plot
     from mitool.result import Result
@@ -45,6 +50,13 @@ def doctor(output: "Output") -> None:
             warnings.append(f"{package} is not installed: pip install {package}")
     for name in devices.available():
         claims[f"device.{name}"] = devices.device_label(name)
+        wrong = faults(name)
+        claims[f"agreement.{name}"] = first_few(wrong, "; ") or "ok"
+        if wrong:
+            warnings.append(
+                f"device {name} computes otherwise than the CPU: {'; '.join(wrong)}. Use --device "
+                f"cpu, or another version of torch than {claims['torch']}"
+            )
     default = devices.resolve()
     claims["default_device"] = default.name
     claims["threads"] = default.threads

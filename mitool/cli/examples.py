@@ -19,6 +19,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "convert": (
         "mitool convert model.pt --task min --split-seed 4",
         "mitool convert model.pt --task modadd --p 113 --split python --split-seed 1",
+        "mitool convert run.pt --task modadd --index -1 --rename 'layer#.W_*=blocks.#.attn.W_*'",
         "mitool convert runs/first --to bridge -o bridge.safetensors",
     ),
     "patch": (

@@ -27,10 +27,15 @@ def inspect(
     """Show a checkpoint's task, settings, metrics and weights."""
     from mitool import checkpoint
     from mitool.cli.output import claims_table
+    from mitool.models import hub_files
+    from mitool.models.weights import widened
     from mitool.result import Result
 
+    if hub_files.is_hugging_face(path):
+        raise InputError(hub_files.other_message(path))
     path = checkpoint.find(path)
-    metadata = checkpoint.load(path)[1]
+    tensors, metadata = checkpoint.load(path)
+    notes = widened(tensors)[1]
     read = {
         checkpoint.SUPERPOSITION: _weights_of_families,
         checkpoint.MONOSEMANTICITY: _weights_of_sweep,
@@ -54,7 +59,7 @@ def inspect(
         "version": metadata.version,
     }
     tables = [claims_table(claims), _settings_table(config), _weights_table(weights)]
-    output.finish(Result(described, config, claims), tables=tables)
+    output.finish(Result(described, config, claims, warnings=notes), tables=tables)
 
 
 def _metrics(path: Path, epoch: int) -> dict[str, "Claim"]:

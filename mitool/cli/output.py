@@ -17,7 +17,7 @@ from mitool.cli.checks import Check, require, require_known
 from mitool.cli.common import command_line
 from mitool.cli.tables import fitted
 from mitool.errors import RunError
-from mitool.result import Claim, Result
+from mitool.result import Claim, Result, read_as
 from mitool.terminal import console_on, note, one_line
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ class Output:
                 self.stdout.print(escape(result.conclusion), soft_wrap=True, highlight=False)
         except OSError as failure:
             raise RunError(f"the result cannot be written to stdout: {failure.strerror}") from None
+        if reading := read_as(result.config):
+            self.note(reading)
         for warning in envelope["warnings"]:
             self.warn(warning)
         require(self.checks, result.checkable)

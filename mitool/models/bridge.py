@@ -24,13 +24,19 @@ from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_check
 
 from mitool.config import build
 from mitool.device import Device
-from mitool.errors import InputError
+from mitool.errors import InputError, said
 from mitool.models.features import EPS, require_features
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.settings import Biases
 
 ARCHITECTURE = "TransformerLensNative"
 """Transformer-lens's name for the architecture that toy transformers belong to."""
+
+PROBED = 12
+"""Tokens on which a bridge is compared with its model."""
+
+BRIDGED = 2e-4
+"""The largest difference of their logits, as a share of the largest, in float32."""
 
 SAME_FIELDS = (
     *("n_layers", "n_heads", "d_model", "d_head", "d_mlp", "d_vocab", "d_vocab_out", "n_ctx"),
@@ -69,6 +75,33 @@ def moved(bridge: TransformerBridge, device: Device) -> TransformerBridge:
     """The bridge itself, on a device and in its number format."""
     with silenced():
         return bridge.to(device.torch_device, device.torch_dtype)
+
+
+@torch.no_grad()
+def require_bridged(bridge: TransformerBridge, model: nn.Module) -> None:
+    """Check that a bridge computes what the Hugging Face model that it was made of computes.
+
+    Raises:
+        InputError: it does not, as for a GPT-2 whose scores are not scaled, or it cannot be run.
+    """
+    n = int(bridge.cfg.d_vocab)
+    tokens = torch.arange(PROBED).reshape(2, -1) * max(1, n // PROBED) % n
+    own = model(input_ids=tokens, use_cache=False, return_dict=True).logits
+    try:
+        with silenced():
+            error = (bridge(tokens) - own).abs().max().item()
+    except Exception as failure:  # whatever its parts meet where they fit the model not
+        raise InputError(_no_bridge(bridge, f"cannot be run ({said(failure)})")) from failure
+    if not error <= BRIDGED * max(1.0, own.abs().max().item()):
+        raise InputError(_no_bridge(bridge, f"differs from it by {error:.2g} in its logits"))
+
+
+def _no_bridge(bridge: TransformerBridge, found: str) -> str:
+    return (
+        f"architecture {bridge.cfg.architecture}: expected a TransformerBridge that computes what "
+        f"the model computes, found one that {found}: transformer-lens does not support it. The "
+        "studies of mitool take the model apart themselves and do not need it"
+    )
 
 
 def from_bridge(bridge: TransformerBridge) -> ToyTransformer:

@@ -4,7 +4,7 @@ Most of its settings follow from the weights. What those cannot say comes from a
 the file or from the task's preset, in this order, and may not contradict what they show.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -15,6 +15,7 @@ from mitool.config import as_dict, build
 from mitool.errors import InputError
 from mitool.models.features import stated_by
 from mitool.models.layouts import Hooked, to_hooked
+from mitool.models.layouts.renames import parsed
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.settings import Biases, StatedModel
 from mitool.state_file import StateFile
@@ -41,17 +42,23 @@ class Foreign:
     warnings: tuple[str, ...]
 
 
-def toy_transformer(file: StateFile, task: Task, options: StatedModel) -> Foreign:
+def toy_transformer(
+    file: StateFile, task: Task, options: StatedModel, rename: Sequence[str] = ()
+) -> Foreign:
     """Make the toy transformer of a state dict that was trained on ``task``.
 
+    Args:
+        rename: what its weights are called, each ``FROM=TO``.
+
     Raises:
+        UsageError: one of ``rename`` is no such pair, fits nothing, or makes two names one.
         InputError: the weights are not whole, or contradict each other, the task or what is
             stated; or they are of a model that no toy transformer is the equal of.
     """
     stated = _stated(file, options)
     n_heads = stated.get("n_heads", task.model.n_heads)
-    hooked = to_hooked(file.weights, n_heads)
-    notes = []
+    hooked = to_hooked(file.weights, n_heads, parsed(rename))
+    notes = [*file.notes, *hooked.notes, *_direction(stated, hooked, task)]
     if hooked.heads_are_stated and "n_heads" not in stated:
         notes.append(
             f"a {hooked.layout}'s weights do not show how many heads there are: taken to be "
@@ -90,6 +97,22 @@ def _stated(file: StateFile, options: StatedModel) -> dict[str, Any]:
     stated = {name: asked[name] if in_file[name] is None else in_file[name] for name in names}
     scale = {name: file.settings[name] for name in ("init_scale",) if name in file.settings}
     return {name: value for name, value in stated.items() if value is not None} | scale
+
+
+def _direction(stated: dict[str, Any], hooked: Hooked, task: Task) -> list[str]:
+    """Take the direction of attention from the masks where nothing is stated; returns what there
+    is to say of it. A mask may lie in a file unused, and does not forbid what is stated.
+    """
+    found = hooked.attention_dir
+    if found is None or found == stated.get("attention_dir", task.model.attention_dir):
+        return []
+    if "attention_dir" in stated:
+        return [f"attention_dir is {stated['attention_dir']}, as stated, but masks are {found}"]
+    stated["attention_dir"] = found
+    return [
+        f"attention_dir is {found}, as the file's masks show, not {task.model.attention_dir} as in "
+        "the task's preset; --attention-dir says otherwise"
+    ]
 
 
 def _possible(hooked: Hooked) -> dict[str, tuple[Any, ...]]:

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
 from mitool.config import FROZEN
+from mitool.device import to_float64
 from mitool.errors import InputError
 from mitool.settings import OutputActivation
 
@@ -119,9 +120,9 @@ class Autoencoders:
             W_out,
         )
 
-    def to(self, device: torch.device) -> "Autoencoders":
-        """The same models on a device."""
-        moved = {name: tensor.to(device) for name, tensor in self.tensors().items()}
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "Autoencoders":
+        """The same models on a device, and in a number format if one is given."""
+        moved = {name: tensor.to(device, dtype) for name, tensor in self.tensors().items()}
         return Autoencoders(self.cfg, **moved)
 
     @property
@@ -132,7 +133,7 @@ class Autoencoders:
     @property
     def sparsity(self) -> list[float]:
         """S of each model."""
-        return (1 - self.density.double()).tolist()
+        return (1 - to_float64(self.density)).tolist()
 
     def trained(self) -> dict[str, Tensor]:
         """The weights that training changes."""

@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 from mitool.report.figures import Figure
 from mitool.report.rendering import rendered, source
 from mitool.report.tables import Table, claims_tables, settings_tables
-from mitool.result import Result
+from mitool.result import Result, read_as
 from mitool.version import __version__
 
 
@@ -49,6 +49,7 @@ def render_page(report: Report) -> str:
         "page.html.j2",
         scripts=[get_plotlyjs(), source("page.js")] if report.figures else [],
         report=report,
+        reading=read_as(report.result.config),
         claims=claims_tables(report.result.claims),
         subject=_subject_tables(report.result),
         settings=settings_tables(report.result.config),

@@ -16,6 +16,7 @@ MethodName = Literal[
     "eap", "eap-ig", "eap-ig-activations", "clean-corrupted", "exact", "acdc", "random"
 ]
 Selection = Literal["absolute", "signed", "greedy"]
+Bos = Literal["auto", "yes", "no"]
 
 
 @dataclass(frozen=True, kw_only=True, config=FROZEN)
@@ -30,6 +31,15 @@ class FourierSettings:
         float,
         Field(gt=0, lt=1, description="Least share of the neurons of a key frequency of theirs"),
     ] = 0.01
+
+
+ChosenBos = Annotated[
+    Bos,
+    Field(
+        description="Whether texts of a pretrained model start with its tokenizer's BOS: auto is "
+        "the tokenizer's own rule, yes exactly one, no none"
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True, config=FROZEN)
@@ -47,6 +57,7 @@ class AttentionSettings:
     shown: Annotated[
         int, Field(ge=1, le=16, description="Examples whose patterns the report shows")
     ] = 6
+    bos: ChosenBos = "auto"
 
 
 ChosenMetric = Annotated[
@@ -99,6 +110,7 @@ class PatchSettings:
         bool, Field(description="Patch heads at each position too, not only at all at once")
     ] = False
     n_pairs: NumberOfPairs = None
+    bos: ChosenBos = "auto"
     resamples: Annotated[
         int, Field(ge=100, le=1_000_000, description="Bootstrap resamples, and permutations")
     ] = 5_000
@@ -172,6 +184,7 @@ class CircuitSettings:
     ] = 0.9
     metric: ChosenMetric = None
     n_pairs: NumberOfPairs = None
+    bos: ChosenBos = "auto"
     holdout: Annotated[
         float, Field(ge=0, lt=1, description="Share of the pairs kept for testing alone; 0: none")
     ] = 0.0

@@ -56,10 +56,26 @@ class StatedModel:
 class ConversionSettings(StatedModel):
     """How a state dict is read, and what the model is tried on."""
 
+    rename: Annotated[
+        list[str] | None,
+        Field(
+            description="FROM=TO, repeatable: what TransformerLens calls the weight that the file "
+            "calls FROM, where # is a layer's number and *, ? and [..] are wildcards; an empty TO "
+            "leaves it out; left out: names as they are found"
+        ),
+    ] = None
+    index: Annotated[
+        int | None,
+        Field(
+            description="Which of several state dicts in the file, from 0; -1 is the last; "
+            "left out: there is one"
+        ),
+    ] = None
+
     split: Annotated[
         Shuffle | None,
         Field(
-            description="Shuffle behind the division into training and test: torch.randperm or "
+            description="Shuffle before the division into training and test: torch.randperm or "
             "random.shuffle; left out: torch"
         ),
     ] = None

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from mitool.checkpoint import Metadata, TaskRecord
@@ -98,6 +99,19 @@ class Learner(ABC, Generic[E]):
     @abstractmethod
     def begin(self, step: int) -> None:
         """Make ready for the steps from ``step`` on."""
+
+    @abstractmethod
+    def gradients(
+        self, epoch: int, batch: int, device: torch.device, dtype: torch.dtype
+    ) -> Mapping[str, Tensor]:
+        """What the next step goes by, its gradients above all, worked out on some device.
+
+        Nothing of the model changes by it.
+
+        Args:
+            epoch: epochs done.
+            batch: steps done of the next one.
+        """
 
     @abstractmethod
     def train(

@@ -1,6 +1,7 @@
 """One training run in its folder: the loop, and what it saves along the way."""
 
 import bisect
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from mitool import checkpoint, claiming, files, rundir
+from mitool.agreement import require_agreement
 from mitool.config import FROZEN, as_dict, build
 from mitool.errors import InputError, Interrupted, RunError, about
 from mitool.interrupt import PendingSignal, deferred_signals
@@ -68,13 +70,22 @@ class Run(Generic[E]):
         Raises:
             UsageError: the folder cannot be used, or its run was started with other settings.
             InputError: the files of the run to resume are damaged.
-            RunError: the loss diverged (the last good checkpoint is kept), or the disk is full.
+            RunError: the loss diverged (the last good checkpoint is kept), the disk is full, or
+                the device computes otherwise than the CPU.
             Interrupted: SIGINT or SIGTERM arrived; the state is saved.
         """
+        if not resume:  # before the run is replaced that the folder may hold
+            self._require_agreement()
         with claiming.claimed(self.folder, overwrite=overwrite, resume=resume):
             if resume:
                 self._restore()
+                self._require_agreement()
             self._execute()
+
+    def _require_agreement(self) -> None:
+        """Check that the next step is the CPU's, where the device is doubted."""
+        next_step = functools.partial(self.learner.gradients, self.epoch, self.batch)
+        require_agreement(self.learner.device, next_step, "the first step of the training")
 
     def _restore(self) -> None:
         """Go back to the last saved state of the folder, if it holds one."""

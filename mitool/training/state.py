@@ -37,6 +37,7 @@ def restore_state(
         InputError: the weights, or the optimiser's state, are of another model.
     """
     weights = {k.removeprefix(WEIGHT): v for k, v in tensors.items() if k.startswith(WEIGHT)}
+    require_formats(weights, model.state_dict())
     if _shapes(weights) != _shapes(model.state_dict()):
         raise InputError("its weights are of another model")
     states: dict[Tensor, State] = {}
@@ -49,6 +50,21 @@ def restore_state(
     restore_optimizer(optimizer, states)
 
 
+def require_formats(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Check that a saved state is in the number formats of the run.
+
+    Raises:
+        InputError: a tensor is not: what was rounded cannot be gone on with to the same bits.
+    """
+    for name, weight in expected.items():
+        if name in found and found[name].dtype != weight.dtype:
+            kinds = [str(x.dtype).removeprefix("torch.") for x in (weight, found[name])]
+            raise InputError(
+                f"{name}: expected {kinds[0]}, as the run was started in, found {kinds[1]}; "
+                "what is rounded cannot be gone on with: restore the file, or train again"
+            )
+
+
 def restore_optimizer(optimizer: torch.optim.Optimizer, states: Mapping[Tensor, State]) -> None:
     """Give an optimiser the state of each parameter; none at all where no step has been taken.
 
@@ -58,7 +74,9 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, states: Mapping[Tensor, 
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     kept = _kept(optimizer)
     found = [_shapes(states.get(parameter, {})) for parameter in parameters]
-    if states and (found != kept or len(states) > len(parameters)):
+    for parameter, expected in zip(parameters, kept, strict=True):
+        require_formats(states.get(parameter, {}), expected)
+    if states and (found != [_shapes(state) for state in kept] or len(states) > len(parameters)):
         raise InputError("its optimiser's state is of another model, or of another optimiser")
     for parameter, state in states.items():
         optimizer.state[parameter] = {
@@ -66,7 +84,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, states: Mapping[Tensor, 
         }
 
 
-def _kept(optimizer: torch.optim.Optimizer) -> list[dict[str, object]]:
+def _kept(optimizer: torch.optim.Optimizer) -> list[State]:
     """What an optimiser keeps of each parameter once it has taken a step.
 
     The step is taken by a twin, on copies: ``copy`` loses what an optimiser of other libraries has
@@ -84,7 +102,7 @@ def _kept(optimizer: torch.optim.Optimizer) -> list[dict[str, object]]:
         parameter.grad = torch.zeros_like(parameter)
     probe.step()
     return [
-        _shapes({k: v for k, v in probe.state[parameter].items() if isinstance(v, Tensor)})
+        {k: v for k, v in probe.state[parameter].items() if isinstance(v, Tensor)}
         for parameter in parameters
     ]
 

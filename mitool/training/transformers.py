@@ -1,5 +1,6 @@
 """What a run trains where its model is a toy transformer."""
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +12,13 @@ from torch import Tensor
 
 from mitool.checkpoint import TRANSFORMER
 from mitool.config import as_dict
-from mitool.device import generator
+from mitool.device import generator, host
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.training.cadence import checkpoint_epochs
 from mitool.training.config import RunConfig, require_same
 from mitool.training.data import TrainingData
 from mitool.training.learner import Diverged, Learner
+from mitool.training.loss import loss_and_gradient
 from mitool.training.memory import require_memory
 from mitool.training.metrics import Evaluation, grokked_at, score, weight_norms
 from mitool.training.optimizers import make_optimizer
@@ -81,6 +83,24 @@ class TransformerLearner(Learner[Evaluation]):
             )
         else:
             self._step = TrainStep(self.model, self.optimizer, training, n_steps, step)
+
+    def gradients(
+        self, epoch: int, batch: int, device: torch.device, dtype: torch.dtype
+    ) -> Mapping[str, Tensor]:
+        model = copy.deepcopy(self.model).to(device, dtype)
+        examples = next(itertools.islice(self._data_on(device).batches(epoch), batch, None))
+        logits = model(examples.inputs)
+        loss, gradient = loss_and_gradient(logits, examples.targets)
+        logits.backward(gradient)
+        trained = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+        return {"the loss": loss} | {f"the gradient of {n}": g for n, g in trained.items()}
+
+    def _data_on(self, device: torch.device) -> TrainingData:
+        """The data; elsewhere than where the run computes, made anew, on the CPU."""
+        if device == self.device.torch_device:
+            return self.data
+        config = self.config
+        return TrainingData(config.task, config.training, config.seed, config.data_seed, host())
 
     def train(
         self, epoch: int, batch: int, until: int, stop: Callable[[], bool]

@@ -110,7 +110,7 @@ def test_a_hostile_folder_runs_nothing(invoke: Invoke) -> None:
     torch.save({"model.embed_tokens.weight": Hostile()}, folder / "pytorch_model.bin")
     done = invoke("analyze", "attn", "llama")
     assert done.exit_code == 3
-    assert "expected a Hugging Face model" in done.stderr
+    assert "llama/pytorch_model.bin: refused: it holds more than tensors" in done.stderr
     assert not Path("was-run").exists()
 
 
@@ -119,5 +119,5 @@ def test_a_damaged_folder_is_one_message(invoke: Invoke) -> None:
     (folder / "model.safetensors").write_bytes(b"{")
     done = invoke("analyze", "attn", "llama")
     assert done.exit_code == 3
-    assert "expected a Hugging Face model that transformer-lens reads" in done.stderr
+    assert "llama/model.safetensors: expected a safetensors file; found it damaged" in done.stderr
     assert not Path("runs").exists()

@@ -31,6 +31,19 @@ BAD_USAGE = {
     "ending": (["good.pt", *OPTIONS, "-o", "out.pt"], "ends in .safetensors"),
     "task and to": (["own.safetensors", *OPTIONS, "--to", "bridge"], "exclude each other"),
     "option and to": (["own.safetensors", "--to", "bridge", "--seed", "1"], "exclude each other"),
+    "index and to": (["own.safetensors", "--to", "bridge", "--index", "0"], "exclude each other"),
+    "rename and to": (
+        ["own.safetensors", "--to", "bridge", "--rename", "a=b"],
+        "--rename and --to",
+    ),
+    "no rename": (["good.pt", *OPTIONS, "--rename", "embed"], "expected FROM=TO, found 'embed'"),
+    "another rename": (
+        ["good.pt", *OPTIONS, "--rename", "embed.W=embed.W_E"],
+        "'embed.W' fits no name of the file, or another --rename took all that it fits; did you "
+        "mean 'embed.W_E'?",
+    ),
+    "index of one": (["good.pt", *OPTIONS, "--index", "-1"], "the file holds one state dict"),
+    "index beyond": (["steps.pt", *OPTIONS, "--index", "2"], "expected -2 <= index < 2"),
     "another to": (["own.safetensors", "--to", "hooked"], "bridge"),
 }
 
@@ -38,6 +51,7 @@ BAD_USAGE = {
 @pytest.mark.parametrize("name", BAD_USAGE)
 def test_bad_usage_gives_exit_2(invoke: Invoke, name: str) -> None:
     torch.save(hooked(model_of()), "good.pt")
+    torch.save([hooked(model_of())] * 2, "steps.pt")
     Path("own.safetensors").write_bytes(b"mine")
     Path("folder.safetensors").mkdir()
     arguments, message = BAD_USAGE[name]
@@ -85,6 +99,33 @@ def test_a_file_becomes_a_checkpoint_beside_it(invoke: Invoke) -> None:
     assert invoke("analyze", "fourier", "good.safetensors", "--format", "html").exit_code == 0
     gate = invoke("convert", "good.pt", *OPTIONS, "--overwrite", "--check", "test_accuracy > 1")
     assert gate.exit_code == 4
+
+
+def test_one_of_several_is_read_under_other_names(invoke: Invoke) -> None:
+    steps = [
+        {f"net.{name}": weight * scale for name, weight in model_of().state_dict().items()}
+        for scale in (1.0, 0.0)
+    ]
+    odd = [{n.replace("attn.W_", "head."): weight for n, weight in one.items()} for one in steps]
+    torch.save({"state_dicts": odd, "epochs": [0, 100]}, "run.pt")
+    several = invoke("convert", "run.pt", *OPTIONS)
+    assert several.exit_code == 3
+    assert "found a list of 2; say which with --index" in several.stderr
+    renamed = ("--index", "0", "--rename", "net.blocks.#.head.?=blocks.#.attn.W_?")
+    done = invoke("convert", "run.pt", *OPTIONS, *renamed, "--json", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["warnings"][:3] == [
+        "of the list of 2 in the file, number 0 of 0 to 1 is read",
+        "names are read without 'net.'",
+        "read: net.blocks.#.head.Q as blocks.#.attn.W_Q, net.blocks.#.head.K as "
+        "blocks.#.attn.W_K, net.blocks.#.head.V as blocks.#.attn.W_V, net.blocks.#.head.O as "
+        "blocks.#.attn.W_O",
+    ]
+    subject = load(Path("run.safetensors"))
+    assert subject.metadata.training["converted"]["index"] == 0
+    for name, weight in model_of().state_dict().items():
+        assert torch.equal(subject.model.state_dict()[name], weight)
 
 
 def test_the_other_way_and_back(invoke: Invoke) -> None:

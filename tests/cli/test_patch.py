@@ -2,6 +2,7 @@
 
 import json
 import signal
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,40 @@ def test_names_that_texts_and_completion_have_are_those_of_what_is_slow_to_load(
     assert device.DTYPES == DTYPES
     assert tuple(GENERATED) == PROMPTS
     assert ACTIVATIONS == SITES
+
+
+STUDIES = (
+    ("patch", "--site", "z", "--resamples", "100"),
+    ("analyze", "circuit", "--method", "exact", "--random-circuits", "1", "--resamples", "100"),
+    ("analyze", "attn"),
+)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=["patch", "circuit", "attn"])
+def test_whether_texts_start_with_a_bos(
+    invoke: Invoke, llama: Path, study: tuple[str, ...]
+) -> None:
+    n = 2 if study[0] == "analyze" else 1
+    command = (*study[:n], "llama", *study[n:], "--pairs", "pairs.csv", "--format", "html")
+    own = ["w1", "w2", "w3"]
+    for bos, before in ("auto", ["<s>"]), ("yes", ["<s>"]), ("no", []):
+        done = invoke(*command, "-o", bos, "--bos", bos, "--json")
+        assert done.exit_code == 0, done.stderr
+        config = json.loads(done.stdout)["config"]
+        assert config["bos"] == bos
+        assert config["special_tokens"] == {"before": before, "after": []}
+        assert config["first_prompt"] == [*before, *own]
+        line = f"The first text is read as {'|'.join([*before, *own])} ("
+        assert line in done.stderr
+        assert escape(line) in (Path(bos) / "report.html").read_text()
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=["patch", "circuit", "attn"])
+def test_a_toy_has_no_bos(invoke: Invoke, run: Path, study: tuple[str, ...]) -> None:
+    n = 2 if study[0] == "analyze" else 1
+    done = invoke(*study[:n], "run", "--bos", "no", "-o", "out")
+    assert done.exit_code == 2
+    assert "--bos no is about the texts of a pretrained model" in done.stderr
+    assert not Path("out").exists()
+    done = invoke(*study[:n], "run", "--bos", "never", "-o", "out")
+    assert done.exit_code == 2

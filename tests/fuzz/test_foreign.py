@@ -96,6 +96,8 @@ OPTION = st.sampled_from(
         ("--act-fn", "gelu"), ("--normalization-type", "LN"), ("--biases", "none"),
         ("--positional", "zero"), ("--attention-dir", "bidirectional"), ("--p", "7"),
         ("--threads", "0"), ("--seed", "-1"), ("--task", "min"), ("--to", "bridge"),
+        ("--index", "0"), ("--index", "-1"), ("--rename", "*=*"), ("--rename", "*=x"),
+        ("--rename", "blocks.#.*=blocks.#.*"), ("--rename", "*["), ("--rename", "embed.*="),
     ]
 )  # fmt: skip
 

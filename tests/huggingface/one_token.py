@@ -31,8 +31,7 @@ def one_token_scores(
     for a learned embedding of positions. Scores are those that go into the softmax: scaled,
     after any norm of queries and keys and any soft cap, without sinks and biases of distance.
     """
-    places = places_of(model)
-    n = model.get_input_embeddings().weight.shape[0]
+    places, n = places_of(model), n_tokens(model)
     query, key = torch.cartesian_prod(torch.arange(n), torch.arange(n)).unbind(1)
     tokens = torch.stack([key, query], dim=1)
     at_zero = {} if model.config.model_type in NO_POSITION_IDS else {"position_ids": tokens * 0}
@@ -41,8 +40,9 @@ def one_token_scores(
         with exactly_float64():
             model(tokens, use_cache=False, **at_zero)
     scores = seen[0].view(n * n, places.n_heads, 2, -1)
-    if hasattr(places.blocks[layer].attn, "sinks"):  # scores and sinks less the largest of them
-        shift = places.blocks[layer].attn.sinks[:, None, None] - scores[..., -1:]
+    sinks = _sinks(places, layer)
+    if sinks is not None:  # scores and sinks less the largest of them
+        shift = sinks[:, None, None] - scores[..., -1:]
         scores = scores[..., :-1] + shift
     return scores[:, :, 1, 0].T.view(places.n_heads, n, n)
 
@@ -53,12 +53,24 @@ def one_token_writes(model: PreTrainedModel, layer: int) -> Float[Tensor, "head 
     The stream is that of ``one_token_scores``. Writes are what z becomes by W_O and any
     multiplier, with no bias of the output projection and before any norm after it.
     """
-    places = places_of(model)
-    n = model.get_input_embeddings().weight.shape[0]
+    places, n = places_of(model), n_tokens(model)
     with torch.no_grad(), _embeddings_at(model, places, layer), _no_sinks(places, layer):
         run = recorded(model, torch.arange(n)[:, None])
     writes = head_writes(places, layer, run.z[layer][:, 0])
     return writes * places.blocks[layer].multiplier
+
+
+def n_tokens(model: PreTrainedModel) -> int:
+    """How many tokens a model embeds."""
+    weight = model.get_input_embeddings().weight
+    assert isinstance(weight, Tensor)
+    return len(weight)
+
+
+def _sinks(places: Places, layer: int) -> Float[Tensor, " head"] | None:
+    sinks = getattr(places.blocks[layer].attn, "sinks", None)
+    assert sinks is None or isinstance(sinks, Tensor)
+    return sinks
 
 
 @contextmanager
@@ -77,7 +89,7 @@ def _embeddings_at(model: PreTrainedModel, places: Places, layer: int) -> Iterat
 
 @contextmanager
 def _no_sinks(places: Places, layer: int) -> Iterator[None]:
-    sinks = getattr(places.blocks[layer].attn, "sinks", None)
+    sinks = _sinks(places, layer)
     if sinks is None:
         yield
         return

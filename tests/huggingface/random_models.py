@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.models.mpt.configuration_mpt import MptAttentionConfig
 
-from tests.huggingface.configurations import D_VOCAB, KINDS, OTHERS, VARIANTS, settings_of
+from tests.huggingface.configurations import D_VOCAB, EVERY, KINDS, OTHERS, settings_of
 
 __all__ = ["KINDS", "OTHERS", "Pair", "n_variants", "random_model", "random_pairs", "save"]
 
@@ -33,7 +33,7 @@ NORM_WEIGHTS = (-0.6, 0.8)
 
 def n_variants(kind: str) -> int:
     """How many seeds give each variant of a kind's configurations once."""
-    return len(VARIANTS[kind])
+    return len(EVERY[kind])
 
 
 def random_model(kind: str, seed: int) -> PreTrainedModel:
@@ -103,8 +103,8 @@ class Pair:
         return {
             "clean": text_of(self.clean),
             "corrupted": text_of(self.corrupted),
-            "correct": WORDS[self.right],
-            "incorrect": WORDS[self.wrong],
+            "correct": f" {WORDS[self.right]}",
+            "incorrect": f" {WORDS[self.wrong]}",
         }
 
 

@@ -45,8 +45,8 @@ class Recording:
         z: the input of the output projection, all heads side by side.
         attn_raw: the output of the output projection.
         attn_out: what is added to the stream: after any norm, and times any multiplier.
-        mlp_reads: the stream that the MLP reads, before any norm.
-        mlp_raw: what the MLP itself returns.
+        mlp_reads: the stream that the MLP reads, before any norm; some code flattens it.
+        mlp_raw: what the MLP itself returns; some code flattens it.
         mlp_out: what is added to the stream, likewise.
         resid_post: the stream after the block.
         logits: those of every position.
@@ -58,8 +58,8 @@ class Recording:
     z: list[Float[Tensor, "batch pos heads"]]
     attn_raw: list[Stream]
     attn_out: list[Stream]
-    mlp_reads: list[Stream]
-    mlp_raw: list[Stream]
+    mlp_reads: list[Float[Tensor, "*batch d_model"]]
+    mlp_raw: list[Float[Tensor, "*batch d_model"]]
     mlp_out: list[Stream]
     resid_post: list[Stream]
     logits: Logits
@@ -210,7 +210,7 @@ def _recording(
     places: Places, kept: list[dict[str, Tensor]], tokens: Tokens, logits: Logits
 ) -> Recording:
     def by_layer(name: str) -> list[Tensor]:
-        return [own[name].view(*tokens.shape, -1) for own in kept]
+        return [own[name] for own in kept]  # as they are in the graph, not views of them
 
     def written(raw: str, after: str) -> list[Tensor]:
         pairs = zip(places.blocks, kept, strict=True)

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from mitool.analysis.attention import AttentionResult
+from mitool.analysis.attention.attribution import DirectAttribution
 from mitool.analysis.attention.shown import ShownPattern
 from mitool.report import attention_report, render_page
 from mitool.report.attention.patterns import BESIDE_CIRCUITS
 from mitool.report.figures import label
 from mitool.report.images import _titled
-from tests.report.attention import assert_shows, by_name, changed, pattern_of
+from mitool.tasks.min import Min
+from tests.report.attention import analysed, assert_shows, by_name, changed, pattern_of
 
 from .conftest import HOSTILE, Tags
 from .test_page import own
@@ -93,36 +95,13 @@ def test_a_page_keeps_as_many_examples_as_fit(pairs: AttentionResult) -> None:
     assert "3 of 6 examples are kept" in figure.caption
 
 
-def test_of_many_heads_those_that_add_most_are_drawn(pairs: AttentionResult) -> None:
-    study = pairs.study
-    attribution = torch.linspace(-9, 1, 20)[None]
+def test_of_many_heads_those_that_add_most_are_drawn() -> None:
+    result = analysed(Min(max_value=4), n_heads=20, d_head=2)
+    study, zero = result.study, torch.zeros(())
+    attribution = DirectAttribution(torch.linspace(-9, 1, 20)[None], zero[None], zero, zero)
     wide = changed(
-        pairs,
-        weights=replace(
-            study.weights,
-            **{
-                name: getattr(study.weights, name).repeat(1, 10, 1, 1)
-                for name in ("W_Q", "W_K", "W_V", "W_O")
-            },
-        ),
-        observation=replace(
-            study.observation,
-            **{
-                name: getattr(study.observation, name).repeat_interleave(10, dim=1)
-                for name in ("mean_attention", "entropy", "first_token", "operands")
-            },
-            attribution=attribution,
-        ),
-        kinds={
-            kind: replace(
-                kept, scores=kept.scores.repeat(1, 10), by_position=kept.by_position.repeat(1, 10)
-            )
-            for kind, kept in study.kinds.items()
-        },
-        ov_top1=study.ov_top1.repeat(1, 10),
-        copying_score=study.copying_score.repeat(1, 10),
-        top_places=study.top_places * 10,
-        ov_eigenvalues=study.ov_eigenvalues.repeat(1, 10, 1),
+        result,
+        observation=replace(study.observation, attribution=attribution),
         to_answer_operand=None,
         answer_row=None,
         shown=(pattern_of(("a",) * 256, n_heads=20),),

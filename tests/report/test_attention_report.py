@@ -64,12 +64,14 @@ def test_the_grid_shows_every_pair_of_operands(pairs: AttentionResult) -> None:
 
 
 def test_circuits_are_those_of_the_weights(lists: AttentionResult) -> None:
-    figures, weights = by_name(lists), lists.study.weights
-    for kind, circuit in (("ov", ov_circuit), ("qk", qk_circuit)):
+    figures, study = by_name(lists), lists.study
+    for kind in ("ov", "qk"):
         plot = figures[f"{kind}_circuits"].plot
         name = plot.layout.annotations[0].text
-        layer, head = int(name[1]), int(name[3])
-        assert_shows(plot.data[0], circuit(weights, layer, head).dense())
+        head = int(name[1]), int(name[3])
+        is_ov = kind == "ov"
+        circuit = ov_circuit(study.weights, *head) if is_ov else qk_circuit(study.contexts, *head)
+        assert_shows(plot.data[0], circuit.dense())
         assert plot.layout.coloraxis.cmid == 0
 
 

@@ -1,13 +1,21 @@
 """Attention: patterns, full circuits and measures of every head, of toy and pretrained models."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from mitool.analysis.attention.material import material_of
+from mitool.analysis.attention.material import Material, material_of
 from mitool.analysis.attention.result import AttentionResult, attention_result, claim_names
 from mitool.analysis.attention.study import AttentionStudy, study
 from mitool.config import as_dict
 from mitool.models.pretrained import Pretrained
+from mitool.pair_files import read_pairs
+from mitool.reading import (
+    Reading,
+    reading_of_pairs,
+    reading_of_texts,
+    reading_of_tokens,
+)
 from mitool.settings import AttentionSettings
 from mitool.subject import Subject
 
@@ -36,12 +44,26 @@ def analyze_attention(
         UsageError: a text has tokens that the model does not know, or too many.
     """
     settings = settings or AttentionSettings()
+    subject = subject.with_bos(settings.bos)
     material = material_of(subject, settings, seed, pairs, texts)
+    reading = _reading(subject, material, pairs, texts)
     config = as_dict(settings) | {
         "seed": seed,
         "pairs": None if pairs is None else str(pairs),
         "prompts": list(texts),
         "read": material.name,
         "prompts_read": sum(map(len, material.prompts)),
+        **reading.config,
     }
-    return attention_result(study(material, seed, progress), subject.describe(), config)
+    result = attention_result(study(material, seed, progress), subject.describe(), config)
+    return replace(result, warnings=(*reading.warnings, *result.warnings))
+
+
+def _reading(
+    subject: Subject | Pretrained, material: Material, pairs: Path | None, texts: Sequence[str]
+) -> Reading:
+    if pairs is not None:
+        return reading_of_pairs(subject, read_pairs(pairs), sides=["clean"])
+    if texts:
+        return reading_of_texts(subject, texts)
+    return reading_of_tokens(subject, material.prompts[0].tokens[0])

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mitool.analysis.attention.circuits import qk_circuit
+from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.material import Material
 from mitool.analysis.attention.observe import Observation
-from mitool.analysis.attention.weights import Weights
 from mitool.analysis.statistics import spearman
 from mitool.prompts import Prompts
 
@@ -31,15 +31,17 @@ class AnswerRow:
     rank_correlation: Float[Tensor, "layer head"] | None
 
 
-def answer_row(material: Material, weights: Weights) -> AnswerRow | None:
+def answer_row(material: Material, contexts: OneTokenContexts) -> AnswerRow | None:
     """The row of the first answer position that holds one token in all prompts; None where there
     is no such position.
     """
     token = _constant_token(material.prompts)
     if token is None:
         return None
-    n_layers, n_heads = weights.W_Q.shape[:2]
-    rows = torch.cat([qk_circuit(weights, *at).rows(torch.tensor([token])) for at in weights.heads])
+    n_layers, n_heads = contexts.decoder.n_layers, contexts.decoder.n_heads
+    heads = [(layer, head) for layer in range(n_layers) for head in range(n_heads)]
+    asking = torch.tensor([token])
+    rows = torch.cat([qk_circuit(contexts, *at, queries=asking).dense() for at in heads])
     scores = rows.unflatten(0, (n_layers, n_heads))
     correlation = None
     if len(material.values) > 2:

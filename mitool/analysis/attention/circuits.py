@@ -1,9 +1,11 @@
 """Full circuits of a head: what it attends to by the tokens alone, and what it writes for them.
 
-The OV circuit is ``W_E W_V W_O W_U`` [source token, output], the QK circuit
-``W_E W_Q W_K^T W_E^T / sqrt(d_head)`` [query token, key token] (Elhage et al. 2021, A Mathematical
-Framework for Transformer Circuits). Both have rank d_head and are kept as their factors; of a
-large vocabulary only some rows are multiplied out.
+The OV circuit is ``W_E W_V W_O W_U`` [source token, output], with norms folded in up to their
+scales; the QK circuit is ``q k^T`` times the scale of scores [query token, key token], with the
+queries and keys of a stream that holds a token's embedding alone: without norms and biases that is
+``W_E W_Q W_K^T W_E^T / sqrt(d_head)`` (Elhage et al. 2021, A Mathematical Framework for
+Transformer Circuits). Both have rank d_head and are kept as their factors; of a large vocabulary
+only some rows are multiplied out.
 """
 
 import math
@@ -13,6 +15,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
+from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.weights import Weights
 
 MOST_ROWS = 512
@@ -26,23 +29,29 @@ class Factors:
     Attributes:
         left: [row, d_head].
         right: [d_head, column].
+        soft_cap: ``c`` where the product ``x`` is in the end ``c tanh(x / c)``.
     """
 
     left: Float[Tensor, "row_of_all d_head"]
     right: Float[Tensor, "d_head column"]
+    soft_cap: float | None = None
 
     def rows(self, chosen: Int[Tensor, " row"]) -> Float[Tensor, "row column"]:
         """Some rows, multiplied out."""
-        return self.left[chosen] @ self.right
+        return self._capped(self.left[chosen] @ self.right)
 
     def cells(
         self, rows: Int[Tensor, " row"], columns: Int[Tensor, " column_of_some"]
     ) -> Float[Tensor, "row column_of_some"]:
         """Where some rows and columns cross, multiplied out."""
-        return self.left[rows] @ self.right[:, columns]
+        return self._capped(self.left[rows] @ self.right[:, columns])
 
     def dense(self) -> Float[Tensor, "row column"]:
-        return self.left @ self.right
+        return self._capped(self.left @ self.right)
+
+    def _capped(self, product: Float[Tensor, "row column"]) -> Float[Tensor, "row column"]:
+        cap = self.soft_cap
+        return product if cap is None else cap * (product / cap).tanh()
 
 
 def ov_circuit(weights: Weights, layer: int, head: int) -> Factors:
@@ -50,12 +59,21 @@ def ov_circuit(weights: Weights, layer: int, head: int) -> Factors:
     return Factors(weights.W_E @ weights.W_V[layer, head], weights.W_O[layer, head] @ weights.W_U)
 
 
-def qk_circuit(weights: Weights, layer: int, head: int) -> Factors:
-    """Query token -> key token, in units of attention scores."""
-    scale = math.sqrt(weights.W_Q.shape[-1])
-    return Factors(
-        weights.W_E @ weights.W_Q[layer, head] / scale, (weights.W_E @ weights.W_K[layer, head]).T
-    )
+def qk_circuit(
+    contexts: OneTokenContexts,
+    layer: int,
+    head: int,
+    queries: Int[Tensor, " query"] | None = None,
+    keys: Int[Tensor, " key"] | None = None,
+) -> Factors:
+    """Query token -> key token: the score of two such tokens at one position.
+
+    Args:
+        queries: these tokens alone ask; left out, all do.
+        keys: likewise, of those that are asked for.
+    """
+    q, k = contexts.taken(layer, head, "q", queries), contexts.taken(layer, head, "k", keys)
+    return Factors(q * contexts.scale(layer), k.T, contexts.soft_cap(layer))
 
 
 def positional_circuit(weights: Weights, layer: int, head: int) -> Factors | None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from jaxtyping import Int
 from torch import Tensor
-from transformer_lens.model_bridge import TransformerBridge
 
 from mitool.analysis.attention.observe import IsRight, equals_target
 from mitool.device import generator
 from mitool.errors import UsageError
+from mitool.models.decoder import Decoder
 from mitool.models.pretrained import Pretrained
 from mitool.pair_files import read_pairs
 from mitool.pairs import clean_prompts
@@ -49,7 +49,7 @@ class Material:
     """
 
     name: str
-    bridge: TransformerBridge
+    decoder: Decoder
     label: Callable[[int], str]
     prompts: Sequence[Prompts]
     n_shown: int
@@ -115,7 +115,7 @@ def _untasked(
 ) -> Material:
     return Material(
         name=name,
-        bridge=subject.bridge,
+        decoder=subject.decoder(),
         label=subject.label,
         prompts=prompts,
         n_shown=n_shown,
@@ -133,7 +133,7 @@ def _of_task(subject: Subject, settings: AttentionSettings, seed: int) -> Materi
         examples = task.sample(n or DRAWN, generator(seed, "attention"))
     return Material(
         name=f"examples of task {task.name}",
-        bridge=subject.bridge,
+        decoder=subject.decoder(),
         label=subject.label,
         prompts=[of_examples(examples, task)],
         n_shown=settings.shown,

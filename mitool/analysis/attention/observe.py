@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from transformer_lens.model_bridge import TransformerBridge
 
+from mitool.analysis.attention.attribution import Attributor, DirectAttribution, mean_of
 from mitool.analysis.attention.scores import KindScores
 from mitool.analysis.attention.weights import Weights
-from mitool.errors import InputError
+from mitool.analysis.interventions.run import Run, run
+from mitool.models.decoder import Decoder
 from mitool.prompts import Prompts
 from mitool.tasks import NO_ANSWER
 
 CHUNK = 2**24
-"""Numbers of attention patterns, and of logits, that are held at a time."""
+"""Numbers of activations, and of logits, that are held at a time."""
+
+KEPT = 12
+"""Activations of the stream's width that a run keeps of each layer."""
 
 OFFSETS = 16
 """Where prompts differ in length: keys so far back from the answer are told apart."""
@@ -34,64 +39,43 @@ def equals_target(
 
 @dataclass(frozen=True)
 class Pass:
-    """A forward pass over some prompts.
-
-    Attributes:
-        patterns: ``hook_pattern`` of each layer.
-        z: ``hook_z`` of each layer at the answer positions.
-        scale: the final norm's ``hook_scale`` at the answer positions; 1 without a norm.
-        logits: at the answer positions.
-    """
+    """A forward pass over some prompts, with all that the model's parts did."""
 
     prompts: Prompts
-    patterns: Float[Tensor, "layer example head query key"]
-    z: Float[Tensor, "layer example answer head d_head"]
-    scale: Float[Tensor, "example answer"]
-    logits: Float[Tensor, "example answer d_vocab_out"]
+    run: Run
+
+    @cached_property
+    def patterns(self) -> Float[Tensor, "layer example head query key"]:
+        return torch.stack([layer.pattern for layer in self.run.layers])
 
     @property
     def from_answers(self) -> Float[Tensor, "layer example head answer key"]:
         return self.patterns[:, :, :, list(self.prompts.answer_positions)]
 
+    @property
+    def logits(self) -> Float[Tensor, "example answer d_vocab_out"]:
+        return self.run.logits
 
-@torch.no_grad()
-def forward(bridge: TransformerBridge, prompts: Prompts) -> Pass:
-    """Run a bridge and keep what its heads do.
+
+def forward(decoder: Decoder, prompts: Prompts) -> Pass:
+    """Run a model and keep what its parts do.
 
     Raises:
-        InputError: its outputs are not finite.
+        InputError: the model is not the sum of its parts, or its outputs are not finite.
     """
-    cfg = bridge.cfg
-    positions = list(prompts.answer_positions)
-    attention = [f"blocks.{layer}.attn" for layer in range(cfg.n_layers)]
-    wanted = {f"{name}.{hook}" for name in attention for hook in ("hook_pattern", "hook_z")}
-    wanted.add("ln_final.hook_scale")
-    logits, cache = bridge.run_with_cache(prompts.tokens, names_filter=lambda name: name in wanted)
-    if not logits.isfinite().all():
-        raise InputError(
-            "the model's outputs are expected to be finite, found NaN or infinite ones"
-        )
-    scale = torch.ones(len(prompts), len(positions))
-    if "ln_final.hook_scale" in cache:
-        scale = cache["ln_final.hook_scale"][:, positions, 0]
-    return Pass(
-        prompts,
-        torch.stack([cache[f"{name}.hook_pattern"] for name in attention]),
-        torch.stack([cache[f"{name}.hook_z"][:, positions] for name in attention]),
-        scale,
-        logits[:, positions],
-    )
+    tokens = prompts.tokens.to(decoder.device)
+    return Pass(prompts, run(decoder, tokens, prompts.answer_positions))
 
 
-def passes(bridge: TransformerBridge, groups: Sequence[Prompts]) -> Iterator[Pass]:
+def passes(decoder: Decoder, groups: Sequence[Prompts]) -> Iterator[Pass]:
     """Forward passes over all prompts, in chunks that bound the memory they take."""
-    cfg = bridge.cfg
     for prompts in groups:
-        length = prompts.tokens.shape[1]
-        each = length * max(cfg.n_layers * cfg.n_heads * length, cfg.d_vocab_out, cfg.d_vocab)
-        size = max(1, CHUNK // each)
+        length, n_answers = prompts.tokens.shape[1], len(prompts.answer_positions)
+        wide = decoder.n_heads * length + KEPT * decoder.d_model
+        of_layers = decoder.n_layers * length * wide
+        size = max(1, CHUNK // max(of_layers, n_answers * decoder.d_vocab_out))
         for start in range(0, len(prompts), size):
-            yield forward(bridge, prompts[start : start + size])
+            yield forward(decoder, prompts[start : start + size])
 
 
 @dataclass(frozen=True)
@@ -105,9 +89,9 @@ class Observation:
         entropy: of attention from the answer positions, in nats, mean.
         first_token: attention from the answer positions to the first token, mean.
         by_token: attention from the answer positions to each token of the vocabulary, mean.
-        attribution: direct logit attribution, mean: what a head adds by itself to the logit of
-            the right answer less the wrong one's (or less the mean of all outputs); None where no
-            answer is known.
+        attribution: what each part of the model adds by itself to the logit of the right answer
+            less the wrong one's (or less the mean of all outputs), mean; None where no answer is
+            known.
         operands: attention from the answer positions to each operand [layer, head, example,
             answer, operand]; None where the answers have no operands.
         losses: cross-entropy of each example in nats, mean over its answers; None where no answer
@@ -119,7 +103,7 @@ class Observation:
     entropy: Float[Tensor, "layer head"]
     first_token: Float[Tensor, "layer head"]
     by_token: Float[Tensor, "layer head d_vocab"]
-    attribution: Float[Tensor, "layer head"] | None
+    attribution: DirectAttribution | None
     operands: Float[Tensor, "layer head example answer operand"] | None
     losses: Float[Tensor, " example"] | None
     accuracy: float | None
@@ -136,6 +120,7 @@ class Observer:
 
     def __init__(
         self,
+        decoder: Decoder,
         weights: Weights,
         groups: Sequence[Prompts],
         operand_positions: Sequence[int] = (),
@@ -143,7 +128,8 @@ class Observer:
         is_right: IsRight = equals_target,
     ) -> None:
         self._is_right = is_right
-        self._weights = weights
+        self._attributed = Attributor(decoder, weights)
+        self._d_vocab = len(weights.W_E)
         self._one_length = len({prompts.tokens.shape[1] for prompts in groups}) == 1
         self._operand_positions = list(operand_positions)
         self._scores = scores
@@ -151,7 +137,7 @@ class Observer:
         self._entropy: list[Tensor] = []
         self._first: list[Tensor] = []
         self._by_token: list[Tensor] = []
-        self._attribution: list[Tensor] = []
+        self._attribution: list[DirectAttribution] = []
         self._operands: list[Tensor] = []
         self._losses: list[Tensor] = []
         self._n = self._n_answered = self._n_right = 0
@@ -164,7 +150,7 @@ class Observer:
         entropy = -(attention * attention.clamp(min=1e-300).log()).sum(dim=-1)
         self._entropy.append(entropy.mean(dim=-1).sum(dim=1))
         self._first.append(attention[..., 0].mean(dim=-1).sum(dim=1))
-        self._by_token.append(_by_token(attention, seen.prompts.tokens, len(self._weights.W_E)))
+        self._by_token.append(_by_token(attention, seen.prompts.tokens, self._d_vocab))
         if self._operand_positions:
             kept = attention[..., self._operand_positions].float()
             self._operands.append(kept.transpose(1, 2))
@@ -181,8 +167,9 @@ class Observer:
         self._losses.append(losses.sum(dim=-1) / answered.sum(dim=-1))
         answers = seen.logits.argmax(dim=-1)
         self._n_right += int((self._is_right(answers, seen.prompts) & answered).sum())
-        attribution = _attribution(self._weights, seen, right, answered)
-        self._attribution.append(attribution)
+        self._attribution.append(
+            self._attributed(seen.run, seen.prompts, right=right, answered=answered)
+        )
         self._n_answered += int(answered.sum())
 
     def result(self) -> Observation:
@@ -194,7 +181,7 @@ class Observer:
             entropy=mean(self._entropy, self._n),
             first_token=mean(self._first, self._n),
             by_token=mean(self._by_token, self._n),
-            attribution=mean(self._attribution, self._n_answered) if self._attribution else None,
+            attribution=mean_of(self._attribution, self._n_answered) if self._attribution else None,
             operands=torch.cat(self._operands, dim=2) if self._operands else None,
             losses=torch.cat(self._losses) if self._losses else None,
             accuracy=self._n_right / self._n_answered if self._n_answered else None,
@@ -202,7 +189,7 @@ class Observer:
 
 
 def observe(
-    bridge: TransformerBridge,
+    decoder: Decoder,
     weights: Weights,
     groups: Sequence[Prompts],
     *,
@@ -216,33 +203,13 @@ def observe(
     Args:
         progress: told of the prompts done, and of all.
     """
-    observer = Observer(weights, groups, operand_positions, scores, is_right)
+    observer = Observer(decoder, weights, groups, operand_positions, scores, is_right)
     done, total = 0, sum(map(len, groups))
-    for seen in passes(bridge, groups):
+    for seen in passes(decoder, groups):
         observer.add(seen)
         done += len(seen.prompts)
         progress(done, total)
     return observer.result()
-
-
-def _attribution(
-    weights: Weights,
-    seen: Pass,
-    right: Int[Tensor, "example answer"],
-    answered: Bool[Tensor, "example answer"],
-) -> Float[Tensor, "layer head"]:
-    """The sum over answers of what each head adds to the answer's logit by itself.
-
-    The final norm is taken as it is on the example: its scale is that of the whole stream.
-    """
-    W_U = weights.W_U
-    other = (
-        W_U.mean(dim=-1) if seen.prompts.others is None else W_U.T[seen.prompts.others.clamp(min=0)]
-    )
-    direction = (W_U.T[right] - other) / seen.scale.to(W_U)[:, :, None]
-    direction = direction * answered[:, :, None]
-    written = torch.einsum("ead,lhkd->leahk", direction, weights.W_O)
-    return (written * seen.z.to(W_U)).sum(dim=(1, 2, 4))
 
 
 def _by_token(

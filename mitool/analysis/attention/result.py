@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mitool.analysis.attention.attribution import DirectAttribution
 from mitool.analysis.attention.scores import KINDS
 from mitool.analysis.attention.study import AttentionStudy
 from mitool.analysis.attention.verdicts import Evidence, Scored, verdict
@@ -39,7 +40,7 @@ class AttentionResult(Result):
             "entropy": seen.entropy,
             "first_token_attention": seen.first_token,
             "attention_by_token": seen.by_token,
-            "direct_logit_attribution": seen.attribution,
+            **_attributed(seen.attribution),
             "ov_top1": study.ov_top1,
             "ov_eigenvalues": torch.view_as_real(study.ov_eigenvalues),
             "copying_score": study.copying_score,
@@ -68,7 +69,20 @@ class AttentionResult(Result):
     def conclusion(self) -> str | None:
         """The verdict on the head that adds most to the answer, where answers are known."""
         attribution = self.study.observation.attribution
-        return None if attribution is None else self.verdicts[int(attribution.argmax())]
+        return None if attribution is None else self.verdicts[int(attribution.heads.argmax())]
+
+
+def _attributed(found: DirectAttribution | None) -> dict[str, Tensor]:
+    """What each part adds to the answer, by the names of arrays."""
+    if found is None:
+        return {}
+    name = "direct_logit_attribution"
+    return {
+        name: found.heads,
+        f"{name}.mlps": found.mlps,
+        f"{name}.embed": found.embed,
+        f"{name}.biases": found.biases,
+    }
 
 
 def head_names(study: AttentionStudy) -> list[str]:
@@ -106,14 +120,14 @@ def attention_result(
 
 def _per_head(study: AttentionStudy) -> dict[str, Tensor]:
     """Each measure [layer, head]; NaN where it is undefined for all heads."""
-    row = study.answer_row
+    row, attributed = study.answer_row, study.observation.attribution
     found = {
         "ov_top1": study.ov_top1,
         "copying_score": study.copying_score,
         "qk_rank_correlation": None if row is None else row.rank_correlation,
         **{f"{kind}_score": kept.scores for kind, kept in study.kinds.items()},
         "entropy": study.observation.entropy,
-        "direct_logit_attribution": study.observation.attribution,
+        "direct_logit_attribution": None if attributed is None else attributed.heads,
     }
     nothing = torch.full_like(study.copying_score, torch.nan)
     measures = {name: nothing if values is None else values for name, values in found.items()}

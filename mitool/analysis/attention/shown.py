@@ -90,6 +90,6 @@ def _distinct(every: Sequence[Int[Tensor, " pos"]], order: Iterable[int], n: int
 
 
 def _shown(material: Material, title: str, tokens: Int[Tensor, " pos"]) -> ShownPattern:
-    seen = forward(material.bridge, Prompts(tokens[None], (len(tokens) - 1,)))
+    seen = forward(material.decoder, Prompts(tokens[None], (len(tokens) - 1,)))
     labels = tuple(material.label(token) for token in tokens.tolist())
     return ShownPattern(title, labels, seen.patterns[:, 0])

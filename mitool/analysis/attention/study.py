@@ -15,6 +15,7 @@ from mitool.analysis.attention.circuits import (
     ov_top1,
 )
 from mitool.analysis.attention.composition import Composition, composition
+from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.material import REPEATED_TOKENS, Material
 from mitool.analysis.attention.observe import Observation, observe
 from mitool.analysis.attention.scores import KindScore, KindScores
@@ -29,6 +30,7 @@ class AttentionStudy:
 
     Attributes:
         weights: with the norms folded in.
+        contexts: queries and keys of contexts of one token.
         labels: the tokens of a vocabulary that is small enough to be shown; else None.
         drawn: the tokens, with their labels, whose circuits are drawn: all of a small vocabulary,
             of another those of the prompts that have most attention, and the answers.
@@ -53,6 +55,7 @@ class AttentionStudy:
     """
 
     weights: Weights
+    contexts: OneTokenContexts
     labels: tuple[str, ...] | None
     drawn: Mapping[int, str]
     key_labels: tuple[str, ...]
@@ -95,9 +98,11 @@ def study(
         seed: of the tokens that are drawn from a large vocabulary.
         progress: told of the prompts done, and of all.
     """
-    weights = weights_of(material.bridge)
+    decoder = material.decoder
+    weights = weights_of(decoder)
+    contexts = OneTokenContexts(decoder, weights.W_E)
     n_layers, n_heads = weights.W_Q.shape[:2]
-    is_causal = material.bridge.cfg.attention_dir == "causal"
+    is_causal = decoder.is_causal
     scores = KindScores(n_layers, n_heads, causal=is_causal)
     observation = _observed(material, weights, scores, progress)
     tokens = chosen_tokens(weights.W_U.shape[1], seed)
@@ -107,6 +112,7 @@ def study(
     d_vocab = len(weights.W_E)
     return AttentionStudy(
         weights=weights,
+        contexts=contexts,
         labels=tuple(map(material.label, range(d_vocab))) if d_vocab <= MOST_LABELS else None,
         drawn={token: material.label(token) for token in _drawn(material, observation)},
         key_labels=key_labels(material),
@@ -118,10 +124,10 @@ def study(
         ov_top1=_by_head(top1, n_layers),
         ov_eigenvalues=eigenvalues.unflatten(0, (n_layers, n_heads)),
         copying_score=_by_head(copying, n_layers),
-        answer_row=answer_row(material, weights),
+        answer_row=answer_row(material, contexts),
         to_answer_operand=to_answer_operand(material, observation),
         n_operands=len(material.operand_positions),
-        composition=composition(weights),
+        composition=composition(weights) if decoder.adds else None,
         is_causal=is_causal,
         top_places=_top_places(observation, material),
         has_one_length=material.has_one_length,
@@ -138,9 +144,9 @@ def _observed(
 ) -> Observation:
     """What heads do on the prompts; kinds of heads are scored there, or on what is made for it."""
     if material.diagnostic is not None:
-        observe(material.bridge, weights, [material.diagnostic], scores=scores)
+        observe(material.decoder, weights, [material.diagnostic], scores=scores)
     return observe(
-        material.bridge,
+        material.decoder,
         weights,
         material.prompts,
         operand_positions=material.operand_positions,

@@ -1,13 +1,13 @@
 """The weights that a model's heads read and write through, with its norms folded into them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from transformer_lens.model_bridge import TransformerBridge
+
+from mitool.models.decoder import Decoder, HeadNorm, Layer, Norm, Projection
 
 EXACT_VOCABULARY = 4096
 """Above this many tokens the weights are kept in float32."""
@@ -17,11 +17,18 @@ EXACT_VOCABULARY = 4096
 class Weights:
     """Embedding, heads and unembedding, in float64 (of a large vocabulary in float32).
 
-    What reads the residual stream behind a norm (``W_Q``, ``W_K``, ``W_V``, ``W_U``) has the norm's
-    weight multiplied in, and the mean removed where the norm removes it, so that only the norm's
-    scale, one number for each token, is left out. Biases are left out too. Heads that share keys
-    and values (grouped queries) have a copy each. Rotary positions are left out: a query and a key
-    meet as if they stood at one position.
+    What reads the residual stream through a norm (``W_Q``, ``W_K``, ``W_V``, ``W_U``) has the
+    norm's weight multiplied in, and the mean removed where the norm removes it, so that only the
+    norm's scale, one number for each token, is left out; so have ``W_Q`` and ``W_K`` the norms of
+    queries and keys, and ``W_O`` the norm after attention and the residual multiplier. Biases are
+    left out too. Heads that share keys and values (grouped queries) have a copy each. Rotary
+    positions are left out: a query and a key meet as if they stood at one position.
+
+    Attributes:
+        W_E: what each token is embedded as, whatever its position.
+        W_pos: what each position adds to it; None where that is nothing.
+        b_U: what is added to each logit whatever the stream is: by the unembedding's bias and by
+            the final norm's. None where that is nothing.
     """
 
     W_E: Float[Tensor, "d_vocab d_model"]
@@ -31,6 +38,7 @@ class Weights:
     W_V: Float[Tensor, "layer head d_model d_head"]
     W_O: Float[Tensor, "layer head d_head d_model"]
     W_U: Float[Tensor, "d_model d_vocab_out"]
+    b_U: Float[Tensor, " d_vocab_out"] | None = None
 
     @cached_property
     def from_unembedding(self) -> Float[Tensor, "d_model d_model"]:
@@ -45,39 +53,64 @@ class Weights:
 
 
 @torch.no_grad()
-def weights_of(bridge: TransformerBridge) -> Weights:
-    """The weights of any model that TransformerLens bridges to."""
-    dtype = torch.float64 if bridge.cfg.d_vocab <= EXACT_VOCABULARY else torch.float32
-    held = {name: weight.detach().to(dtype) for name, weight in bridge.tl_parameters().items()}
-    removes_mean = str(bridge.cfg.normalization_type).startswith("LN")
-
-    def stacked(name: str, *, is_read: bool) -> Tensor:
-        layers = []
-        for layer in range(bridge.cfg.n_layers):
-            weight = held[f"blocks.{layer}.attn.{name}"]
-            norm = f"blocks.{layer}.ln1"
-            layers.append(_folded(weight, held, norm, removes_mean) if is_read else weight)
-        return torch.stack(layers)
-
-    W_pos = held.get("pos_embed.W_pos")
+def weights_of(decoder: Decoder) -> Weights:
+    """The weights of a decoder's heads."""
+    dtype = exact_format(decoder)
+    W_E, W_pos = decoder.original.embeddings()
+    read = [_read(layer, decoder.n_heads, dtype) for layer in decoder.layers]
+    W_Q, W_K, W_V = (torch.stack(weights) for weights in zip(*read, strict=True))
+    norm, unembed = _in_format(decoder.unembed.norm, dtype), decoder.unembed.W_U().to(dtype)
+    b_U = decoder.unembed.constant()
     return Weights(
-        W_E=held["embed.W_E"],
-        W_pos=W_pos if W_pos is not None and W_pos.any() else None,
-        W_Q=stacked("W_Q", is_read=True),
-        W_K=stacked("W_K", is_read=True),
-        W_V=stacked("W_V", is_read=True),
-        W_O=stacked("W_O", is_read=False),
-        W_U=_folded(held["unembed.W_U"], held, "ln_final", removes_mean),
+        W_E=W_E.to(dtype),
+        W_pos=None if W_pos is None else W_pos.to(dtype),
+        W_Q=W_Q,
+        W_K=W_K,
+        W_V=W_V,
+        W_O=torch.stack([_to_the_end(decoder, layer, dtype) for layer in range(decoder.n_layers)]),
+        W_U=norm.transposed(unembed.T).T,
+        b_U=None if b_U is None else b_U.to(dtype),
     )
 
 
-def _folded(
-    weight: Float[Tensor, "*head d_model out"],
-    held: Mapping[str, Tensor],
-    norm: str,
-    removes_mean: bool,
-) -> Float[Tensor, "*head d_model out"]:
-    """``weight`` applied behind the norm: its weight first, then the mean that it removes."""
-    if f"{norm}.w" in held:
-        weight = held[f"{norm}.w"][:, None] * weight
-    return weight - weight.mean(dim=-2, keepdim=True) if removes_mean else weight
+def exact_format(decoder: Decoder) -> torch.dtype:
+    """The format in which weights are multiplied with each other."""
+    return torch.float64 if decoder.shape.d_vocab <= EXACT_VOCABULARY else torch.float32
+
+
+def _read(layer: Layer, n_heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """``W_Q``, ``W_K`` and ``W_V`` with all norms folded in."""
+    norm = _in_format(layer.ln1, dtype)
+
+    def folded(projection: Projection, of_heads: HeadNorm | None) -> Tensor:
+        weight = projection.by_head.to(dtype)
+        weight = norm.transposed(weight.mT).mT
+        if of_heads is not None:
+            if of_heads.removes_mean:
+                weight = weight - weight.mean(dim=-1, keepdim=True)
+            weight = weight * of_heads.weight.to(dtype)
+        return weight.repeat_interleave(n_heads // len(weight), dim=0)
+
+    return folded(layer.q, layer.q_norm), folded(layer.k, layer.k_norm), folded(layer.v, None)
+
+
+def _to_the_end(
+    decoder: Decoder, layer: int, dtype: torch.dtype
+) -> Float[Tensor, "head d_head d_model"]:
+    """How heads write, as it arrives at the last stream: through norms of the stream itself."""
+    weight = decoder.layers[layer].W_write.to(dtype)
+    if decoder.adds:
+        return weight
+    first, *later = decoder.layers[layer:]
+    norms = [first.norm_mid, first.norm_post]
+    for own in later:
+        norms += [own.norm_mid, own.norm_post]
+    for norm in norms:
+        weight = _in_format(norm, dtype).linear(weight)
+    return weight
+
+
+def _in_format(norm: Norm, dtype: torch.dtype) -> Norm:
+    weight = None if norm.weight is None else norm.weight.to(dtype)
+    bias = None if norm.bias is None else norm.bias.to(dtype)
+    return Norm(norm.kind, weight, bias, norm.eps)

@@ -14,6 +14,8 @@ from mitool.config import as_dict
 from mitool.device import Device, host
 from mitool.errors import UsageError
 from mitool.models.pretrained import Pretrained
+from mitool.pair_files import read_pairs
+from mitool.reading import reading_of_pairs
 from mitool.settings import SIZES, CircuitSettings
 from mitool.subject import Subject
 
@@ -45,7 +47,10 @@ def prepare_circuit(
     """Find what is to be done; arguments and errors are those of ``analyze_circuit``."""
     settings, files = settings or CircuitSettings(), files or CircuitFiles()
     device, method = device or host(), _method(settings, files)
-    material = material_of(subject, pairs, settings.metric, settings.n_pairs, device, seed)
+    subject = subject.with_bos(settings.bos)
+    given = read_pairs(pairs) if isinstance(pairs, Path) else pairs
+    material = material_of(subject, given, settings.metric, settings.n_pairs, device, seed)
+    reading = reading_of_pairs(subject, given and given[: settings.n_pairs])
     found_on, tested_on = _benches(material, settings, Budget.of(settings.memory, device), seed)
     columns = material.columns if settings.by_position else ()
     units = Units(found_on.table, settings.level, material.decoder.d_model, columns)
@@ -56,12 +61,13 @@ def prepare_circuit(
         **{name: None if path is None else str(path) for name, path in vars(files).items()},
         "seed": seed,
         "read": material.name,
+        **reading.config,
         "memory_plan": found_on.plan,
         **device.describe(),
     }
     stored, described = _read(files, units), subject.describe()
     return CircuitSearch(
-        found_on, tested_on, units, settings, method, stored, described, config, seed
+        found_on, tested_on, units, settings, method, stored, described, config, seed, reading
     )
 
 

@@ -1,6 +1,6 @@
 """A search for a circuit: score, choose, test."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mitool.analysis.circuits.audit import Audit, audit
@@ -15,6 +15,8 @@ from mitool.analysis.circuits.result import CircuitResult, Origin, circuit_resul
 from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.truth import Agreement, agreement
 from mitool.analysis.circuits.units import Units
+from mitool.analysis.patching.reproduction import require_reproduced
+from mitool.reading import Reading
 from mitool.settings import CircuitSettings
 
 
@@ -46,6 +48,7 @@ class CircuitSearch:
     subject: dict[str, Any]
     config: dict[str, Any]
     seed: int
+    reading: Reading
 
     @property
     def claim_names(self) -> list[str]:
@@ -68,11 +71,12 @@ class CircuitSearch:
                 outputs are not finite.
             UsageError: the selection is not defined for the level.
         """
+        require_reproduced(self.found_on.material, edges=True)
         ends = ends_of(self.found_on, self.units)
         scoring = self._scoring(ends)
         found, reached = self._found(scoring, ends, progress)
         evaluation = evaluate(self.tested_on, found, self.settings, self.seed, progress)
-        return circuit_result(
+        result = circuit_result(
             Origin(self.found_on, self.tested_on, self.settings, self.method, reached, self.seed),
             found,
             evaluation,
@@ -81,6 +85,7 @@ class CircuitSearch:
             self.subject,
             self.config,
         )
+        return replace(result, warnings=(*self.reading.warnings, *result.warnings))
 
     def _scoring(self, ends: Ends) -> Scoring:
         gap, settings = ends.gap.mean().item(), self.settings

@@ -14,6 +14,7 @@ from mitool.device import HOST
 from mitool.errors import InputError, about
 from mitool.families import families_of
 from mitool.models.monosemanticity import FeatureMLP
+from mitool.models.weights import widened
 from mitool.result import Claim
 from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings
 from mitool.training.learner import Observer
@@ -93,7 +94,7 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
         InputError: the checkpoint cannot be read, or is of another kind.
     """
     path = checkpoint.find(path)
-    models, metadata = load_models(path)
+    models, metadata, notes = load_models(path)
     seen = history_of(path, MonosemanticityEvaluation, metadata.step)
     task = as_dict(metadata.task)
     result = _studied(models, task, metadata.seed, seen)
@@ -104,16 +105,19 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
         "digest": checkpoint.record_of(path)["digest"],
     }
     shared = {name: value for name, value in metadata.model.items() if name != "models"}
-    return replace(result, subject=subject, config={"model": shared})
+    warnings = (*notes, *result.warnings)
+    return replace(result, subject=subject, config={"model": shared}, warnings=warnings)
 
 
-def load_models(path: Path) -> tuple[dict[str, TrainedModel], Metadata]:
-    """The models of a checkpoint by name, and what it says of itself.
+def load_models(path: Path) -> tuple[dict[str, TrainedModel], Metadata, tuple[str, ...]]:
+    """The models of a checkpoint by name, what it says of itself, and what a user is to know of how
+    it was read: weights in half precision are read in float32.
 
     Raises:
         InputError: it is damaged, or of another kind.
     """
     tensors, metadata = checkpoint.load(path)
+    tensors, notes = widened(tensors)
     with about(path):
         if metadata.kind != MONOSEMANTICITY:
             raise InputError(
@@ -134,7 +138,7 @@ def load_models(path: Path) -> tuple[dict[str, TrainedModel], Metadata]:
             settings = build(MonosemanticitySettings, shared | point, InputError)
             model = FeatureMLP.from_tensors(model_config(settings), by_model[name])
             models[name] = TrainedModel(point, settings, model)
-        return models, metadata
+        return models, metadata, notes
 
 
 def _are_points(points: object) -> TypeGuard[dict[str, dict[str, Any]]]:

@@ -1,5 +1,6 @@
 """Activation, path and edge patching of toy and pretrained models."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from mitool.analysis.patching.study import measure
 from mitool.config import as_dict
 from mitool.device import Device, host
 from mitool.models.pretrained import Pretrained
+from mitool.pair_files import read_pairs
+from mitool.reading import Reading, reading_of_pairs
 from mitool.settings import PatchSettings
 from mitool.subject import Subject
 
@@ -30,6 +33,7 @@ class Patching:
     config: dict[str, Any]
     budget: Budget
     seed: int
+    reading: Reading
 
     @property
     def claim_names(self) -> list[str]:
@@ -45,7 +49,7 @@ class Patching:
             InputError: the model's outputs are not finite, or it is none that can be taken apart.
         """
         measured = measure(self.material, self.plan, self.budget, progress)
-        return patch_result(
+        result = patch_result(
             self.material,
             self.plan,
             measured,
@@ -54,6 +58,7 @@ class Patching:
             self.settings.resamples,
             self.seed,
         )
+        return dataclasses.replace(result, warnings=(*self.reading.warnings, *result.warnings))
 
 
 def patch(
@@ -98,7 +103,10 @@ def prepare_patching(
 ) -> Patching:
     """Find what is to be patched; arguments and errors are those of ``patch``."""
     settings, wanted, device = settings or PatchSettings(), wanted or Wanted(), device or host()
-    material = material_of(subject, pairs, settings.metric, settings.n_pairs, device, seed)
+    subject = subject.with_bos(settings.bos)
+    given = read_pairs(pairs) if isinstance(pairs, Path) else pairs
+    material = material_of(subject, given, settings.metric, settings.n_pairs, device, seed)
+    reading = reading_of_pairs(subject, given and given[: settings.n_pairs])
     plan = make_plan(material.decoder, material.columns, settings, wanted)
     config = as_dict(settings) | {
         "direction": plan.direction,
@@ -109,7 +117,8 @@ def prepare_patching(
         "edges": list(wanted.edges),
         "seed": seed,
         "read": material.name,
+        **reading.config,
         **device.describe(),
     }
     budget = Budget.of(settings.memory, device)
-    return Patching(material, plan, settings, subject.describe(), config, budget, seed)
+    return Patching(material, plan, settings, subject.describe(), config, budget, seed, reading)

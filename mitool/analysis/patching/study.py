@@ -15,6 +15,7 @@ from mitool.analysis.interventions.sources import Sources
 from mitool.analysis.metrics import ACCURACY
 from mitool.analysis.patching.paths import Path
 from mitool.analysis.patching.plan import Plan
+from mitool.analysis.patching.reproduction import require_reproduced
 from mitool.analysis.patching.sweep import (
     Swept,
     patch_together,
@@ -62,8 +63,9 @@ def measure(
         progress: told of the runs done, one for each variant of each pair, and of all.
 
     Raises:
-        InputError: the model cannot be taken apart, or its outputs are not finite.
+        InputError: the model is not reproduced by its parts, or its outputs are not finite.
     """
+    require_reproduced(material)
     n, done = material.n_pairs, 0
     measured = Measured(*torch.empty(3, n, dtype=torch.float64))
     sources = Sources(material, plan.ablation, budget)

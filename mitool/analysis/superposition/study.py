@@ -15,6 +15,7 @@ from mitool.device import HOST
 from mitool.errors import InputError, UsageError, about
 from mitool.families import families_of
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
+from mitool.models.weights import widened
 from mitool.result import Claim
 from mitool.training.learner import Observer
 from mitool.training.memory import require_free
@@ -89,7 +90,7 @@ def restudy(path: Path, name: str) -> SuperpositionResult:
         InputError: the checkpoint cannot be read, or its models are not such as it studies.
     """
     path, chosen = checkpoint.find(path), experiment(name)
-    families, metadata = load_families(path)
+    families, metadata, notes = load_families(path)
     history = history_of(path, SuperpositionEvaluation, metadata.step)
     with about(path):
         result = _studied(chosen, families, metadata.seed, path.parent, history)
@@ -99,16 +100,19 @@ def restudy(path: Path, name: str) -> SuperpositionResult:
         "step": metadata.step,
         "digest": checkpoint.record_of(path)["digest"],
     }
-    return replace(result, subject=subject, config={"experiment": name})
+    warnings = (*notes, *result.warnings)
+    return replace(result, subject=subject, config={"experiment": name}, warnings=warnings)
 
 
-def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata]:
-    """The models of a checkpoint by the name of their family, and what it says of itself.
+def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata, tuple[str, ...]]:
+    """The models of a checkpoint by the name of their family, what it says of itself, and what a
+    user is to know of how it was read: weights in half precision are read in float32.
 
     Raises:
         InputError: it is damaged, or of another kind.
     """
     tensors, metadata = checkpoint.load(path)
+    tensors, notes = widened(tensors)
     with about(path):
         if metadata.kind != SUPERPOSITION:
             raise InputError(
@@ -124,7 +128,7 @@ def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata]:
             cfg = build(AutoencoderConfig, shape, InputError)
             families[name] = Autoencoders.from_tensors(cfg, by_family[name])
             families[name].require_sound()
-        return families, metadata
+        return families, metadata, notes
 
 
 def _studied(
@@ -172,8 +176,8 @@ def _untrained(config: SuperpositionConfig) -> dict[str, Autoencoders]:
 
 
 def _first_of(families: Mapping[str, Autoencoders]) -> dict[str, Studied]:
-    """Models as they are, the first of their restarts, with losses that mean nothing."""
-    first = {name: models[:: models.cfg.restarts] for name, models in families.items()}
+    """The first of each model's restarts as it is, on the CPU, with losses that mean nothing."""
+    first = {name: models[:: models.cfg.restarts].to(HOST) for name, models in families.items()}
     return {name: Studied(models, (0.0,) * len(models)) for name, models in first.items()}
 
 

@@ -96,6 +96,26 @@ class HeadNorm:
         return values.repeat_interleave(n_heads // len(values), dim=0)[heads]
 
 
+@dataclass(frozen=True)
+class Rotation:
+    """How positions turn queries and keys (Su et al. 2021, arXiv 2104.09864).
+
+    Attributes:
+        cos: the cosines of each position, as wide as what is turned.
+        sin: the sines.
+        interleaved: whether each dimension is turned with its neighbour, or with the one half of
+            them away.
+    """
+
+    cos: Float[Tensor, "pos rotary"]
+    sin: Float[Tensor, "pos rotary"]
+    interleaved: bool = False
+
+    def __call__(self, x: Float[Tensor, "*batch pos d_head"]) -> Float[Tensor, "*batch pos d_head"]:
+        """Queries or keys of these positions, turned."""
+        return apply_rotary(x, self.cos, self.sin, interleaved=self.interleaved)
+
+
 def apply_rotary(
     x: Float[Tensor, "*batch pos d_head"],
     cos: Float[Tensor, "pos rotary"],
@@ -103,7 +123,7 @@ def apply_rotary(
     *,
     interleaved: bool,
 ) -> Float[Tensor, "*batch pos d_head"]:
-    """Queries or keys turned by their positions (Su et al. 2021, arXiv 2104.09864).
+    """Queries or keys turned by their positions.
 
     The first ``rotary`` dimensions are turned in planes, by the angle of each: dimension i with
     the one half of them away, or, interleaved, each with its neighbour.

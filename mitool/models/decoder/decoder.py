@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mitool.errors import InputError
-from mitool.models.decoder.attention import EVERY_HEAD, Heads, Letter, apply_rotary
+from mitool.models.decoder.attention import EVERY_HEAD, Heads, Letter, Rotation
 from mitool.models.decoder.layer import Layer
 from mitool.models.decoder.norm import Norm
 from mitool.models.decoder.original import Observed, Original, Tables
@@ -65,6 +65,13 @@ class Unembedding:
         self, x: Float[Tensor, "*batch d_model"], tokens: Int[Tensor, " token"] | None = None
     ) -> Float[Tensor, "*batch token"]:
         """Logits of the last residual stream, of all tokens or of some."""
+        logits, cap = self.uncapped(x, tokens), self.soft_cap
+        return logits if cap is None else cap * (logits / cap).tanh()
+
+    def uncapped(
+        self, x: Float[Tensor, "*batch d_model"], tokens: Int[Tensor, " token"] | None = None
+    ) -> Float[Tensor, "*batch token"]:
+        """Logits before their soft cap."""
         weight, bias = self.weight, self.bias
         if tokens is not None:
             weight, bias = weight[tokens], None if bias is None else bias[tokens]
@@ -72,16 +79,21 @@ class Unembedding:
         if self.projection is not None:
             x = F.linear(x, self.projection)
         logits = F.linear(x, weight, bias)
-        if self.multiplier != 1:
-            logits = logits * self.multiplier
-        cap = self.soft_cap
-        return logits if cap is None else cap * (logits / cap).tanh()
+        return logits if self.multiplier == 1 else logits * self.multiplier
 
     def W_U(self, tokens: Int[Tensor, " token"] | None = None) -> Float[Tensor, "d_model token"]:
         """The linear map from what the final norm lets through to logits before their soft cap."""
         weight = self.weight if tokens is None else self.weight[tokens]
         whole = weight if self.projection is None else weight @ self.projection
         return (whole if self.multiplier == 1 else whole * self.multiplier).T
+
+    def constant(self) -> Float[Tensor, " d_vocab_out"] | None:
+        """What biases add to every logit, whatever the stream; None where there are none."""
+        found = None if self.bias is None else self.bias * self.multiplier
+        if self.norm.bias is None:
+            return found
+        of_norm = self.norm.bias @ self.W_U()
+        return of_norm if found is None else found + of_norm
 
 
 @dataclass(frozen=True)
@@ -211,12 +223,11 @@ class Decoder:
         """
         own = self.layers[layer]
         shares = letter != "q" and x.shape[-3] == self.n_kv_heads and heads == EVERY_HEAD
-        x = own.normed(letter, x, self.n_kv_heads if shares else self.n_heads, heads)
-        rotation = read.tables.rotations[layer]
-        if letter == "v" or rotation is None or not own.rotates:
-            return x
-        cos, sin = (table[start : start + x.shape[-2]] for table in rotation)
-        return apply_rotary(x, cos, sin, interleaved=self.interleaves)
+        tables, rotation = read.tables.rotations[layer], None
+        if tables is not None:
+            cos, sin = (table[start : start + x.shape[-2]] for table in tables)
+            rotation = Rotation(cos, sin, self.interleaves)
+        return own.taken(letter, x, rotation, self.n_kv_heads if shares else self.n_heads, heads)
 
     def pattern(
         self,

@@ -8,7 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.models.decoder.attention import EVERY_HEAD, HeadNorm, Heads, Letter, Projection
+from mitool.models.decoder.attention import (
+    EVERY_HEAD,
+    HeadNorm,
+    Heads,
+    Letter,
+    Projection,
+    Rotation,
+)
 from mitool.models.decoder.norm import Norm
 
 
@@ -35,6 +42,7 @@ class Layer:
         q_norm, k_norm: norms of queries and keys, where the model has them.
         clip: the largest size of a query's, key's or value's numbers, where they are cut.
         rotates: whether queries and keys are turned by their positions.
+        norms_rotated: whether they are turned before their norms, and not after them.
         soft_cap: ``c`` where scores are ``c tanh(scores / c)``.
         sinks: the score of a key that is no token and has no value, by head.
         ln1_post, ln2_post: norms of what attention and the MLP write.
@@ -55,6 +63,7 @@ class Layer:
     k_norm: HeadNorm | None = None
     clip: float | None = None
     rotates: bool = False
+    norms_rotated: bool = False
     soft_cap: float | None = None
     sinks: Float[Tensor, " head"] | None = None
     ln1_post: Norm = field(default_factory=Norm)
@@ -72,18 +81,30 @@ class Layer:
     def norms_span_heads(self) -> bool:
         return any(norm is not None and norm.spans_heads for norm in (self.q_norm, self.k_norm))
 
-    def normed(
+    def taken(
         self,
         letter: Letter,
         x: Float[Tensor, "*batch some_heads pos d_head"],
+        rotation: Rotation | None,
         n_heads: int,
         heads: Heads = EVERY_HEAD,
     ) -> Float[Tensor, "*batch some_heads pos d_head"]:
-        """Queries, keys or values after their norm and clipping; see ``HeadNorm``."""
+        """Queries, keys or values as attention takes them: normed, clipped, and turned.
+
+        Args:
+            x: as they are projected.
+            rotation: how positions turn them; None: not at all.
+            n_heads: see ``HeadNorm``, as for ``heads``.
+        """
         norm = {"q": self.q_norm, "k": self.k_norm}.get(letter)
+        turns = rotation is not None and self.rotates and letter != "v"
+        if turns and self.norms_rotated:
+            x, turns = rotation(x), False
         if norm is not None:
             x = norm(x, n_heads, heads)
-        return x if self.clip is None else x.clamp(-self.clip, self.clip)
+        if self.clip is not None:
+            x = x.clamp(-self.clip, self.clip)
+        return rotation(x) if turns else x
 
     @cached_property
     def W_write(self) -> Float[Tensor, "head d_head d_model"]:

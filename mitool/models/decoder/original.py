@@ -76,6 +76,11 @@ class Original(Protocol):
     def embed(self, tokens: Int[Tensor, "example pos"]) -> Float[Tensor, "example pos d_model"]:
         """The residual stream before the first block."""
 
+    def embeddings(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, "n_ctx d_model"] | None]:
+        """What each token is embedded as, and what each position adds to that; None: nothing."""
+
     def observe(self, tokens: Int[Tensor, "example pos"]) -> Observed:
         """A run of the whole model."""
 

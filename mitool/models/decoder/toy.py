@@ -39,6 +39,12 @@ class ToyOriginal:
         positions = torch.arange(tokens.shape[1], device=tokens.device)
         return self.model.embedded(tokens, positions.expand_as(tokens))
 
+    def embeddings(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, "n_ctx d_model"] | None]:
+        W_pos = self.model.pos_embed.W_pos.detach()
+        return self.model.embed.W_E.detach(), W_pos if W_pos.any() else None
+
     @torch.no_grad()
     def observe(self, tokens: Int[Tensor, "example pos"]) -> Observed:
         return Observed(self.model.logits(tokens), Tables.empty(self.model.cfg.n_layers))

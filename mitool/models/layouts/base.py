@@ -1,5 +1,6 @@
 """What a layout is: a table of names and axes, from which sizes and rearrangements follow."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -31,14 +32,12 @@ class Layout:
     Attributes:
         name: of the layout.
         weights: by the layout's own names, ``#`` standing for the number of a layer.
-        dropped: the ends of the names of buffers, which are no weights.
         inert: the ends of the names of weights that are left out, and for each the value by
             which it shows that it does nothing.
     """
 
     name: str
     weights: Mapping[str, Weight]
-    dropped: tuple[str, ...] = ()
     inert: Mapping[str, float] = field(default_factory=dict)
 
     def has(self, key: str) -> bool:
@@ -50,21 +49,15 @@ class Layout:
         return numbered(own, layer_of(name))
 
     def known(self, tensors: Mapping[str, Tensor]) -> Known:
-        """What each tensor is, buffers and what does nothing left out.
+        """What each tensor is that the layout has a name for.
 
         Raises:
-            InputError: a tensor has a name that the layout has not, holds something else than
-                finite numbers, or is of a part that no toy transformer has.
+            InputError: a tensor holds something else than finite numbers.
         """
         known = {}
         for key, tensor in tensors.items():
-            if key.endswith(self.dropped) or self._is_inert(key, tensor):
-                continue
             if not self.has(key):
-                raise InputError(
-                    f"{key}: unknown, and so is what it does; expected the weights of a "
-                    f"{self.name} alone: {', '.join(self.weights)} (# is a layer)"
-                )
+                continue
             if tensor.dtype not in FORMATS:
                 expected = ", ".join(map(str, FORMATS))
                 raise InputError(f"{key}: expected one of {expected}, found {tensor.dtype}")
@@ -74,7 +67,12 @@ class Layout:
             known[key] = Weight(numbered(weight.name, layer_of(key)), weight.axes), tensor
         return known
 
-    def _is_inert(self, key: str, tensor: Tensor) -> bool:
+    def is_inert(self, key: str, tensor: Tensor) -> bool:
+        """Whether a tensor is left out by its name.
+
+        Raises:
+            InputError: by its values it does something.
+        """
         value = next((value for end, value in self.inert.items() if key.endswith(end)), None)
         if value is not None and not (tensor == value).all():
             raise InputError(
@@ -98,14 +96,12 @@ class Layout:
                     f"{key}: expected {len(groups)} axes ({weight.axes.text}), "
                     f"found shape {tuple(tensor.shape)}"
                 )
-            for group, size in zip(groups, tensor.shape, strict=True):
-                word = group[0]
-                if len(group) > 1:
-                    continue
+            for word, size in _single(weight, tensor):
                 if sizes.setdefault(word, size) != size:
                     raise InputError(
                         f"{key}: expected {word} {sizes[word]}, as in {source[word]}, "
                         f"found shape {tuple(tensor.shape)} for ({weight.axes.text})"
+                        f"{_transposed(known)}"
                     )
                 source.setdefault(word, key)
         return sizes
@@ -131,6 +127,35 @@ class Layout:
             ordered = rearranged(tensor, weight.axes, wanted, sizes)
             renamed[weight.name] = ordered.double() if is_double else ordered.float()
         return renamed
+
+
+def _single(weight: Weight, tensor: Tensor) -> list[tuple[str, int]]:
+    """The words of a tensor that are an axis by themselves, and their sizes."""
+    paired = zip(weight.axes.groups, tensor.shape, strict=True)
+    return [(group[0], size) for group, size in paired if len(group) == 1]
+
+
+def _transposed(known: Known) -> str:
+    """A hint where one matrix contradicts the others and would not if it were transposed."""
+    sound = {
+        key: (weight, tensor)
+        for key, (weight, tensor) in known.items()
+        if tensor.ndim == len(weight.axes.groups)
+    }
+    counts = Counter(one for weight, tensor in sound.values() for one in _single(weight, tensor))
+    sizes: dict[str, set[int]] = {}
+    for word, size in counts:
+        sizes.setdefault(word, set()).add(size)
+    for key, (weight, tensor) in sound.items():
+        found = _single(weight, tensor)
+        if len(found) == tensor.ndim == 2:
+            alone = {one for one in found if counts[one] == 1}
+            others = {word: sizes[word] - {s for w, s in alone if w == word} for word, _ in found}
+            turned = _single(weight, tensor.t())
+            fits = [all(others[w] <= {s} for w, s in pairs) for pairs in (found, turned)]
+            if fits == [False, True]:
+                return f"; {key} would fit if it were transposed"
+    return ""
 
 
 def table(lines: Iterable[tuple[str, str, str]]) -> dict[str, Weight]:

@@ -23,6 +23,5 @@ NOTEBOOK = Layout(
     "grokking-notebook",
     {name: replace(HOOKED.weights[name], axes=Axes(axes)) for name, axes in TRANSPOSED.items()}
     | {name: HOOKED.weights[name] for name in AS_THEY_ARE},
-    dropped=HOOKED.dropped,
     inert={".w_ln": 1.0, ".b_ln": 0.0},
 )

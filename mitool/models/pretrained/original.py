@@ -20,6 +20,13 @@ MASKED = 0.25
 """What is added to a score that is hidden is below this share of the least number."""
 
 
+EMBEDDED = 4096
+"""Tokens that are embedded at a time."""
+
+POSITIONS = ("transformer.wpe", "model.decoder.embed_positions")
+"""Under which names positions are embedded, of those models that add this to the token's own."""
+
+
 @dataclass(frozen=True)
 class Modules:
     """The modules that are watched, layer by layer.
@@ -73,6 +80,26 @@ class HuggingFaceOriginal:
         finally:
             handle.remove()
         raise AssertionError("a model runs its first block")
+
+    @torch.no_grad()
+    def embeddings(
+        self,
+    ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, "n_ctx d_model"] | None]:
+        n_vocab = self.model.get_input_embeddings().weight.shape[0]
+        every = torch.arange(n_vocab, device=self.device)[:, None]
+        W_E = torch.cat([self.embed(tokens)[:, 0] for tokens in every.split(EMBEDDED)])
+        W_pos = self._positions()
+        return (W_E, None) if W_pos is None else (W_E - W_pos[0], W_pos)
+
+    def _positions(self) -> Float[Tensor, "n_ctx d_model"] | None:
+        """The embedding of positions, where they are embedded."""
+        for name in POSITIONS:
+            try:
+                module = self.model.get_submodule(name)
+            except AttributeError:
+                continue
+            return module.weight[getattr(module, "offset", 0) :]
+        return None
 
     @torch.no_grad()
     def observe(self, tokens: Int[Tensor, "example pos"]) -> Observed:
@@ -175,6 +202,9 @@ class HuggingFaceOriginal:
             sin, cos = embedded[:n].to(self.model.dtype).chunk(2, dim=-1)
             return cos.repeat_interleave(2, dim=-1), sin.repeat_interleave(2, dim=-1)
         found = given.get("position_embeddings")
+        if isinstance(found, Tensor) and found.is_complex():  # Llama 4: of each plane once
+            cos, sin = (part.repeat_interleave(2, dim=-1) for part in (found.real, found.imag))
+            return cos[0, :n], sin[0, :n]
         is_pair = isinstance(found, tuple) and len(found) == 2
         if found is None or not is_pair or given.get("alibi") is not None:  # Falcon has both
             return None

@@ -28,7 +28,10 @@ UNSCALED = ("GPTNeoForCausalLM",)
 SCALES = ("scaling", "inv_norm_factor", "softmax_scale")
 """Under which name attention has what it multiplies scores by."""
 
-Q_NORMS, K_NORMS = ("q_norm", "q_layernorm"), ("k_norm", "k_layernorm")
+Q_NORMS = ("q_norm", "q_layernorm", "query_layernorm", "qk_norm")
+K_NORMS = ("k_norm", "k_layernorm", "key_layernorm", "qk_norm")
+NORMS_ROTATED = ("query_layernorm",)
+"""Names of norms of queries and keys; and of those that come after the turning by positions."""
 
 
 @torch.no_grad()
@@ -112,6 +115,7 @@ def _layer(
         k_norm=head_norm_of(_either(attn, K_NORMS), k.n_heads, shape.d_head),
         clip=_clip(attn, cfg),
         rotates=_rotates(attn),
+        norms_rotated=_either(attn, NORMS_ROTATED) is not None,
         soft_cap=getattr(attn, "attn_logit_softcapping", None),
         sinks=_sinks(attn),
         ln1_post=norm(names.ln1_post),

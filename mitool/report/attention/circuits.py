@@ -13,6 +13,7 @@ MOST_HEADS, TOGETHER = 8, 4
 """Heads that are drawn, and in one figure."""
 
 FOLDED = "Weights of norms are folded in; their scale on an example is left out, and so are biases"
+BY_TOKENS = "Scores are those of a stream that holds a token's embedding alone, at one position"
 
 
 def circuit_figures(study: AttentionStudy) -> list[Figure]:
@@ -54,7 +55,7 @@ def _ov(study: AttentionStudy, group: list[Head], part: int, heads: list[Head]) 
 def _qk(study: AttentionStudy, group: list[Head], part: int, heads: list[Head]) -> Figure:
     tokens, labels = torch.tensor(list(study.drawn)), list(study.drawn.values())
     circuits = {
-        name(head): qk_circuit(study.weights, *head).cells(tokens, tokens) for head in group
+        name(head): qk_circuit(study.contexts, *head, tokens, tokens).dense() for head in group
     }
     plot = heatmap_panels(
         circuits,
@@ -70,7 +71,7 @@ def _qk(study: AttentionStudy, group: list[Head], part: int, heads: list[Head]) 
         _titled("QK circuits: which token a head looks for", part),
         "The attention score (before the softmax) that each query token gives to each key token "
         "by what the tokens are, wherever they stand. A constant added to a whole row changes "
-        f"nothing. {FOLDED}.{_beyond_first_layer(group)}{_tokens(study)}{left_out(study, heads)}"
+        f"nothing. {BY_TOKENS}.{_beyond_first_layer(group)}{_tokens(study)}{left_out(study, heads)}"
         f"{thinning(next(iter(circuits.values())))}",
         plot.update_yaxes(autorange="reversed"),
     )

@@ -13,7 +13,7 @@ def ranked(study: AttentionStudy) -> list[Head]:
     attribution = study.observation.attribution
     if attribution is None:
         return study.weights.heads
-    size = attribution.abs().nan_to_num(nan=0.0)
+    size = attribution.heads.abs().nan_to_num(nan=0.0)
     return sorted(study.weights.heads, key=lambda head: -size[head].item())
 
 

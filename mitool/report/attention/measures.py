@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from mitool.analysis.attention import AttentionStudy
+from mitool.analysis.attention.attribution import DirectAttribution
 from mitool.report.attention.heads import left_out, name, ranked
 from mitool.report.figures import BLUE, Figure, label, new_plot
 from mitool.report.heatmaps import heatmap, heatmap_panels, write_numbers
@@ -128,10 +129,22 @@ def _attribution(study: AttentionStudy) -> list[Figure]:
             "What each head adds by itself, through the unembedding, to the logit of the right "
             "answer, less what it adds to the wrong one (or, where none is given, to the mean of "
             "all outputs); a mean over all answers. What it adds by way of later heads and neurons "
-            "is not in it.",
-            _by_head(study, attribution, "logits", diverging=True),
+            f"is not in it. {_sum(attribution)}",
+            _by_head(study, attribution.heads, "logits", diverging=True),
         )
     ]
+
+
+def _sum(found: DirectAttribution) -> str:
+    """How the parts of a model add up to the logits."""
+    parts = {
+        "the embedding": found.embed,
+        "heads": found.heads.sum(),
+        "MLPs": found.mlps.sum(),
+        "biases": found.biases,
+    }
+    added = ", ".join(f"{name} {value.item():+.3g}" for name, value in parts.items())
+    return f"All parts add up to the difference of the logits, {found.total.item():.3g}: {added}."
 
 
 def _by_head(

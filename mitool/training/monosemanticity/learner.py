@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mitool.checkpoint import MONOSEMANTICITY
+from mitool.device import to_float64
 from mitool.families import families_of, joined
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.settings.monosemanticity import MonosemanticitySettings
@@ -66,6 +68,17 @@ class MonosemanticityLearner(SideBySide[MonosemanticityEvaluation]):
         model = FeatureMLP.initialised(cfg, seed, settings.initial_bias)
         return Trainer(model.to(self.device.torch_device), settings, seed)
 
+    def gradients(
+        self, epoch: int, batch: int, device: torch.device, dtype: torch.dtype
+    ) -> Mapping[str, Tensor]:
+        """Those of the models that have not diverged."""
+        return {
+            f"{value} of {name}" if name else value: found
+            for name, trainer in self.trainers.items()
+            if trainer.is_finite()
+            for value, found in trainer.gradients(epoch, device, dtype).items()
+        }
+
     @property
     def trainables(self) -> list[Trainer]:
         return [*self.trainers.values()]
@@ -105,7 +118,7 @@ class MonosemanticityLearner(SideBySide[MonosemanticityEvaluation]):
         if not (trainer.is_finite() and math.isfinite(loss)):
             return None
         count = monosemantic_neurons(model.feature_activations(), settings)
-        return loss, count, model.b_in.double().mean().item()
+        return loss, count, to_float64(model.b_in).mean().item()
 
     def is_finite(self) -> bool:
         return any(trainer.is_finite() for trainer in self.trainers.values())

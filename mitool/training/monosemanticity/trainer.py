@@ -1,5 +1,6 @@
 """The training of one model: its features, LAMB, the oscillating learning rate and bias decay."""
 
+import copy
 import math
 from collections.abc import Mapping
 
@@ -43,17 +44,25 @@ class Trainer:
     def step(self, step: int, x: Float[Tensor, "example N"]) -> None:
         """Take one step on some examples."""
         s, model = self.settings, self.model
-        hidden = model.hidden(x)
-        loss = model.errors(x, hidden).sum()
-        if s.reg:
-            loss = loss + s.reg * hidden.abs().sum()
         self.optimizer.zero_grad()
-        (loss / len(x)).backward()
+        loss_of(model, x, s).backward()
         self.optimizer.param_groups[0]["lr"] = learning_rate(s, step)
         self.optimizer.step()
         if s.decay and step < s.steps / 2:
             with torch.no_grad():
                 model.b_in.mul_(1 - s.decay * s.learning_rate)
+
+    def gradients(
+        self, step: int, device: torch.device, dtype: torch.dtype
+    ) -> Mapping[str, Float[Tensor, "..."]]:
+        """Loss and gradients of a step, worked out on a device by a copy of the model."""
+        model = copy.deepcopy(self.model).to(device, dtype)
+        loss = loss_of(
+            model, Examples(self.settings, self._seed)[step].to(model.W_E), self.settings
+        )
+        loss.backward()
+        trained = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+        return {"the loss": loss} | {f"the gradient of {n}": g for n, g in trained.items()}
 
     def is_finite(self) -> bool:
         """Whether the model has not diverged."""
@@ -69,6 +78,19 @@ class Trainer:
             InputError: they are another model's.
         """
         restore_state(self.model, self.optimizer, state)
+
+
+def loss_of(
+    model: FeatureMLP, x: Float[Tensor, "example N"], settings: MonosemanticitySettings
+) -> Float[Tensor, ""]:
+    """What a step makes smaller: the mean of the examples' squared errors and, times ``reg``, of
+    the neurons' absolute activations.
+    """
+    hidden = model.hidden(x)
+    loss = model.errors(x, hidden).sum()
+    if settings.reg:
+        loss = loss + settings.reg * hidden.abs().sum()
+    return loss / len(x)
 
 
 def learning_rate(settings: MonosemanticitySettings, step: int) -> float:

@@ -70,6 +70,13 @@ class Block:
             self._set_gradients(examples[step], memory)
             self.optimizer.step()
 
+    @torch.no_grad()
+    def gradients_of(self, step: int) -> Mapping[str, Tensor]:
+        """The gradients that a step goes by, by the names of the weights."""
+        x = self.examples()[step].to(self.models.W.dtype)
+        self._set_gradients(x, Memory(self.models, self._batch_size))
+        return self.gradients
+
     def examples(self) -> Examples:
         """What the models are trained on."""
         return Examples(self.models, self.first, self._name, self._seed, self._batch_size)

@@ -15,6 +15,7 @@ from mitool.models.superposition import Autoencoders
 from mitool.training.config import require_same
 from mitool.training.learner import Diverged
 from mitool.training.side_by_side import SideBySide
+from mitool.training.state import require_formats
 from mitool.training.superposition.block import Block
 from mitool.training.superposition.config import FREE_TO_CHANGE, SuperpositionConfig
 from mitool.training.superposition.evaluation import (
@@ -76,6 +77,18 @@ class SuperpositionLearner(SideBySide[SuperpositionEvaluation]):
             for first, stop in itertools.pairwise(bounds)
         ]
 
+    def gradients(
+        self, epoch: int, batch: int, device: torch.device, dtype: torch.dtype
+    ) -> Mapping[str, Tensor]:
+        """Those of the first models of each family, as many as fill a block at the most."""
+        found: dict[str, Tensor] = {}
+        for name, models in self.families.items():
+            features = models.cfg.n_features * models.cfg.restarts * self.config.settings.batch_size
+            first = models[: max(1, BLOCK // features) * models.cfg.restarts].to(device, dtype)
+            gradients = Block(first, 0, name, self.config).gradients_of(epoch)
+            found |= {f"the gradient of {full_name(name, n)}": g for n, g in gradients.items()}
+        return found
+
     @property
     def trainables(self) -> list[Block]:
         return [block for blocks in self._blocks.values() for block in blocks]
@@ -129,6 +142,7 @@ class SuperpositionLearner(SideBySide[SuperpositionEvaluation]):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         weights = self.weights()
+        require_formats(state, weights)
         found = {n: (tensor.shape, tensor.dtype) for n, tensor in state.items() if n in weights}
         if found != {n: (weight.shape, weight.dtype) for n, weight in weights.items()}:
             raise InputError("its weights are of other models")

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor
-from transformer_lens.model_bridge import TransformerBridge
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -18,6 +17,7 @@ from transformers import (
 
 from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import as_dict
+from mitool.models.pretrained import Pretrained, load_pretrained
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.subject import Subject
 from mitool.tasks import Task
@@ -75,14 +75,15 @@ def subject_of(model: ToyTransformer, task: Task) -> Subject:
     return Subject(Path("set.safetensors"), model, task, metadata)
 
 
-def tiny_gpt2(folder: Path) -> TransformerBridge:
+def tiny_gpt2(folder: Path) -> Pretrained:
     """A random GPT-2 of two layers: learned positions, LayerNorm with weights, no biases."""
     torch.manual_seed(0)
     sizes = {"vocab_size": 40, "n_positions": 16, "n_embd": 16, "n_layer": 2, "n_head": 2}
     model = GPT2LMHeadModel(GPT2Config(initializer_range=0.5, **sizes))
     _scale_norms(model, "ln_")
     model.save_pretrained(folder)
-    return TransformerBridge.boot_transformers(str(folder), device="cpu")
+    _word_tokenizer([f"w{i}" for i in range(40)]).save_pretrained(folder)
+    return load_pretrained(folder)
 
 
 def tiny_llama(folder: Path, n_words: int = 29, words: Sequence[str] = ()) -> Path:
@@ -92,15 +93,7 @@ def tiny_llama(folder: Path, n_words: int = 29, words: Sequence[str] = ()) -> Pa
     torch.manual_seed(0)
     own = words or [f"w{i}" for i in range(n_words)]
     words = ["<s>", "<unk>", "<b>&", *own]
-    tokenizer = Tokenizer(
-        models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", 0)]
-    )
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>")
-    fast.save_pretrained(folder)
+    _word_tokenizer(words).save_pretrained(folder)
     sizes = {"hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 2}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32}
     llama = LlamaForCausalLM(
@@ -109,6 +102,18 @@ def tiny_llama(folder: Path, n_words: int = 29, words: Sequence[str] = ()) -> Pa
     _scale_norms(llama, "norm")
     llama.save_pretrained(folder)
     return folder
+
+
+def _word_tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
+    """One that knows these words; the first is put before every text."""
+    first, unknown = words[:2]
+    numbered = {word: i for i, word in enumerate(words)}
+    tokenizer = Tokenizer(models.WordLevel(numbered, unk_token=unknown))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A", special_tokens=[(first, 0)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=first, unk_token=unknown)
 
 
 def _scale_norms(model: torch.nn.Module, mark: str) -> None:

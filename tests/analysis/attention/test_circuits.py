@@ -18,9 +18,11 @@ from mitool.analysis.attention.circuits import (
     qk_circuit,
 )
 from mitool.analysis.attention.composition import composition
+from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.observe import forward
 from mitool.analysis.attention.weights import Weights, weights_of
 from mitool.models.bridge import to_bridge
+from mitool.models.decoder.toy import toy_decoder
 from mitool.models.pretrained import load_pretrained
 from mitool.prompts import Prompts
 from tests.analysis.attention.models import one_head, random_model, tiny_gpt2, tiny_llama
@@ -45,7 +47,7 @@ ROTATION = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
 def test_copying_is_exact_on_weights_set_by_hand(
     ov: Tensor, score: float, top1: float | None
 ) -> None:
-    weights = weights_of(to_bridge(one_head(ov)))
+    weights = weights_of(toy_decoder(one_head(ov)))
     assert copying_score(ov_eigenvalues(weights, 0, 0)) == pytest.approx(score, abs=1e-12)
     circuit = ov_circuit(weights, 0, 0)
     torch.testing.assert_close(circuit.dense(), ov.double())
@@ -54,13 +56,13 @@ def test_copying_is_exact_on_weights_set_by_hand(
 
 
 def test_a_head_of_zeros_has_no_copying_score() -> None:
-    weights = weights_of(to_bridge(one_head(torch.zeros(3, 3))))
+    weights = weights_of(toy_decoder(one_head(torch.zeros(3, 3))))
     assert copying_score(ov_eigenvalues(weights, 0, 0)) is None
 
 
 def test_eigenvalues_of_a_wide_vocabulary_are_those_of_the_dense_circuit() -> None:
     model = random_model(d_vocab=11, d_vocab_out=9, n_heads=2)
-    weights = weights_of(to_bridge(model))
+    weights = weights_of(toy_decoder(model))
     for layer, head in weights.heads:
         dense = ov_circuit(weights, layer, head).dense()[:9]
         expected = torch.linalg.eigvals(dense)
@@ -73,13 +75,12 @@ def test_eigenvalues_of_a_wide_vocabulary_are_those_of_the_dense_circuit() -> No
 
 def test_the_answer_row_is_in_units_of_scores() -> None:
     qk = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
-    model = one_head(torch.eye(4), qk)
-    weights = weights_of(to_bridge(model))
-    rows = qk_circuit(weights, 0, 0).rows(torch.tensor([3]))
+    decoder = toy_decoder(one_head(torch.eye(4), qk))
+    weights = weights_of(decoder)
+    rows = qk_circuit(OneTokenContexts(decoder, weights.W_E), 0, 0).rows(torch.tensor([3]))
     torch.testing.assert_close(rows[0], qk[3].double())
     assert positional_circuit(weights, 0, 0) is None
-    tokens = torch.tensor([[0, 2, 3]])
-    seen = forward(to_bridge(model), Prompts(tokens, (2,)))
+    seen = forward(decoder, Prompts(torch.tensor([[0, 2, 3]]), (2,)))
     expected = qk[3, [0, 2, 3]].softmax(dim=-1)
     torch.testing.assert_close(seen.patterns[0, 0, 0, 2], expected.double())
 
@@ -88,8 +89,7 @@ def test_the_answer_row_is_in_units_of_scores() -> None:
 def test_norms_are_folded_in_up_to_their_scale(norm: str) -> None:
     """The scores of the first layer, from the folded weights and the scales that the norms took."""
     model = random_model(normalization_type=norm, positional="learned")
-    bridge = to_bridge(model)
-    weights = weights_of(bridge)
+    bridge, weights = to_bridge(model), weights_of(toy_decoder(model))
     tokens = torch.tensor([[3, 1, 4, 1, 5, 8]])
     assert weights.W_pos is not None
     stream = weights.W_E[tokens[0]] + weights.W_pos
@@ -105,8 +105,8 @@ def test_norms_are_folded_in_up_to_their_scale(norm: str) -> None:
 
 
 def test_a_gpt2_opens_with_its_norms_folded_in(tmp_path: Path) -> None:
-    bridge = tiny_gpt2(tmp_path)
-    weights = weights_of(bridge)
+    subject = tiny_gpt2(tmp_path)
+    bridge, weights = subject.bridge, weights_of(subject.decoder())
     tokens = torch.tensor([[3, 14, 15, 9, 26, 5]])
     _, cache = bridge.run_with_cache(tokens)
     assert weights.W_pos is not None
@@ -120,8 +120,8 @@ def test_a_gpt2_opens_with_its_norms_folded_in(tmp_path: Path) -> None:
 
 
 def test_grouped_queries_have_a_copy_of_their_keys_and_values(tmp_path: Path) -> None:
-    bridge = load_pretrained(tiny_llama(tmp_path)).bridge
-    weights = weights_of(bridge)
+    subject = load_pretrained(tiny_llama(tmp_path))
+    bridge, weights = subject.bridge, weights_of(subject.decoder())
     assert weights.W_K.shape == weights.W_Q.shape == (2, 4, 16, 4)
     for shared in (weights.W_K, weights.W_V):
         assert torch.equal(shared[:, 0], shared[:, 1])
@@ -139,7 +139,7 @@ def test_grouped_queries_have_a_copy_of_their_keys_and_values(tmp_path: Path) ->
 
 
 def test_composition_is_that_of_the_dense_matrices() -> None:
-    weights = weights_of(to_bridge(random_model(n_layers=3)))
+    weights = weights_of(toy_decoder(random_model(n_layers=3)))
     found = composition(weights)
     assert found is not None
     for (i, (layer1, head1)), (j, (layer2, head2)) in itertools.product(
@@ -161,7 +161,7 @@ def test_composition_is_that_of_the_dense_matrices() -> None:
 
 
 def test_one_layer_composes_with_nothing() -> None:
-    assert composition(weights_of(to_bridge(random_model()))) is None
+    assert composition(weights_of(toy_decoder(random_model()))) is None
 
 
 def test_random_weights_compose_at_chance() -> None:

@@ -11,6 +11,7 @@ from mitool.analysis.attention.scores import KINDS, KindScores, duplicate_token,
 from mitool.analysis.attention.weights import weights_of
 from mitool.errors import InputError
 from mitool.models.bridge import to_bridge
+from mitool.models.decoder.toy import toy_decoder
 from mitool.prompts import Prompts, of_texts
 from mitool.tasks import NO_ANSWER
 from tests.analysis.attention.models import random_model
@@ -20,14 +21,16 @@ from tests.analysis.attention.models import random_model
 @pytest.mark.parametrize("has_others", [False, True])
 def test_attributions_and_the_direct_path_make_up_the_logits(norm: str, has_others: bool) -> None:
     model = random_model(n_layers=2, normalization_type=norm, positional="learned")
-    bridge, generator = to_bridge(model), torch.Generator().manual_seed(1)
+    bridge, decoder = to_bridge(model), toy_decoder(model)
+    generator = torch.Generator().manual_seed(1)
     tokens = torch.randint(9, (20, 6), generator=generator)
     targets = torch.randint(9, (20, 2), generator=generator)
     others = torch.randint(9, (20, 2), generator=generator) if has_others else None
     prompts = Prompts(tokens, (3, 5), targets, others)
-    weights = weights_of(bridge)
-    found = observe(bridge, weights, [prompts]).attribution
-    assert found is not None
+    weights = weights_of(decoder)
+    attribution = observe(decoder, weights, [prompts]).attribution
+    assert attribution is not None
+    found = attribution.heads
     logits, cache = bridge.run_with_cache(tokens)
     logits = logits[:, [3, 5]]
     other = logits.mean(dim=-1) if others is None else logits.gather(-1, others[..., None])[..., 0]
@@ -38,18 +41,21 @@ def test_attributions_and_the_direct_path_make_up_the_logits(norm: str, has_othe
     other = direct.mean(dim=-1) if others is None else direct.gather(-1, others[..., None])[..., 0]
     rest = direct.gather(-1, targets[..., None])[..., 0] - other
     torch.testing.assert_close(found.sum(), (whole - rest).mean())
+    torch.testing.assert_close(attribution.total, whole.mean())
+    torch.testing.assert_close(attribution.embed, rest.mean())
 
 
 def test_measures_are_those_of_one_prompt_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    bridge = to_bridge(random_model(n_layers=2, normalization_type="LN"))
+    model = random_model(n_layers=2, normalization_type="LN")
+    bridge, decoder = to_bridge(model), toy_decoder(model)
     generator = torch.Generator().manual_seed(2)
     tokens = torch.randint(9, (7, 5), generator=generator)
     targets = torch.randint(9, (7, 2), generator=generator)
     targets[0, 0] = targets[3, 1] = NO_ANSWER
     prompts = Prompts(tokens, (2, 4), targets)
-    weights = weights_of(bridge)
+    weights = weights_of(decoder)
     monkeypatch.setattr(observing, "CHUNK", 300)  # three passes
-    found = observe(bridge, weights, [prompts], operand_positions=(0, 1))
+    found = observe(decoder, weights, [prompts], operand_positions=(0, 1))
     attention, entropies, losses, n_right = [], [], [], 0
     for row, answers in zip(tokens, targets, strict=True):
         logits, cache = bridge.run_with_cache(row[None])
@@ -80,11 +86,12 @@ def test_measures_are_those_of_one_prompt_at_a_time(monkeypatch: pytest.MonkeyPa
 
 
 def test_prompts_of_several_lengths_are_counted_back_from_their_last_token() -> None:
-    bridge = to_bridge(random_model())
+    model = random_model()
+    bridge, decoder = to_bridge(model), toy_decoder(model)
     texts = [torch.tensor(t) for t in ([1, 2, 3], [4, 5, 6], [7, 8, 1, 2, 3])]
     groups = of_texts(texts, [(0, 1), (1, 2), (2, 3)])
     assert [len(group) for group in groups] == [2, 1]
-    found = observe(bridge, weights_of(bridge), groups).mean_attention
+    found = observe(decoder, weights_of(decoder), groups).mean_attention
     assert found.shape == (1, 2, 1, 1 + OFFSETS)
     expected = torch.zeros(2, 1 + OFFSETS).double()
     for text in texts:
@@ -168,7 +175,8 @@ def test_a_kind_that_no_prompt_has_is_undefined() -> None:
 
 
 def test_outputs_that_are_no_numbers_are_refused() -> None:
-    bridge = to_bridge(random_model())
-    bridge.unembed.weight.data[0, 0] = math.nan
+    model = random_model()
+    model.unembed.W_U.data[0, 0] = math.nan
+    decoder = toy_decoder(model)
     with pytest.raises(InputError, match="expected to be finite, found NaN"):
-        observe(bridge, weights_of(bridge), [Prompts(torch.tensor([[1, 2]]), (1,))])
+        observe(decoder, weights_of(decoder), [Prompts(torch.tensor([[1, 2]]), (1,))])

@@ -218,8 +218,11 @@ def test_answers_may_be_text(tmp_path: Path) -> None:
         ("clean,corrupted,correct_idx,incorrect_idx\nw0,w1,3,\n", "line 2: .* both answers or n"),
         ("clean,corrupted\n", "at least one pair"),
         ("clean,corrupted\nw0\n", "line 2: expected as many fields"),
-        ("clean,corrupted,correct_idx,incorrect_idx\nw0,w1,x,3\n", "line 2: expected the numbers"),
-        ("clean,corrupted,correct,incorrect\nw0,w1, w2 w3, w4\n", "line 2: .* one token behind .*"),
+        (
+            "clean,corrupted,correct_idx,incorrect_idx\nw0,w1,x,3\n",
+            "line 2: expected the number of a token",
+        ),
+        ("clean,corrupted,correct,incorrect\nw0,w1, w2 w3, w4\n", "line 2: .* one token after .*"),
         (
             "clean,corrupted,correct_idx,incorrect_idx\nw0,w1,99,3\n",
             "among the model's outputs, 0 to 31, found 99",
@@ -258,5 +261,5 @@ def test_a_real_language_model() -> None:
     assert result.config["prompts_read"] == 160
     # the head that moves the pronoun's gender to the answer
     assert result.study.observation.attribution is not None
-    assert result.study.observation.attribution.argmax().item() == 4 * 8 + 2
+    assert result.study.observation.attribution.heads.argmax().item() == 4 * 8 + 2
     assert result.claims["L4H2.direct_logit_attribution"] == pytest.approx(3.34, abs=0.05)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import PreTrainedModel
 
 from mitool.analysis.interventions.ablate import averaged, columns_at, means_of, zeroed
 from mitool.analysis.interventions.batches import Budget
@@ -256,7 +256,7 @@ def test_a_signal_while_a_model_loads_is_no_fault_of_the_model(
     def interrupted(*_: object, **__: object) -> None:
         raise Interrupted("interrupted by SIGTERM", signal.SIGTERM)
 
-    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", interrupted)
+    monkeypatch.setattr(PreTrainedModel, "from_pretrained", interrupted)
     with pytest.raises(Interrupted):
         load_pretrained(folder)
 

@@ -1,0 +1,99 @@
+"""The files of a Hugging Face folder, by whose names one is known; nothing slow is loaded here."""
+
+from pathlib import Path
+
+from mitool import files, rundir
+from mitool.errors import InputError
+
+CONFIG = "config.json"
+"""What a model is: its architecture and sizes."""
+
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+"""The weights, in the order in which transformers looks for them; an index names several files."""
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
+"""An adapter of peft's: changes to a model that is elsewhere, or beside it."""
+
+OTHER_FRAMEWORKS = ("tf_model.h5", "flax_model.msgpack", "model.onnx", "pytorch_model.pt")
+GGUF = "*.gguf"
+"""Weights that are not read."""
+
+TOKENIZER = "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+VOCABULARIES = (
+    TOKENIZER,
+    *("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"),
+    *("tekken.json", "vocab.bpe", "*.tiktoken"),
+)
+"""Any one of them holds the tokens of a tokenizer."""
+
+POINTER = b"version https://git-lfs.github.com/spec/"
+LONGEST_POINTER = 1024
+"""How a file begins that git leaves in the place of a large one, and its bytes at most."""
+
+
+def is_hugging_face(folder: Path) -> bool:
+    """Whether a folder is to be read as a Hugging Face model, whole or damaged.
+
+    A run of mitool has a ``config.json`` too, which is told by what it holds.
+    """
+    try:
+        if not folder.is_dir():
+            return False
+        config = _config_of(folder)
+        if (folder / rundir.CHECKPOINT).exists():
+            return config is not None and "model_type" in config
+        if config is None and (folder / CONFIG).exists():
+            return True
+        names = (*WEIGHTS, *ADAPTERS, ADAPTER_CONFIG, *OTHER_FRAMEWORKS, GGUF, *VOCABULARIES)
+        return _is_foreign(config) or any(True for name in names for _ in folder.glob(name))
+    except OSError:
+        return False
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file only says which large file is to be had in its place by ``git lfs pull``."""
+    try:
+        if path.stat().st_size > LONGEST_POINTER:
+            return False
+        with path.open("rb") as file:
+            return file.read(len(POINTER)) == POINTER
+    except OSError:
+        return False
+
+
+def pointer_message(path: Path) -> str:
+    """What is said of a file of which ``is_pointer`` is true."""
+    return (
+        f"{path}: expected the file itself, found a Git LFS pointer to it; run `git lfs pull` in "
+        "the folder, or download the file"
+    )
+
+
+def other_message(folder: Path) -> str:
+    """What is said of a Hugging Face folder where a checkpoint is wanted."""
+    return (
+        f"{folder}: expected a checkpoint or a run of mitool, found a Hugging Face model; `mitool "
+        "patch`, `analyze attn` and `analyze circuit` look at it"
+    )
+
+
+def _config_of(folder: Path) -> dict[str, object] | None:
+    try:
+        return files.read_json(folder / CONFIG)
+    except InputError:
+        return None
+
+
+def _is_foreign(config: dict[str, object] | None) -> bool:
+    """Whether a configuration is there and none that mitool wrote."""
+    if config is None:
+        return False
+    own = (keys for name, keys in rundir.RECORDS if name == CONFIG)
+    return "model_type" in config or not any(keys <= config.keys() for keys in own)

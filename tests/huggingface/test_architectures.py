@@ -1,0 +1,187 @@
+"""Every architecture taken apart, against the models themselves run by plain hooks, in float64."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from mitool.analysis.attention.attribution import Attributor
+from mitool.analysis.attention.circuits import qk_circuit
+from mitool.analysis.attention.contexts import OneTokenContexts
+from mitool.analysis.attention.weights import weights_of
+from mitool.analysis.circuits.attribution import contracted, gradients_at
+from mitool.analysis.circuits.units import Units
+from mitool.analysis.interventions.batches import Budget, Judged
+from mitool.analysis.interventions.chunk import Chunk
+from mitool.analysis.interventions.edges import EdgeRuns, Kept
+from mitool.analysis.interventions.restart import Restart
+from mitool.analysis.interventions.run import Run, run
+from mitool.analysis.metrics import metric_of
+from mitool.analysis.patching.replace import Change, Replacement
+from mitool.analysis.patching.sites import Activation
+from mitool.errors import InputError
+from mitool.models.decoder import Decoder
+from mitool.models.pretrained.parts import decoder_of
+from mitool.pairs import PromptPairs
+from mitool.prompts import Prompts
+from tests.huggingface.hooked import (
+    activations,
+    direct_attribution,
+    eap_scores,
+    exactly_float64,
+    one_token_scores,
+    one_token_writes,
+    patched_logits,
+)
+from tests.huggingface.random_models import (
+    KINDS,
+    OTHERS,
+    Pair,
+    n_variants,
+    random_model,
+    random_pairs,
+)
+
+REFUSED = {
+    ("bloom", "found one that each norm replaces (apply_residual_connection_post_layernorm)"),
+    ("llama4_text", "layer 1, attention computes something else"),  # scales queries by position
+}
+"""What is refused, of which kinds, with these words."""
+
+EXACT, CLOSE = 1e-10, 1e-8
+"""Of activations and logits, and of what is worked out of them; of the largest, where above 1."""
+
+SIDES = ("clean", "corrupted")
+EVERY = [(kind, seed) for kind in (*KINDS, *OTHERS) for seed in range(n_variants(kind))]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with its parts, and runs over two pairs of one length."""
+
+    model: PreTrainedModel
+    decoder: Decoder
+    pairs: Sequence[Pair]
+    tokens: Tensor
+    clean: Run
+    corrupted: Run
+
+    @property
+    def last(self) -> tuple[int, ...]:
+        return (self.tokens.shape[1] - 1,)
+
+
+@pytest.mark.parametrize(("kind", "seed"), EVERY)
+def test_parts_and_all_that_is_said_of_them_are_the_models(kind: str, seed: int) -> None:
+    with exactly_float64():
+        case = taken_apart(kind, seed)
+        activations_are_the_models(case)
+        patches_are_the_models(case)
+        attributions_are_the_models(case)
+        edges_are_the_models(case)
+        circuits_are_those_of_one_token(case)
+
+
+def taken_apart(kind: str, seed: int) -> Case:
+    model, pairs = random_model(kind, seed), random_pairs(seed, (9, 9))
+    clean, corrupted = (torch.stack([getattr(p, side) for p in pairs]) for side in SIDES)
+    last = (clean.shape[1] - 1,)
+    try:
+        decoder = decoder_of(model)
+        runs = (run(decoder, side, last) for side in (clean, corrupted))
+        return Case(model, decoder, pairs, clean, *runs)
+    except InputError as refusal:
+        reasons = [words for refused, words in REFUSED if refused == kind]
+        if any(words in str(refusal) for words in reasons):
+            pytest.skip(f"refused, as it is to be: {reasons[0]}")
+        raise
+
+
+def activations_are_the_models(case: Case) -> None:
+    own = activations(case.model, case.tokens)
+    same(case.clean.logits[:, 0], own.logits[:, -1], EXACT)
+    for layer, found in enumerate(case.clean.layers):
+        same(found.z.transpose(1, 2), own.z[layer], EXACT)
+        for name in ("resid_pre", "resid_post", "attn_out", "mlp_out"):
+            same(getattr(found, name), getattr(own, name)[layer], EXACT)
+
+
+def patches_are_the_models(case: Case) -> None:
+    """Of one head, of attention and of the MLP in each layer, two variants side by side."""
+    sites: tuple[Activation, ...] = ("z", "attn_out", "mlp_out")
+    restart = Restart(case.decoder, case.clean, case.last)
+    for layer, site in itertools.product(range(case.decoder.n_layers), sites):
+        head = layer % case.decoder.n_heads if site == "z" else None
+        change = Change(site, layer, head, 2, 3)
+        entry = Replacement(case.decoder, case.clean, case.corrupted).entry([change, change])
+        value = getattr(case.corrupted.layers[layer], site)
+        value = value[:, 2] if head is None else value[:, head, 2]
+        expected = patched_logits(case.model, case.tokens, layer, site, value, head, 2)[:, -1]
+        for patched in restart.logits(entry)[:, :, 0]:
+            same(patched, expected, EXACT)
+
+
+def attributions_are_the_models(case: Case) -> None:
+    right, wrong = torch.full((2, 1), 5), torch.full((2, 1), 9)
+    found = Attributor(case.decoder, weights_of(case.decoder))(
+        case.clean,
+        Prompts(case.tokens, case.last, right, wrong),
+        right=right,
+        answered=torch.ones(2, 1, dtype=torch.bool),
+    )
+    own = {n: x.sum() for n, x in direct_attribution(case.model, case.tokens, 5, 9).items()}
+    same(found.total, torch.stack(list(own.values())).sum(), CLOSE)
+    for layer, of_heads in enumerate(found.heads):
+        for head, share in enumerate(of_heads):
+            same(share, own.pop(f"a{layer}.h{head}"), CLOSE)
+        same(found.mlps[layer], own.pop(f"m{layer}"), CLOSE)
+    same(found.embed, own.pop("input"), CLOSE)
+    same(found.biases, torch.stack(list(own.values())).sum(), CLOSE)
+
+
+def edges_are_the_models(case: Case) -> None:
+    """Scores of EAP, and runs with all edges patched and with none."""
+    decoder, index = case.decoder, torch.arange(2)
+    if not decoder.adds:
+        with pytest.raises(InputError, match="the sum of what is written to it, found norms of"):
+            EdgeRuns(decoder, case.clean, case.corrupted, case.last)
+        return
+    right, wrong = (
+        torch.tensor([[[getattr(p, n)]] for p in case.pairs]) for n in ("right", "wrong")
+    )
+    pairs = PromptPairs(case.tokens, case.tokens, case.last, right, wrong, index)
+    judged = Judged(pairs, metric_of("logit-diff", None), case.clean.logits)
+    chunk = Chunk(decoder, case.clean, case.corrupted, judged, 0, Budget(2**28))
+    units = Units(chunk.edge_runs.table, "edge", decoder.d_model)
+    gradients = gradients_at(chunk, case.clean.read.resid_pre)
+    scores = units.listed(contracted(units, chunk, gradients)) / 2
+    own = eap_scores(case.model, case.pairs)
+    assert set(own) == set(units.names)
+    expected = torch.tensor([own[name] for name in units.names], dtype=torch.float64)
+    same(scores, expected, CLOSE)
+    every = chunk.edge_runs.table.exists[..., None]
+    ends = chunk.edge_runs.logits(Kept(torch.stack([every, torch.zeros_like(every)])))
+    same(ends, torch.stack([case.clean.logits, case.corrupted.logits]), EXACT)
+
+
+def circuits_are_those_of_one_token(case: Case) -> None:
+    """Scores whole; writes up to what the biases write, which is the same for every token."""
+    weights = weights_of(case.decoder)
+    contexts = OneTokenContexts(case.decoder, weights.W_E)
+    for layer, part in enumerate(case.decoder.layers):
+        scores = one_token_scores(case.model, layer)
+        writes = one_token_writes(case.model, layer)
+        for head in range(case.decoder.n_heads):
+            same(qk_circuit(contexts, layer, head).dense(), scores[head], CLOSE)
+            if part.clip is None and part.ln1_post.is_identity and case.decoder.adds:
+                W_OV = weights.W_V[layer, head] @ weights.W_O[layer, head]
+                of_biases = writes[head] - weights.W_E @ W_OV / part.ln1.scale(weights.W_E)
+                same(of_biases, of_biases[:1].expand_as(of_biases), CLOSE)
+
+
+def same(found: Tensor, own: Tensor, close: float) -> None:
+    torch.testing.assert_close(found, own, rtol=0, atol=close * max(1.0, own.abs().max().item()))

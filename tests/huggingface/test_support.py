@@ -1,0 +1,71 @@
+"""Which studies take which architectures: the table of the page on pretrained models."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.huggingface.random_models import KINDS, OTHERS, n_variants
+from tests.huggingface.studies import STUDIES, study_and_compare
+
+PAGE = Path(__file__).parents[2] / "docs/pretrained.md"
+DRAWN = re.compile(r"(<!-- made by tests/huggingface/test_support.py -->\n).*?(<!-- end -->)", re.S)
+WRITES = "MITOOL_WRITE_SUPPORT"
+"""The variable of the environment that has the table written and not compared."""
+
+COMMANDS = {"patch": "patch", "circuit": "analyze circuit", "attn": "analyze attn"}
+LENGTHS = (9, 6)
+
+Outcomes = Mapping[str, Mapping[str, list[str | None]]]
+"""By kind and study, for each variant why it was refused; None where it was not."""
+
+
+@pytest.mark.long
+def test_the_table_says_which_studies_take_which_models(tmp_path: Path) -> None:
+    """Every study of every variant, each number of which is held against the model's own."""
+    outcomes: dict[str, dict[str, list[str | None]]] = {}
+    for kind in (*KINDS, *OTHERS):
+        outcomes[kind] = {study: [] for study in STUDIES}
+        for seed in range(n_variants(kind)):
+            folder = tmp_path / f"{kind}-{seed}"
+            folder.mkdir()
+            found = study_and_compare(kind, seed, tuple(STUDIES), LENGTHS, folder)
+            for study, reason in found.items():
+                outcomes[kind][study].append(reason)
+    for kind in KINDS:  # those that are promised, in some of their settings at least
+        for study, reasons in outcomes[kind].items():
+            assert None in reasons, f"{kind}, {study}: {reasons[0]}"
+    page = PAGE.read_text(encoding="utf-8")
+    drawn = DRAWN.sub(lambda found: found[1] + table(outcomes) + found[2], page)
+    if os.environ.get(WRITES):
+        PAGE.write_text(drawn, encoding="utf-8")
+    assert page == drawn, f"docs/pretrained.md is not up to date: run this test with {WRITES}=1"
+
+
+def table(outcomes: Outcomes) -> str:
+    """A row for each architecture; under it the reasons, numbered."""
+    reasons: dict[str, int] = {}
+    lines = [
+        "| `model_type` | " + " | ".join(f"`{name}`" for name in COMMANDS.values()) + " |",
+        "|---" * (1 + len(COMMANDS)) + "|",
+    ]
+    for kind, of_kind in sorted(outcomes.items()):
+        cells = []
+        for study in COMMANDS:
+            refused = [_short(reason) for reason in of_kind[study] if reason]
+            numbers = [reasons.setdefault(reason, len(reasons) + 1) for reason in refused]
+            marks = " ".join(f"({number})" for number in sorted(set(numbers)))
+            is_some = len(refused) < len(of_kind[study])
+            cells.append(f"✓ {marks}".strip() if is_some else f"no {marks}")
+        lines.append(f"| `{kind}` | " + " | ".join(cells) + " |")
+    notes = [f"{number}. {reason}." for reason, number in reasons.items()]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _short(reason: str) -> str:
+    """A refusal without the name of the architecture and what differs by how much."""
+    text = re.sub(r"^architecture \w+: ", "", reason)
+    text = re.sub(r", with a largest difference of [^:]+(?=:)", "", text)
+    return text.replace("<", "&lt;").rstrip(".")
