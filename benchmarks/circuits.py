@@ -9,7 +9,7 @@ On a random model of the size of GPT-2 small (32 491 edges):
 
 On a random model of five layers of eight heads (2 461 edges):
 
-- exact patching of every edge, beside one pass of the whole bridge an edge, of which some are run.
+- exact patching of every edge, beside one pass of a whole bridge an edge, of which some are run.
 """
 
 import argparse
@@ -21,8 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
+from transformers import GPT2LMHeadModel
 
-from benchmarks.patching import random_gpt2, random_pairs
+from benchmarks.patching import bridge_of, random_gpt2, random_pairs
 from benchmarks.printing import show
 from mitool.analysis.circuits.bench import Bench
 from mitool.analysis.circuits.methods import METHODS
@@ -32,10 +33,10 @@ from mitool.analysis.circuits.select import first, ranked, sizes_of
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
 from mitool.device import resolve
+from mitool.models.pretrained.parts import decoder_of
 from mitool.pairs import PromptPairs
 from mitool.settings import MethodName
 
@@ -60,25 +61,25 @@ def main() -> None:
     options = parser.parse_args()
     device = resolve("cpu", threads=options.threads)
     with device.active():
-        bridge = random_gpt2(SMALL if options.small else {})
-        given = random_pairs(options.pairs, options.tokens, bridge.cfg.d_vocab)
-        report = attribution(bridge, given, options.repeats) | sizes(bridge, given)
-        bridge = random_gpt2(SMALL if options.small else FIVE_LAYERS)
-        given = random_pairs(options.pairs, options.tokens, bridge.cfg.d_vocab)
-        report |= exact(bridge, given, options.repeats)
+        model = random_gpt2(SMALL if options.small else {})
+        given = random_pairs(options.pairs, options.tokens, model.config.vocab_size)
+        report = attribution(model, given, options.repeats) | sizes(model, given)
+        model = random_gpt2(SMALL if options.small else FIVE_LAYERS)
+        given = random_pairs(options.pairs, options.tokens, model.config.vocab_size)
+        report |= exact(model, given, options.repeats)
     report["threads"] = device.threads
     show(report, as_json=options.json)
 
 
-def attribution(bridge: TransformerBridge, given: PromptPairs, repeats: int) -> dict[str, float]:
+def attribution(model: GPT2LMHeadModel, given: PromptPairs, repeats: int) -> dict[str, float]:
     """Seconds of each, and the ratio of mitool's to the floor's."""
     work: dict[str, Callable[[], Any]] = {}
     for name, n_gradients in GRADIENTS.items():
-        work[f"{name}_s"] = partial(scored_anew, bridge, given, name)
-        work[f"{name}_floor_s"] = partial(bare_passes, bridge, given, n_gradients)
+        work[f"{name}_s"] = partial(scored_anew, model, given, name)
+        work[f"{name}_floor_s"] = partial(bare_passes, model, given, n_gradients)
     found = best(work, repeats)
     ratios = {f"{n}_ratio_to_floor": found[f"{n}_s"] / found[f"{n}_floor_s"] for n in GRADIENTS}
-    return {"edges": len(bench_of(bridge, given).table.edges), **found, **ratios}
+    return {"edges": len(bench_of(model, given).table.edges), **found, **ratios}
 
 
 def best(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
@@ -90,27 +91,27 @@ def best(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float
     return found
 
 
-def sizes(bridge: TransformerBridge, given: PromptPairs) -> dict[str, float]:
+def sizes(model: GPT2LMHeadModel, given: PromptPairs) -> dict[str, float]:
     """Seconds of ten circuit sizes, together and one by one."""
-    bench = bench_of(bridge, given)
+    bench = bench_of(model, given)
     units = units_of(bench)
     order = ranked(units, scored(bench, "eap"), "absolute")
     circuits = first(units, order, sizes_of(units))
 
     def evaluated(chosen: Tensor) -> None:
-        outcomes(bench_of(bridge, given), units.kept(chosen))
+        outcomes(bench_of(model, given), units.kept(chosen))
 
     together = seconds(partial(evaluated, circuits))
     apart = sum(seconds(partial(evaluated, one[None])) for one in circuits)
     return {"ten_sizes_s": together, "ten_apart_s": apart, "together_to_apart": together / apart}
 
 
-def exact(bridge: TransformerBridge, given: PromptPairs, repeats: int) -> dict[str, float]:
+def exact(model: GPT2LMHeadModel, given: PromptPairs, repeats: int) -> dict[str, float]:
     """Seconds of exact patching, and of one pass of the whole model an edge."""
-    n_edges = len(bench_of(bridge, given).table.edges)
+    n_edges = len(bench_of(model, given).table.edges)
     work = {
-        "exact_s": partial(scored_anew, bridge, given, "exact"),
-        "full_passes_s": partial(full_passes, bridge, given),
+        "exact_s": partial(scored_anew, model, given, "exact"),
+        "full_passes_s": partial(full_passes, bridge_of(model), given),
     }
     found = best(work, repeats)
     found["full_passes_s"] *= n_edges / FULL_PASSES
@@ -129,9 +130,9 @@ def full_passes(bridge: TransformerBridge, given: PromptPairs) -> None:
             bridge.run_with_hooks(given.clean, fwd_hooks=[("blocks.0.hook_in", patched)])
 
 
-def bench_of(bridge: TransformerBridge, given: PromptPairs) -> Bench:
+def bench_of(model: GPT2LMHeadModel, given: PromptPairs) -> Bench:
     groups, columns = columns_of([given], str)
-    material = Material("random", Decoder(bridge), groups, columns, METRICS["logit-diff"], str)
+    material = Material("random", decoder_of(model), groups, columns, METRICS["logit-diff"], str)
     return Bench(material, torch.arange(len(given)), "patch", Budget.of(512, resolve("cpu")))
 
 
@@ -139,18 +140,17 @@ def units_of(bench: Bench) -> Units:
     return Units(bench.table, "edge", bench.material.decoder.d_model)
 
 
-def scored_anew(bridge: TransformerBridge, given: PromptPairs, name: MethodName) -> None:
+def scored_anew(model: GPT2LMHeadModel, given: PromptPairs, name: MethodName) -> None:
     """From tokens to scores."""
-    scored(bench_of(bridge, given), name)
+    scored(bench_of(model, given), name)
 
 
 def scored(bench: Bench, name: MethodName) -> Tensor:
     return METHODS[name].score(Scoring(bench, units_of(bench)))
 
 
-def bare_passes(bridge: TransformerBridge, given: PromptPairs, n_gradients: int) -> None:
+def bare_passes(model: GPT2LMHeadModel, given: PromptPairs, n_gradients: int) -> None:
     """What the method needs of any implementation."""
-    model: Any = bridge.original_model
     with torch.no_grad():
         for tokens in (given.clean, given.corrupted):
             model(tokens, logits_to_keep=1)

@@ -4,7 +4,7 @@ Every head's ``z`` at every position is patched from a clean into a corrupted ru
 of the size of GPT-2 small, whose pairs differ at every position, so that no site is spared. The
 sweep goes layer by layer, in turn with
 
-- ``transformer_lens.patching`` on the same bridge: a run of the whole model for each site;
+- ``transformer_lens.patching`` on a bridge of the same model: a run of it all for each site;
 - the floor: the bare products with the weights that a change reaches, in the same batches.
 
 Both sweeps have one caching run of the clean pairs before them, and mitool's one of the corrupted,
@@ -12,6 +12,7 @@ which are counted.
 """
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 from functools import partial
@@ -29,12 +30,13 @@ from benchmarks.printing import show
 from mitool.analysis.interventions.batches import Budget, Judged
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.columns import columns_of
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.run import run
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.sites import Site, families_of
 from mitool.analysis.patching.sweep import sweep_sites
 from mitool.device import resolve
+from mitool.models.decoder import Decoder
+from mitool.models.pretrained.parts import decoder_of
 from mitool.pairs import PromptPairs
 
 Found = TypeVar("Found")
@@ -54,19 +56,25 @@ def main() -> None:
     options = parser.parse_args()
     device = resolve("cpu", threads=options.threads)
     with device.active(), torch.no_grad():
-        bridge = random_gpt2(SMALL if options.small else {})
-        given = random_pairs(options.pairs, options.tokens, bridge.cfg.d_vocab)
-        layers = range(bridge.cfg.n_layers) if options.layers is None else options.layers
-        report = compare(bridge, given, list(layers))
+        model = random_gpt2(SMALL if options.small else {})
+        given = random_pairs(options.pairs, options.tokens, model.config.vocab_size)
+        layers = range(model.config.n_layer) if options.layers is None else options.layers
+        report = compare(model, given, list(layers))
     report["threads"] = device.threads
     show(report, as_json=options.json)
 
 
-def random_gpt2(sizes: dict[str, Any]) -> TransformerBridge:
+def random_gpt2(sizes: dict[str, Any]) -> GPT2LMHeadModel:
     torch.manual_seed(0)
-    model = GPT2LMHeadModel(GPT2Config(**sizes)).requires_grad_(False)
-    model.train(False)
-    return build_bridge_from_module(model, "GPT2LMHeadModel", hf_config=model.config)
+    model = GPT2LMHeadModel(GPT2Config(**sizes)).requires_grad_(False).train(False)
+    model.set_attn_implementation("eager")
+    return model
+
+
+def bridge_of(model: GPT2LMHeadModel) -> TransformerBridge:
+    """A bridge of a copy, as it changes modules of the model that it is made of."""
+    own = copy.deepcopy(model)
+    return build_bridge_from_module(own, "GPT2LMHeadModel", hf_config=own.config)
 
 
 def random_pairs(n: int, length: int, d_vocab: int) -> PromptPairs:
@@ -76,11 +84,12 @@ def random_pairs(n: int, length: int, d_vocab: int) -> PromptPairs:
     return PromptPairs(clean, corrupted, (length - 1,), right, wrong, torch.arange(n))
 
 
-def compare(bridge: TransformerBridge, given: PromptPairs, layers: list[int]) -> dict[str, float]:
+def compare(model: GPT2LMHeadModel, given: PromptPairs, layers: list[int]) -> dict[str, float]:
     """Seconds of each for all layers, mitool's ratios, and how far the two results differ."""
     seconds = {"mitool": 0.0, "transformer_lens": 0.0, "floor": 0.0}
     worst = 0.0
-    chunk = timed(seconds, "mitool", partial(prepared, bridge, given))
+    bridge = bridge_of(model)
+    chunk = timed(seconds, "mitool", partial(prepared, model, given))
     _, cache = timed(seconds, "transformer_lens", partial(bridge.run_with_cache, given.clean))
     sites = every_site(chunk, given)
     theirs_of = transformer_lens_sweep(bridge, given, cache)
@@ -106,11 +115,10 @@ def timed(seconds: dict[str, float], name: str, work: Callable[[], Found]) -> Fo
     return found
 
 
-def prepared(bridge: TransformerBridge, given: PromptPairs) -> Chunk:
-    decoder = Decoder(bridge)
-    clean, corrupted = (
-        run(decoder, tokens, given.answer_positions) for tokens in (given.clean, given.corrupted)
-    )
+def prepared(model: GPT2LMHeadModel, given: PromptPairs) -> Chunk:
+    decoder = decoder_of(model)
+    clean = run(decoder, given.clean, given.answer_positions)
+    corrupted = run(decoder, given.corrupted, given.answer_positions, like=clean)
     judged = Judged(given, METRICS["logit-diff"], clean.logits)
     return Chunk(decoder, corrupted, clean, judged, 0, Budget(512 * 2**20))
 

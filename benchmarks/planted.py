@@ -18,12 +18,11 @@ from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
-from mitool.analysis.interventions.decoder import Decoder
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.statistics import auroc
 from mitool.device import resolve
-from mitool.models.bridge import to_bridge
+from mitool.models.decoder.toy import toy_decoder
 from mitool.planted import NAMES, plant
 from mitool.planted.base import Planted
 
@@ -57,7 +56,7 @@ def main() -> None:
 def bench_of(planted: Planted) -> tuple[Bench, Tensor]:
     """The pairs of a planted model, and which of its edges are true."""
     groups, columns = columns_of([planted.pairs], str)
-    decoder, metric = Decoder(to_bridge(planted.model)), METRICS["logit-diff"]
+    decoder, metric = toy_decoder(planted.model), METRICS["logit-diff"]
     material = Material(planted.name, decoder, groups, columns, metric, str)
     bench = Bench(material, torch.arange(material.n_pairs), "patch", Budget(512 * 2**20))
     true = set(bench.table.graph.matching(planted.truth, "truth"))

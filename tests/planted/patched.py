@@ -12,7 +12,8 @@ from mitool.analysis.interventions.edges import EdgeRuns
 from mitool.analysis.interventions.graph import Edge, Graph, Node
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import METRICS
-from mitool.models.bridge import to_bridge
+from mitool.models.decoder import Decoder
+from mitool.models.decoder.toy import toy_decoder
 from mitool.planted.base import Planted
 
 
@@ -65,7 +66,7 @@ class Patched:
 @cache
 def patched(name: str) -> Patched:
     found = planted.plant(name)
-    decoder, pairs = Decoder(to_bridge(found.model)), found.pairs
+    decoder, pairs = toy_decoder(found.model), found.pairs
     with torch.no_grad():
         runs = (run(decoder, x, pairs.answer_positions) for x in (pairs.clean, pairs.corrupted))
         return Patched(found, decoder, *runs)

@@ -8,7 +8,6 @@ from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.graph import Edge
 from mitool.analysis.interventions.run import Run
-from mitool.models.bridge import to_bridge
 from mitool.planted import NAMES
 from tests.analysis.circuits.benches import bench_of
 from tests.planted.patched import Patched, patched
@@ -119,7 +118,7 @@ def test_distractors_read_each_other(name: str) -> None:
 
 def _attributed(found: Patched, at: Run) -> dict[str, float]:
     """Mean scores of edges by edge attribution patching, with the gradient at a run's input."""
-    bench = bench_of(to_bridge(found.planted.model), found.planted.pairs)
+    bench = bench_of(found.planted.model, found.planted.pairs)
     units = Units(bench.table, "edge", found.decoder.d_model)
     (chunk,) = bench.chunks()
     values = contracted(units, chunk, gradients_at(chunk, at.read.resid_pre)) / len(found.whole)

@@ -12,6 +12,7 @@ from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.circuits.circuit import Circuit, circuit_of
 from mitool.analysis.interventions.graph import Graph, Node
 from mitool.analysis.interventions.table import EdgeTable
+from mitool.models.decoder import Letter
 from mitool.report.circuits import drawing
 from mitool.report.circuits.drawing import strongest
 from mitool.report.circuits.layout import MOST_ABREAST, Layout, layout_of

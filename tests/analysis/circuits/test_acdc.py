@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformer_lens.model_bridge import TransformerBridge
 
 from mitool.analysis.circuits.faithfulness import Ends
 from mitool.analysis.circuits.methods import METHODS
@@ -14,7 +13,6 @@ from mitool.analysis.circuits.methods.acdc import DEFAULT_SHARE, acdc, threshold
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.statistics import auroc
-from mitool.models.bridge import to_bridge
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.pairs import PromptPairs
 from mitool.planted import NAMES, plant
@@ -23,13 +21,11 @@ from tests.analysis.circuits.benches import bench_of, scoring_of
 from tests.analysis.interventions.models import pairs, pretrained, toy
 from tests.analysis.interventions.twin import Twin
 
-pytestmark = pytest.mark.usefixtures("exact_norms")
-
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
 KINDS: dict[str, Any] = {
     "toy": lambda: toy(),
-    "GPTNeoX": lambda: pretrained("GPTNeoX", num_attention_heads=2),
+    "GPTNeoX": lambda: pretrained("GPTNeoX", num_attention_heads=2, intermediate_size=32),
     "Llama": lambda: pretrained("Llama", num_attention_heads=2, num_key_value_heads=1),
 }
 
@@ -84,6 +80,7 @@ def test_an_edge_is_tried_after_all_that_its_reader_writes_to(kind: str) -> None
         tried.add(name)
 
 
+@pytest.mark.usefixtures("exact_norms")
 @pytest.mark.parametrize("kind", KINDS)
 def test_runs_made_ahead_are_those_of_one_after_another(kind: str) -> None:
     bench = bench_of(KINDS[kind](), pairs(n=2))
@@ -108,7 +105,7 @@ def test_edges_at_each_position() -> None:
     assert 2 < require_the_same(scoring_of(bench, threshold=0.001)) < 40
 
 
-def by_hand() -> tuple[TransformerBridge, PromptPairs]:
+def by_hand() -> tuple[ToyTransformer, PromptPairs]:
     """A token t = 0 or 1 is its embedding's first number. Heads look evenly at all they see.
 
     a0.h1 copies that to the second number, a1.h0 from there to the third, which is the logit of 1;
@@ -125,17 +122,17 @@ def by_hand() -> tuple[TransformerBridge, PromptPairs]:
         weights[f"blocks.{layer}.attn.W_V"][head, source, 0] = 1.0
         weights[f"blocks.{layer}.attn.W_O"][head, 0, target] = 1.0
     weights["unembed.W_U"][:, 1] = torch.tensor([1 / 8, 0.0, 1.0, 0.0])
-    bridge = to_bridge(with_weights(cfg, weights)).double()
+    model = with_weights(cfg, weights).double()
     clean, right = torch.ones(1, 2, dtype=torch.int64), torch.ones(1, 1, 1, dtype=torch.int64)
-    return bridge, PromptPairs(clean, 1 - clean, (1,), right, 1 - right, torch.arange(1))
+    return model, PromptPairs(clean, 1 - clean, (1,), right, 1 - right, torch.arange(1))
 
 
 CHAIN = ["input->a0.h1<v>", "a0.h1->a1.h0<v>", "a1.h0->logits"]
 
 
 def test_a_chain_of_two_heads_by_hand() -> None:
-    bridge, given = by_hand()
-    bench = bench_of(bridge, given)
+    model, given = by_hand()
+    bench = bench_of(model, given)
     units = scoring_of(bench).units
     ends = Ends.of(outcomes(bench, units.kept(all_and_none(len(units)))))
     assert ends.full.tolist() == [1.125]
@@ -164,7 +161,7 @@ def test_the_circuits_of_planted_models(name: str) -> None:
     nothing to see before the MLP, and ACDC, which takes one away, keeps the other.
     """
     planted = plant(name)
-    bench = bench_of(to_bridge(planted.model), planted.pairs[:24], memory=2**26)
+    bench = bench_of(planted.model, planted.pairs[:24], memory=2**26)
     units = scoring_of(bench).units
     true = torch.tensor([unit in planted.truth for unit in units.names])
     assert int(true.sum()) == len(planted.truth)

@@ -19,14 +19,11 @@ from mitool.analysis.metrics import METRICS
 from mitool.device import Device
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained import load_pretrained
-from mitool.models.transformer import ToyTransformer
 from mitool.pair_files import read_pairs
 from mitool.pairs import PromptPairs, encode_pairs
 from tests.analysis.circuits.benches import bench_of
-from tests.analysis.interventions.models import GROUPED, Model, both, pairs, pretrained, toy
+from tests.analysis.interventions.models import GROUPED, Model, both, linear, pairs, pretrained, toy
 from tests.huggingface.random_models import random_model
-
-pytestmark = pytest.mark.usefixtures("exact_norms")
 
 KINDS: dict[str, Callable[[], Model]] = {
     "toy": toy,
@@ -53,15 +50,6 @@ def scores(
     return bench.table, units.placed(found)[..., 0] * len(given)
 
 
-def linear() -> ToyTransformer:
-    """Attention that looks everywhere alike, no norm and no MLP: logits are linear in the input."""
-    model = toy(attn_only=True, normalization_type="none")
-    for block in model.blocks:
-        block.attn.W_Q.data.zero_()
-        block.attn.b_Q.data.zero_()
-    return model
-
-
 def test_on_a_linear_model_it_is_exact_patching() -> None:
     model, given = linear(), pairs()
     table, found = scores(model, given)
@@ -75,6 +63,7 @@ def test_on_a_linear_model_it_is_exact_patching() -> None:
     assert table.listed(found).abs().max() > 0.1
 
 
+@pytest.mark.usefixtures("exact_norms")
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_are_the_derivative_of_patching_a_little(kind: str) -> None:
     """Along each edge a small step from the clean writer towards the corrupted one."""
@@ -124,7 +113,7 @@ def test_where_there_is_no_edge_the_score_is_0() -> None:
 def test_scores_of_an_independent_implementation(method: str, steps: int | None) -> None:
     model = load_pretrained(SHARED / "data/stories260k")
     groups = encode_pairs(read_pairs(SHARED / "data/pronoun_pairs.csv"), model)
-    decoder = model.decoder(Device())
+    decoder = model.decoder(Device("cpu"))
     found = [scores(decoder, group, steps) for group in groups]
     table = found[0][0]
     ours = table.listed(torch.stack([values for _, values in found]).sum(dim=0)) / 160

@@ -1,10 +1,12 @@
 """Exact patching against one run for each unit, on the slow twin; what is put in for ablations."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from mitool.analysis.circuits.audit import audit
 from mitool.analysis.circuits.bench import Bench
@@ -18,8 +20,10 @@ from mitool.analysis.metrics import METRICS
 from mitool.pairs import PromptPairs
 from mitool.settings import Ablation
 from tests.analysis.circuits.benches import LEVELS, bench_of, scoring_of
-from tests.analysis.interventions.models import GROUPED, pairs, pretrained, toy
+from tests.analysis.interventions.models import GROUPED, Model, pairs, parts_of, pretrained, toy
 from tests.analysis.interventions.twin import Twin, slow_logits
+from tests.huggingface.parts import stream_parts
+from tests.huggingface.random_models import random_model
 
 pytestmark = pytest.mark.usefixtures("exact_norms")
 
@@ -30,7 +34,10 @@ KINDS: dict[str, Any] = {
     "bidirectional": lambda: toy(attention_dir="bidirectional"),
     "GPTNeoX": lambda: pretrained("GPTNeoX"),
     "Llama": lambda: pretrained("Llama", **GROUPED),
+    **{kind: partial(random_model, kind, 0) for kind in ("gemma2", "olmo2", "gpt_oss")},
 }
+
+WRITERS = ("input", "a1.h2", "m0")
 
 
 def one_by_one(scoring: Scoring, chosen: Tensor) -> Tensor:
@@ -66,7 +73,7 @@ def of_two_lengths() -> list[PromptPairs]:
 
 
 def bench_of_groups(
-    bridge: Any,
+    model: Model,
     given: list[PromptPairs],
     ablation: Ablation,
     *,
@@ -74,7 +81,7 @@ def bench_of_groups(
     memory: int = 2**24,
 ) -> Bench:
     groups, columns = columns_of(given, str)
-    material = Material("pairs", Decoder(bridge), groups, columns, METRICS["logit-diff"], str)
+    material = Material("pairs", parts_of(model), groups, columns, METRICS["logit-diff"], str)
     chosen = torch.cat([group.index for group in groups]).sort().values
     return Bench(material, chosen, ablation, Budget(memory), by_position)
 
@@ -97,10 +104,10 @@ def test_each_unit_alone(kind: str, level: str) -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_batches_change_nothing_but_how_often_it_runs(level: str) -> None:
     of = LEVELS[level]
-    bridge, told = toy(n_heads=2), list[int]()
+    model, told = toy(n_heads=2), list[int]()
     found = []
     for memory in (2**24, 2**16, 1):
-        bench = bench_of(bridge, pairs(n=3), by_position=level == "position", memory=memory)
+        bench = bench_of(model, pairs(n=3), by_position=level == "position", memory=memory)
         told.clear()
         scoring = scoring_of(bench, of, done=told.append)
         found.append(exact(scoring))
@@ -123,30 +130,27 @@ def test_pairs_of_several_lengths_at_each_column(ablation: Ablation) -> None:
 
 
 @pytest.mark.parametrize("ablation", ["mean", "mean-positional"])
-@pytest.mark.parametrize("kind", ["toy", "GPTNeoX"])
+@pytest.mark.parametrize("kind", ["GPTNeoX", "Llama", "gemma2", "olmo2"])
 def test_means_are_those_of_each_writer(kind: str, ablation: Ablation) -> None:
-    """By the bridge's own caches of the clean inputs, counted token by token."""
-    bridge = KINDS[kind]()
-    bench = bench_of_groups(bridge, of_two_lengths(), ablation, by_position=False)
-    material, W_O = bench.material, bench.material.decoder.layers[1].W_O
+    """By the model's own modules on the clean inputs, counted token by token."""
+    model = KINDS[kind]()
+    assert isinstance(model, PreTrainedModel)
+    bench = bench_of_groups(model, of_two_lengths(), ablation, by_position=False)
+    material = bench.material
     seen: dict[tuple[str, int], list[Tensor]] = {}
     places = []
     for group, given in enumerate(material.groups):
-        _, cache = bridge.run_with_cache(given.clean)
+        parts = stream_parts(model, given.clean).final
         column_of = columns_at(material.columns, group, given.clean.shape[1])
         column_of = column_of if ablation == "mean-positional" else torch.zeros_like(column_of)
         places.append(column_of)
-        of_head = cache["blocks.1.attn.hook_z"][:, :, 2] @ W_O[2]
         for pair in range(len(given)):
             for position, column in enumerate(column_of.tolist()):
-                at = pair, position
-                seen.setdefault(("a1.h2", column), []).append(of_head[at])
-                seen.setdefault(("m0", column), []).append(cache["blocks.0.hook_mlp_out"][at])
-                input_ = cache["blocks.0.hook_resid_pre"][at]
-                seen.setdefault(("input", column), []).append(input_)
+                for name in WRITERS:
+                    seen.setdefault((name, column), []).append(parts[name][pair, position])
     for chunk in bench.chunks():
         runs = chunk.edge_runs
-        for name in ("input", "a1.h2", "m0"):
+        for name in WRITERS:
             writer = [str(node) for node in runs.table.writers].index(name)
             found = runs.source_written[writer]
             for position, column in enumerate(places[chunk.group].tolist()):

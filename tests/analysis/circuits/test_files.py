@@ -26,7 +26,7 @@ from tests.analysis.circuits.graphs import (
     save,
     stored,
 )
-from tests.analysis.interventions.models import GROUPED, pretrained
+from tests.analysis.interventions.models import GROUPED, parts_of, pretrained
 
 REFERENCE = Path(__file__).parents[4] / "shared/reference"
 LEVELS: tuple[Level, ...] = ("edge", "node", "neuron")
@@ -174,7 +174,7 @@ def test_what_a_file_leaves_out_is_not_in(tmp_path: Path) -> None:
 
 
 def test_heads_that_share_keys_and_values_are_apart(tmp_path: Path) -> None:
-    decoder = Decoder(pretrained("Llama", **GROUPED))
+    decoder = parts_of(pretrained("Llama", **GROUPED))
     table = EdgeTable(Graph.of(decoder))
     assert table.graph.n_heads == 4
     units = Units(table, "neuron", decoder.d_model)

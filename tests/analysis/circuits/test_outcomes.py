@@ -20,6 +20,8 @@ from tests.analysis.circuits.benches import bench_of, scoring_of
 from tests.analysis.interventions.models import N_PAIRS, pairs, toy
 from tests.analysis.interventions.twin import Twin, slow_logits
 
+pytestmark = pytest.mark.usefixtures("exact_norms")
+
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
 
@@ -56,10 +58,10 @@ def test_the_model_is_faithful_to_the_bit_and_nothing_is_not(
 @pytest.mark.parametrize("level", ["edge", "node", "neuron"])
 def test_the_measures_are_torchs_of_the_slow_twins_logits(level: Level) -> None:
     answers = (2, 5)
-    bridge = toy(normalization_type="LNPre")
-    bridge.unembed.original_component.bias.data.zero_()  # so that the answer follows the input
+    model = toy(normalization_type="LNPre")
+    model.unembed.b_U.data.zero_()  # so that the answer follows the input
     everywhere = pairs(4, tuple(range(6)), answers)
-    bench = bench_of(bridge, everywhere, metric="prob-diff")
+    bench = bench_of(model, everywhere, metric="prob-diff")
     units = scoring_of(bench, level).units
     kept, (chunk,) = units.kept(chosen_of(units)), bench.chunks()
     found = outcomes(bench, kept)

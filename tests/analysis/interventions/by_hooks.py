@@ -4,7 +4,7 @@ A toy runs as the bridge that transformer-lens makes of it, a Hugging Face model
 is read but where a sum has to be told apart by heads.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -98,19 +98,9 @@ class ByHooks:
         block, kept, found = self.places.blocks[layer], dict[str, Tensor](), []
         for own in range(self.group):
             heads = slice(own, None, self.group)
-            hooks = [Hook(block.o, "input", _keep(kept, "z"))]
-            for module in _maps(block):
-
-                def put(old: Tensor, module: nn.Module = module) -> Tensor:
-                    new = old.clone()
-                    for name, columns in block.columns.items():
-                        if block.projection(name) is module:
-                            all_ = projected[name]
-                            new[..., columns] = all_ if name == "q" else all_[:, :, heads]
-                    return new
-
-                hooks.append(Hook(module, "output", put))
-            self._run_block(layer, x, hooks)
+            each: Of = {n: p if n == "q" else p[:, :, heads] for n, p in projected.items()}
+            hooks = [Hook(module, "output", _put(block, module, each)) for module in _maps(block)]
+            self._run_block(layer, x, [*hooks, Hook(block.o, "input", _keep(kept, "z"))])
             found.append(kept["z"].unflatten(-1, (-1, self.places.d_head))[:, :, heads])
         return torch.stack(found, dim=3).flatten(2, 3)  # of each group, one head after another
 
@@ -203,6 +193,19 @@ def _keep(kept: dict[str, Tensor], name: str) -> Any:
         return x.clone()  # some code changes it in place
 
     return keep
+
+
+def _put(block: Block, module: nn.Module, projected: Of) -> Callable[[Tensor], Tensor]:
+    """Have a module project these queries, keys or values of each head that it projects to."""
+
+    def put(old: Tensor) -> Tensor:
+        new = old.clone()
+        for name, columns in block.columns.items():
+            if block.projection(name) is module:
+                new[..., columns] = projected[name]
+        return new
+
+    return put
 
 
 def _places_of_bridge(bridge: Any, model: ToyTransformer) -> Places:

@@ -1,6 +1,6 @@
 """Models and pairs for the tests of interventions."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 import transformers
@@ -11,7 +11,7 @@ from mitool.analysis.interventions.run import Run, run
 from mitool.models.decoder import Decoder
 from mitool.models.decoder.toy import toy_decoder
 from mitool.models.pretrained.parts import decoder_of
-from mitool.models.transformer import ToyTransformer, TransformerConfig
+from mitool.models.transformer import Block, ToyTransformer, TransformerConfig
 from mitool.pairs import PromptPairs
 from tests.huggingface.exactness import exactly_float64
 
@@ -38,6 +38,15 @@ def toy(**settings: Any) -> ToyTransformer:
     given = {"normalization_type": "LN", "biases": "all", "act_fn": "gelu", **settings}
     model = randomised(ToyTransformer(TransformerConfig(**{**sizes, **words, **given})))
     assert isinstance(model, ToyTransformer)
+    return model
+
+
+def linear() -> ToyTransformer:
+    """Attention that looks everywhere alike, no norm and no MLP: logits are linear in the input."""
+    model = toy(attn_only=True, normalization_type="none")
+    for block in cast("list[Block]", list(model.blocks)):
+        block.attn.W_Q.data.zero_()
+        block.attn.b_Q.data.zero_()
     return model
 
 

@@ -178,9 +178,7 @@ def test_what_a_block_adds_besides_is_refused() -> None:
     model = random_model("mistral", 0)
     decoder = decoder_of(model)
     model.model.layers[1].register_forward_hook(lambda _, args, out: out * 1.001)
-    with pytest.raises(
-        InputError, match="layer 1, the MLP computes something else, with a largest"
-    ):
+    with pytest.raises(InputError, match="layer 1, the MLP computes something else"):
         run(decoder, texts(), (8,))
 
 

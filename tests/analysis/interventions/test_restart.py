@@ -7,7 +7,8 @@ from mitool.analysis.interventions import batches
 from mitool.analysis.interventions.batches import Budget, Judged, judge_variants
 from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.metrics import METRICS
-from tests.analysis.interventions.models import GROUPED, both, pairs, pretrained, toy
+from tests.analysis.interventions.models import both, pairs, toy
+from tests.huggingface.random_models import random_model
 
 EXACT = {"rtol": 0.0, "atol": 1e-11}
 
@@ -31,19 +32,34 @@ def test_the_other_runs_stream_leads_to_its_logits(
             torch.testing.assert_close(logits[0], clean.logits, **EXACT)
 
 
-@pytest.mark.parametrize("kind", ["Llama", "GPTNeoX"])
-def test_it_does_so_with_shared_keys_turned_keys_and_blocks_side_by_side(kind: str) -> None:
-    given = pairs(differ=(2,))
-    bridge = pretrained(kind, **(GROUPED if kind == "Llama" else {}))
-    decoder, clean, corrupted = both(bridge, given)
-    assert decoder.is_parallel == (kind == "GPTNeoX")
-    restart = Restart(decoder, corrupted, (5,))
+KINDS = {"gptj": 0, "bloom": 0, "mpt": 0, "falcon": 4, "gemma2": 1, "olmo2": 1, "olmo3": 0}
+KINDS |= {
+    "gpt_oss": 0,
+    "stablelm": 0,
+    "cohere": 0,
+    "opt": 1,
+    "granite": 0,
+    "mixtral": 0,
+    "llama": 0,
+}
+"""Architectures, each with the number of a variant of it."""
+
+
+@pytest.mark.usefixtures("exact_norms")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("answers", [(5,), (2, 4)])
+def test_it_does_so_in_every_architecture(kind: str, answers: tuple[int, ...]) -> None:
+    given = pairs(n=2, differ=(2,), answers=answers)
+    decoder, clean, corrupted = both(random_model(kind, KINDS[kind]), given)
+    restart = Restart(decoder, corrupted, answers)
     for layer in range(decoder.n_layers + 1):
         stream = torch.stack([run.resid_pre(layer)[:, 2:] for run in (clean, corrupted)])
         logits = restart.logits(Entry(layer, "pre", 2, stream))
-        exact = {"rtol": 1e-5, "atol": 1e-6} if kind == "Llama" else EXACT  # its norms are float32
-        torch.testing.assert_close(logits[0], clean.logits, **exact)
-        torch.testing.assert_close(logits[1], corrupted.logits, **exact)
+        torch.testing.assert_close(logits, torch.stack([clean.logits, corrupted.logits]), **EXACT)
+        if layer < decoder.n_layers and not decoder.is_parallel:
+            stream = clean.layers[layer].resid_mid[None, :, 2:]
+            logits = restart.logits(Entry(layer, "mid", 2, stream))
+            torch.testing.assert_close(logits[0], clean.logits, **EXACT)
 
 
 def test_a_change_behind_every_answer_changes_none() -> None:

@@ -17,6 +17,7 @@ from tests.huggingface.configurations import KINDS, OTHERS
 from tests.huggingface.places import Block, places_of
 from tests.huggingface.random_models import n_variants, random_model
 from tests.huggingface.runs import Hook, logits_of, recorded
+from tests.huggingface.runs import Site as AnySite
 from tests.huggingface.runs import patched_logits as patched
 
 pytestmark = pytest.mark.usefixtures("exact_norms")
@@ -64,8 +65,8 @@ class Hooked:
                 return self._projected(site)
         raise AssertionError(own)
 
-    def _patched(self, layer: int, site: str, value: Tensor, **where: int | None) -> Tensor:
-        return patched(self.model, self.given.corrupted, layer, site, value, **where)  # type: ignore[arg-type]
+    def _patched(self, layer: int, site: AnySite, value: Tensor, **where: int | None) -> Tensor:
+        return patched(self.model, self.given.corrupted, layer, site, value, **where)
 
     def _between(self, layer: int, at: int | None) -> Tensor:
         """The stream between attention and MLP is the source's where attention writes that."""

@@ -21,7 +21,7 @@ from mitool.models.bridge import to_bridge
 from mitool.models.transformer import ToyTransformer
 from mitool.pairs import PromptPairs
 from mitool.settings import MetricName
-from tests.analysis.interventions.models import GROUPED, Model, both, pairs, pretrained, toy
+from tests.analysis.interventions.models import GROUPED, Model, both, linear, pairs, pretrained, toy
 
 pytestmark = pytest.mark.usefixtures("exact_norms")
 
@@ -190,12 +190,7 @@ def test_a_pair_is_not_changed_by_where_another_differs() -> None:
 
 
 def test_attention_that_is_linear_makes_noise_and_denoise_agree() -> None:
-    """No norm, no MLP, attention that looks everywhere alike: logits are linear in the input."""
-    model = toy(attn_only=True, normalization_type="none")
-    for block in model.blocks:
-        block.attn.W_Q.data.zero_()
-        block.attn.b_Q.data.zero_()
-    given = pairs()
+    model, given = linear(), pairs()
     denoised, _, one = swept(model, given)
     noised, _, other = swept(model, given, noise=True)
     gap = other.unpatched - one.unpatched
