@@ -1,1 +1,1 @@
-"""The models: toy transformers, those of superposition, and what opens others through a bridge."""
+"""The models: toy transformers, those of superposition, pretrained ones, and decoders as parts."""
