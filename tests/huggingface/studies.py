@@ -41,9 +41,9 @@ def study_and_compare(
     model, pairs = random_model(kind, seed), random_pairs(seed, lengths)
     file = write_pairs(folder / "pairs.csv", pairs)
     found: dict[str, str | None] = {}
+    subject = load_pretrained(save(model, folder))
     for study in studies:
         try:
-            subject = load_pretrained(save(model, folder))
             STUDIES[study](subject, model, pairs, file)
             found[study] = None
         except InputError as refusal:

@@ -48,6 +48,7 @@ from tests.huggingface.random_models import (
 
 REFUSED = {
     ("bloom", "found one that each norm replaces (apply_residual_connection_post_layernorm)"),
+    ("falcon", "computes another one with eager attention"),  # of those with ALiBi
     ("llama4_text", "layer 1, attention computes something else"),  # scales queries by position
 }
 """What is refused, of which kinds, with these words."""

@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import torch
+import transformers
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from mitool.errors import InputError
+from mitool.models.decoder.decoder import TOLERANCE
 from mitool.models.decoder.original import HeadPatch, Observed, Tables
 from mitool.models.pretrained.rotary import as_turned
 
@@ -223,6 +225,32 @@ class HuggingFaceOriginal:
     def _n_heads(self) -> int:
         cfg = self.model.config
         return int(getattr(cfg, "num_attention_heads", None) or cfg.n_heads)
+
+
+@torch.no_grad()
+def require_one_model(model: PreTrainedModel) -> None:
+    """Check that a model run eagerly is the one that its library runs if nothing is said.
+
+    Falcon's eager attention adds ALiBi's bias twice (transformers 5.23).
+
+    Raises:
+        InputError: it is another one.
+    """
+    cfg, tokens = model.config, torch.arange(8, device=model.device)[None]
+    eager = model(input_ids=tokens, use_cache=False, return_dict=True).logits
+    own = cfg._attn_implementation
+    try:
+        cfg._attn_implementation = "sdpa"
+        usual = model(input_ids=tokens, use_cache=False, return_dict=True).logits
+    finally:
+        cfg._attn_implementation = own
+    error = (eager - usual).abs().max().item()
+    if not error <= TOLERANCE * max(1.0, usual.abs().max().item()):
+        raise InputError(
+            "expected a library that computes one model in all its ways, found that transformers "
+            f"{transformers.__version__} computes another one with eager attention (its logits "
+            f"differ by {error:.2g} from those with sdpa): a study of it would be of no model"
+        )
 
 
 def _bound(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mitool.models.decoder import Decoder, Layer, Norm, Projection
 from mitool.models.decoder.decoder import Unembedding
 from mitool.models.pretrained.architectures import BlockNames, Fused, names_of
 from mitool.models.pretrained.norms import head_norm_of, norm_of
-from mitool.models.pretrained.original import HuggingFaceOriginal, Modules
+from mitool.models.pretrained.original import HuggingFaceOriginal, Modules, require_one_model
 from mitool.models.pretrained.shape import shape_of
 from mitool.models.shape import ModelShape
 
@@ -48,6 +48,8 @@ def decoder_of(model: PreTrainedModel) -> Decoder:
         attention = [attrgetter(names.attn)(block) for block in blocks]
         writers = [attrgetter(names.o)(attn) for attn in attention]
         _require_known(architecture, cfg)
+        if getattr(cfg, "alibi", False):
+            require_one_model(model)
         layers = tuple(
             _layer(block, attn, names, shape, cfg)
             for block, attn in zip(blocks, attention, strict=True)
