@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from mitool.analysis.interventions.decoder import Letter
 
 from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.circuits.circuit import Circuit, circuit_of

@@ -47,9 +47,9 @@ class Modules:
 class _Embedded(BaseException):
     """The stream before the first block is there, and no more is asked for."""
 
-    def __init__(self, stream: Tensor) -> None:
+    def __init__(self, given: dict[str, Any]) -> None:
         super().__init__()
-        self.stream = stream
+        self.given = given
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,21 @@ class HuggingFaceOriginal:
 
     @torch.no_grad()
     def embed(self, tokens: Int[Tensor, "example pos"]) -> Float[Tensor, "example pos d_model"]:
+        stream: Tensor = self._reaches_first_block(tokens)["hidden_states"]
+        return stream
+
+    def _reaches_first_block(self, tokens: Int[Tensor, "example pos"]) -> dict[str, Any]:
+        """What the first block is called with; no block is run."""
         block = self.modules.blocks[0]
 
         def stop(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            raise _Embedded(_bound(block, args, kwargs)["hidden_states"])
+            raise _Embedded(_bound(block, args, kwargs))
 
         handle = block.register_forward_pre_hook(stop, with_kwargs=True)
         try:
             self._run(tokens)
         except _Embedded as embedded:
-            return embedded.stream
+            return embedded.given
         finally:
             handle.remove()
         raise AssertionError("a model runs its first block")
@@ -131,13 +136,14 @@ class HuggingFaceOriginal:
         return logits.unflatten(0, (len(patches), n))
 
     @cached_property
+    @torch.no_grad()
     def interleaves(self) -> bool:
         """Whether rotary positions turn neighbouring dimensions, by the cosines of the planes."""
         tokens = torch.zeros(1, 3, dtype=torch.int64, device=self.device)
-        found = [table for table in self.observe(tokens).tables.rotations if table is not None]
-        if not found:
+        table = self._rotation(0, self._reaches_first_block(tokens), tokens.shape[1])
+        if table is None:
             return False
-        cos = found[0][0][-1]
+        cos = table[0][-1]
         half = len(cos) // 2
         if half < 2 or torch.equal(cos[:half], cos[half:]):
             return False

@@ -26,10 +26,9 @@ N_POSITIONS = 9
 
 NO_PARTS = {
     ("bloom", 1): r"a residual stream to which blocks add, found one that each norm replaces",
-    ("stablelm", 2): "layer 0, attention computes something else",  # turns half a plane
-    ("hunyuan_v1_dense", 0): "layer 0, attention computes something else",  # norms after turning
-    ("llama4_text", 0): "layer 0, attention computes something else",  # likewise
-    ("llama4_text", 1): "layer 0, attention computes something else",  # scores that grow with keys
+    ("falcon", 4): "computes another one with eager attention",
+    ("falcon", 5): "computes another one with eager attention",
+    ("llama4_text", 0): "layer 1, attention computes something else",  # scales queries by position
 }
 """Variants that the parts cannot say, and how each is refused."""
 

@@ -26,7 +26,7 @@ EXACT = {"rtol": 0.0, "atol": 1e-10}
 OTHERS = {
     **{"gptj": 0, "bloom": 0, "mpt": 1, "falcon": 3, "phi": 0, "gemma2": 1, "gemma3_text": 0},
     **{"olmo2": 0, "olmoe": 0, "granite": 0, "cohere": 0, "cohere2": 1, "stablelm": 0},
-    **{"gpt_oss": 0, "smollm3": 0, "opt": 2, "glm4": 0},
+    **{"gpt_oss": 0, "smollm3": 0, "opt": 2, "glm4": 0, "hunyuan_v1_dense": 0},
 }
 """Architectures, each with the number of a variant of it."""
 

@@ -12,6 +12,7 @@ from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.sites import Family, Site, families_of
 from mitool.pairs import PromptPairs
 from tests.analysis.interventions.models import pairs
+from tests.analysis.interventions.test_decoder import NO_PARTS
 from tests.analysis.patching.test_sweep import swept
 from tests.huggingface.configurations import KINDS, OTHERS
 from tests.huggingface.places import Block, places_of
@@ -24,14 +25,11 @@ pytestmark = pytest.mark.usefixtures("exact_norms")
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
-UNKNOWN = ("hunyuan_v1_dense", "llama4_text")
-REFUSED = {("bloom", 1), ("stablelm", 2)}
-
 VARIANTS = [
     (kind, seed)
     for kind in (*KINDS, *OTHERS)
     for seed in range(n_variants(kind))
-    if kind not in UNKNOWN and (kind, seed) not in REFUSED
+    if (kind, seed) not in NO_PARTS
 ]
 
 
@@ -70,10 +68,11 @@ class Hooked:
 
     def _between(self, layer: int, at: int | None) -> Tensor:
         """The stream between attention and MLP is the source's where attention writes that."""
-        block, new = self.places.blocks[layer], self.source.mlp_reads[layer]
+        block, own = self.places.blocks[layer], self.base.resid_pre[layer]
+        new = self.source.mlp_reads[layer].view_as(own)
         if (norm := block.stream_norms.get("after_attn")) is not None:
             return self._run([_put(norm, new, at)])
-        write = new - self.base.resid_pre[layer]
+        write = new - own
         return self._patched(layer, "attn_out", _at(write, at), position=at)
 
     def _projected(self, site: Site) -> Tensor:
