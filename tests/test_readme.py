@@ -132,7 +132,12 @@ def test_every_file_that_a_page_points_to_is_there(page: Path) -> None:
     links = re.findall(r"\]\(([^)]*)\)", page.read_text())
     targets = [link for link in links if "://" not in link]
     for link in targets:
-        assert (page.parent / link).exists(), link
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), flags=re.MULTILINE)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, link
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:

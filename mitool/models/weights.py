@@ -9,23 +9,23 @@ from mitool.errors import InputError
 
 FORMATS = (torch.float32, torch.float64)
 
-
 HALVES = (torch.float16, torch.bfloat16)
 """Formats that weights are kept in, and that nothing is studied in."""
 
 
 def widened(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Weights of a file, those in half precision in float32, and what a user is to know of that."""
-    halves = sorted({str(value.dtype) for value in tensors.values() if value.dtype in HALVES})
-    if not halves:
+    """Weights of a file, in float32 where all are in half precision, and what a user is to know of
+    that.
+    """
+    formats = {value.dtype for value in tensors.values()}
+    if not tensors or not formats <= {*HALVES}:
         return dict(tensors), ()
-    kinds = " and ".join(kind.removeprefix("torch.") for kind in halves)
+    kinds = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in formats))
     note = (
         f"the checkpoint's weights are in {kinds} and are studied in float32: they are as rounded "
         "as the file has them"
     )
-    own = {name: x.float() if x.dtype in HALVES else x for name, x in tensors.items()}
-    return own, (note,)
+    return {name: value.float() for name, value in tensors.items()}, (note,)
 
 
 def require_floats(

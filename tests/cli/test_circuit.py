@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
-    Gemma2Config,
-    Gemma2ForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
+    OPTConfig,
+    OPTForCausalLM,
     PreTrainedTokenizerFast,
 )
 
@@ -141,15 +141,15 @@ def test_a_pretrained_model_needs_pairs_or_a_task_that_its_tokenizer_knows(invok
     assert "did you mean 'greater-than'" in done.stderr
 
 
-def test_a_model_whose_blocks_norm_what_they_write_is_refused(invoke: Invoke) -> None:
-    folder = tiny_llama(Path("gemma"))  # for its tokenizer
-    sizes = {"hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 1, "head_dim": 8}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
-    Gemma2ForCausalLM(Gemma2Config(vocab_size=32, **sizes, **heads)).save_pretrained(folder)
+def test_a_model_whose_blocks_norm_the_stream_is_refused(invoke: Invoke) -> None:
+    folder = tiny_llama(Path("opt"))  # for its tokenizer
+    sizes = {"hidden_size": 16, "ffn_dim": 20, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = OPTConfig(vocab_size=32, word_embed_proj_dim=8, do_layer_norm_before=False, **sizes)
+    OPTForCausalLM(config).save_pretrained(folder)
     Path("pairs.csv").write_text("clean,corrupted,correct,incorrect\nw1 w2,w1 w3, w4, w5\n")
-    done = invoke("analyze", "circuit", "gemma", "--pairs", "pairs.csv", *QUICK)
+    done = invoke("analyze", "circuit", "opt", "--pairs", "pairs.csv", *QUICK)
     assert done.exit_code == 3
-    assert "found a norm behind it" in done.stderr
+    assert "found norms of the stream itself after attention and MLPs" in done.stderr
     assert done.stdout == ""
 
 

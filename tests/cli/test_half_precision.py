@@ -73,13 +73,14 @@ def test_other_toys(training: tuple[str, ...], study: tuple[str, ...], invoke: I
     require_the_same(invoke, Path("run", rundir.CHECKPOINT), study, "bfloat16")
 
 
-def test_one_rounded_weight_is_enough(invoke: Invoke) -> None:
+def test_weights_of_several_formats_are_refused(invoke: Invoke) -> None:
     invoke("train", "modadd", *QUICK, "-o", "run")
     tensors, record = checkpoint.read_tensors(Path("run", rundir.CHECKPOINT))
     tensors["embed.W_E"] = tensors["embed.W_E"].half()
     checkpoint.write_tensors(Path("mixed.safetensors"), tensors, record)
-    document = studied(invoke, STUDIES["inspect"], "mixed.safetensors")
-    assert NOTE.format("float16") in document["warnings"][0]
+    done = invoke("inspect", "mixed.safetensors")
+    assert done.exit_code == 3
+    assert "expected all weights in float32, or all in float64" in done.stderr
 
 
 @pytest.mark.parametrize(

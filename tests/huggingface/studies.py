@@ -92,7 +92,9 @@ def attributed(
 
 def scored(subject: Pretrained, model: PreTrainedModel, pairs: Sequence[Pair], file: Path) -> None:
     """The scores of all edges by EAP: the decrease of what the corrupted run decreases."""
-    settings = CircuitSettings(method="eap", edges=5, random_circuits=2)
+    settings = CircuitSettings(
+        method="eap", edges=5, random_circuits=0, minimality=0, resamples=100
+    )
     found = analyze_circuit(subject, settings, pairs=file).found
     assert found.scores is not None
     gap = sum(

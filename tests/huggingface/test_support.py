@@ -68,4 +68,6 @@ def _short(reason: str) -> str:
     """A refusal without the name of the architecture and what differs by how much."""
     text = re.sub(r"^architecture \w+: ", "", reason)
     text = re.sub(r", with a largest difference of [^:]+(?=:)", "", text)
+    text = re.sub(r" \(its logits differ by \S+ from those with sdpa\)", "", text)
+    text = re.sub(r"transformers [\d.]+", "transformers", text)
     return text.replace("<", "&lt;").rstrip(".")

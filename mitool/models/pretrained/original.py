@@ -1,8 +1,7 @@
 """A Hugging Face model run as it is, and watched from outside."""
 
-import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +16,7 @@ from mitool.errors import InputError
 from mitool.models.decoder.decoder import TOLERANCE
 from mitool.models.decoder.original import HeadPatch, Observed, Tables
 from mitool.models.pretrained.rotary import as_turned
+from mitool.models.pretrained.watching import called_with, inputs_kept, output_kept, z_replaced
 
 MASKED = 0.25
 """What is added to a score that is hidden is below this share of the least number."""
@@ -77,7 +77,7 @@ class HuggingFaceOriginal:
         block = self.modules.blocks[0]
 
         def stop(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            raise _Embedded(_bound(block, args, kwargs))
+            raise _Embedded(called_with(block, args, kwargs))
 
         handle = block.register_forward_pre_hook(stop, with_kwargs=True)
         try:
@@ -115,9 +115,9 @@ class HuggingFaceOriginal:
         attn_out: dict[int, Tensor] = {}
         with ExitStack() as hooks:
             for layer, block in enumerate(self.modules.blocks):
-                hooks.enter_context(_kept_inputs(block, given))
-                hooks.enter_context(_kept_output(block, streams, layer))
-                hooks.enter_context(_kept_output(self.modules.attention[layer], attn_out, layer))
+                hooks.enter_context(inputs_kept(block, given))
+                hooks.enter_context(output_kept(block, streams, layer))
+                hooks.enter_context(output_kept(self.modules.attention[layer], attn_out, layer))
             logits = self._run(tokens)
         tables = self._tables(given, tokens.shape[1])
         adds_stream = "residual" in given[0] or self.name == "BloomForCausalLM"
@@ -131,7 +131,7 @@ class HuggingFaceOriginal:
         with ExitStack() as hooks:
             for number, patch in enumerate(patches):
                 writer = self.modules.writers[patch.layer]
-                hooks.enter_context(_with_z(writer, patch, slice(number * n, (number + 1) * n)))
+                hooks.enter_context(z_replaced(writer, patch, slice(number * n, (number + 1) * n)))
             logits = self._run(tokens.repeat(len(patches), 1))
         return logits.unflatten(0, (len(patches), n))
 
@@ -251,51 +251,3 @@ def require_one_model(model: PreTrainedModel) -> None:
             f"{transformers.__version__} computes another one with eager attention (its logits "
             f"differ by {error:.2g} from those with sdpa): a study of it would be of no model"
         )
-
-
-def _bound(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """What a block is called with, by the names of its parameters."""
-    found = inspect.signature(block.forward).bind(*args, **kwargs).arguments
-    return {**found, **found.get("kwargs", {})}
-
-
-@contextmanager
-def _kept_inputs(block: nn.Module, given: list[dict[str, Any]]) -> Iterator[None]:
-    def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        given.append(_bound(module, args, kwargs))
-
-    handle = block.register_forward_pre_hook(keep, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _kept_output(module: nn.Module, kept: dict[int, Tensor], layer: int) -> Iterator[None]:
-    def keep(_: nn.Module, args: Any, output: Any) -> None:
-        kept[layer] = output[0] if isinstance(output, tuple) else output
-
-    handle = module.register_forward_hook(keep)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def _with_z(writer: nn.Module, patch: HeadPatch, rows: slice) -> Iterator[None]:
-    """Have a head's ``z`` be another one in some rows of a batch."""
-    d_head = patch.z.shape[-1]
-    columns = slice(patch.head * d_head, (patch.head + 1) * d_head)
-
-    def put(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        z = args[0].clone()
-        z[rows, :, columns] = patch.z.to(z)
-        return (z, *args[1:])
-
-    handle = writer.register_forward_pre_hook(put)
-    try:
-        yield
-    finally:
-        handle.remove()

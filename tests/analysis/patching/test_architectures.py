@@ -23,10 +23,15 @@ from tests.huggingface.runs import patched_logits as patched
 
 pytestmark = pytest.mark.usefixtures("exact_norms")
 
+COUPLED = ("olmo2", "olmoe", "gemma3_text", "opt", "gpt_oss")
+"""Architectures of which every variant is tried each time; of the others the first, and the rest by
+``make test-slow``.
+"""
+
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
 VARIANTS = [
-    (kind, seed)
+    pytest.param(kind, seed, marks=[pytest.mark.slow] if seed and kind not in COUPLED else [])
     for kind in (*KINDS, *OTHERS)
     for seed in range(n_variants(kind))
     if (kind, seed) not in NO_PARTS
