@@ -118,7 +118,7 @@ def timed(seconds: dict[str, float], name: str, work: Callable[[], Found]) -> Fo
 def prepared(model: GPT2LMHeadModel, given: PromptPairs) -> Chunk:
     decoder = decoder_of(model)
     clean = run(decoder, given.clean, given.answer_positions)
-    corrupted = run(decoder, given.corrupted, given.answer_positions, like=clean)
+    corrupted = run(decoder, given.corrupted, given.answer_positions, clean.read.tables)
     judged = Judged(given, METRICS["logit-diff"], clean.logits)
     return Chunk(decoder, corrupted, clean, judged, 0, Budget(512 * 2**20))
 

@@ -75,7 +75,7 @@ class OneTokenContexts:
     @cached_property
     def _rotations(self) -> tuple[tuple[Tensor, Tensor] | None, ...]:
         one = torch.zeros(1, 1, dtype=torch.int64, device=self.decoder.device)
-        return self.decoder.original.observe(one).tables.rotations
+        return self.decoder.original.observe(one, (0,)).tables.rotations
 
 
 def _converted(part: Part, like: Tensor) -> Part:

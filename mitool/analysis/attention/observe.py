@@ -12,7 +12,7 @@ from mitool.analysis.attention.attribution import Attributor, DirectAttribution,
 from mitool.analysis.attention.scores import KindScores
 from mitool.analysis.attention.weights import Weights
 from mitool.analysis.interventions.run import Run, run
-from mitool.models.decoder import Decoder
+from mitool.models.decoder import Decoder, Tables
 from mitool.prompts import Prompts
 from mitool.tasks import NO_ANSWER
 
@@ -57,14 +57,17 @@ class Pass:
         return self.run.logits
 
 
-def forward(decoder: Decoder, prompts: Prompts) -> Pass:
+def forward(decoder: Decoder, prompts: Prompts, tables: Tables | None = None) -> Pass:
     """Run a model and keep what its parts do.
+
+    Args:
+        tables: of prompts of this length, from a run that was held against the model's own already.
 
     Raises:
         InputError: the model is not the sum of its parts, or its outputs are not finite.
     """
     tokens = prompts.tokens.to(decoder.device)
-    return Pass(prompts, run(decoder, tokens, prompts.answer_positions))
+    return Pass(prompts, run(decoder, tokens, prompts.answer_positions, tables))
 
 
 def passes(decoder: Decoder, groups: Sequence[Prompts]) -> Iterator[Pass]:
@@ -74,8 +77,11 @@ def passes(decoder: Decoder, groups: Sequence[Prompts]) -> Iterator[Pass]:
         wide = decoder.n_heads * length + KEPT * decoder.d_model
         of_layers = decoder.n_layers * length * wide
         size = max(1, CHUNK // max(of_layers, n_answers * decoder.d_vocab_out))
+        tables = None
         for start in range(0, len(prompts), size):
-            yield forward(decoder, prompts[start : start + size])
+            seen = forward(decoder, prompts[start : start + size], tables)
+            tables = seen.run.read.tables
+            yield seen
 
 
 @dataclass(frozen=True)

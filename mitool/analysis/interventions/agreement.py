@@ -14,11 +14,8 @@ if TYPE_CHECKING:
     from mitool.analysis.interventions.run import Run
 
 
-def require_same(decoder: Decoder, found: "Run", positions: tuple[int, ...]) -> None:
+def require_same(decoder: Decoder, found: "Run") -> None:
     """Check that a run's streams and logits are those of the model itself, on the first examples.
-
-    Args:
-        positions: where the run's logits are kept.
 
     Raises:
         InputError: they are not; the message says what differs first.
@@ -36,7 +33,7 @@ def require_same(decoder: Decoder, found: "Run", positions: tuple[int, ...]) -> 
             raise _refusal(
                 decoder, f"layer {layer}, {_part(decoder, found, observed, layer)}", error
             )
-    error = _difference(found.logits, observed.logits[:, list(positions)])
+    error = _difference(found.logits, observed.logits)
     if error is not None:
         raise _refusal(decoder, "the unembedding", error)
 

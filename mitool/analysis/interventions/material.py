@@ -1,7 +1,7 @@
 """What is intervened on: a model with pairs, in groups whose positions correspond."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mitool.analysis.interventions.batches import Budget
@@ -10,7 +10,7 @@ from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import Metric, metric_of
 from mitool.device import Device, generator
 from mitool.errors import InputError, UsageError
-from mitool.models.decoder import Decoder
+from mitool.models.decoder import Decoder, Tables
 from mitool.models.pretrained import Pretrained
 from mitool.pair_files import PairTexts, has_only_years, read_pairs
 from mitool.pairs import PromptPairs, encode_pairs, of_task
@@ -43,6 +43,7 @@ class Material:
     columns: tuple[Column, ...]
     metric: Metric
     label: Callable[[int], str]
+    _tables: dict[int, Tables] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def n_pairs(self) -> int:
@@ -56,13 +57,18 @@ class Material:
                 yield group, pairs[start : start + size]
 
     def clean(self, pairs: PromptPairs) -> Run:
-        """The run over the clean inputs."""
-        return run(self.decoder, pairs.clean.to(self.decoder.device), pairs.answer_positions)
+        """The run over the clean inputs, held against the model's own for the first pairs of each
+        length.
+        """
+        n, tokens = pairs.clean.shape[1], pairs.clean.to(self.decoder.device)
+        found = run(self.decoder, tokens, pairs.answer_positions, self._tables.get(n))
+        self._tables.setdefault(n, found.read.tables)
+        return found
 
     def runs(self, pairs: PromptPairs) -> tuple[Run, Run]:
         """The runs over the clean and the corrupted inputs."""
         clean, tokens = self.clean(pairs), pairs.corrupted.to(self.decoder.device)
-        return clean, run(self.decoder, tokens, pairs.answer_positions, like=clean)
+        return clean, run(self.decoder, tokens, pairs.answer_positions, clean.read.tables)
 
 
 def material_of(

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mitool.analysis.interventions.agreement import require_same
-from mitool.models.decoder import Decoder, Read
+from mitool.models.decoder import Decoder, Read, Tables
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,24 @@ def run(
     decoder: Decoder,
     tokens: Int[Tensor, "pair pos"],
     positions: tuple[int, ...],
-    like: Run | None = None,
+    tables: Tables | None = None,
 ) -> Run:
     """Run a model and keep everything.
 
     Args:
         positions: where logits are kept.
-        like: a run over other tokens in as many positions, held against the model's own already.
+        tables: of as many positions, from a run that was held against the model's own already.
 
     Raises:
         InputError: the model is not the sum of its parts, or its outputs are not finite.
     """
-    read = decoder.read(tokens, None if like is None else like.read)
+    read = decoder.read(tokens, positions, tables)
     x, layers = read.resid_pre, []
     for layer in range(decoder.n_layers):
         layers.append(_layer_run(decoder, layer, x, read))
         x = layers[-1].resid_post
     found = Run(read, tuple(layers), decoder.unembed(x[:, list(positions)]))
-    require_same(decoder, found, positions)
+    require_same(decoder, found)
     return found
 
 

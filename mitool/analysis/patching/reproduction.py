@@ -20,7 +20,7 @@ from mitool.models.decoder.decoder import COMPARED
 from mitool.models.decoder.original import HeadPatch
 from mitool.pairs import PromptPairs
 
-MOST_LAYERS = 4
+MOST_LAYERS = 3
 """Layers in which a head's ``z`` is patched, from the first to the last."""
 
 
@@ -64,7 +64,8 @@ def _require_heads(
         for change in changes
         if (head := change.head) is not None
     ]
-    own = decoder.original.patched(pairs.clean.to(decoder.device), patches)
+    tokens = pairs.clean.to(decoder.device)
+    own = decoder.original.patched(tokens, pairs.answer_positions, patches)
     if own is None:
         return
     replacement = Replacement(decoder, restart.base, corrupted)
@@ -74,5 +75,5 @@ def _require_heads(
             decoder,
             f"layer {change.layer}, head {change.head}, patched",
             found,
-            logits[:, list(pairs.answer_positions)].expand_as(found),
+            logits.expand_as(found),
         )

@@ -184,12 +184,18 @@ class Decoder:
             )
 
     @torch.no_grad()
-    def read(self, tokens: Int[Tensor, "example pos"], like: Read | None = None) -> Read:
+    def read(
+        self,
+        tokens: Int[Tensor, "example pos"],
+        positions: tuple[int, ...],
+        tables: Tables | None = None,
+    ) -> Read:
         """What the model makes of tokens before its first block.
 
         Args:
-            like: what was read of other tokens in as many positions, held against the model
-                already; left out, the model itself is run over the first examples.
+            positions: where the model's own logits are kept.
+            tables: of as many positions, from a run that was held against the model's own already;
+                left out, the model itself is run over the first examples.
 
         Raises:
             InputError: what it makes of them is no residual stream.
@@ -201,9 +207,9 @@ class Decoder:
                 f"of {self.d_model} dimensions for each token, found that for {list(tokens.shape)} "
                 f"tokens they read {list(resid_pre.shape)} numbers"
             )
-        if like is not None:
-            return Read(resid_pre, like.tables)
-        observed = self.original.observe(tokens[:COMPARED])
+        if tables is not None:
+            return Read(resid_pre, tables)
+        observed = self.original.observe(tokens[:COMPARED], positions)
         return Read(resid_pre, observed.tables, observed)
 
     def to_attention(

@@ -37,13 +37,13 @@ class Observed:
     """What the model itself computes, in its own way.
 
     Attributes:
-        logits: at every position.
+        logits: at the positions that were asked for.
         tables: what positions do.
         streams: the residual stream after each block, where it was looked at.
         attn_out: what each attention module returns, before any norm after it, likewise.
     """
 
-    logits: Float[Tensor, "example pos d_vocab_out"]
+    logits: Float[Tensor, "example answer d_vocab_out"]
     tables: Tables
     streams: Mapping[int, Float[Tensor, "example pos d_model"]] = field(default_factory=dict)
     attn_out: Mapping[int, Float[Tensor, "example pos d_model"]] = field(default_factory=dict)
@@ -81,10 +81,17 @@ class Original(Protocol):
     ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, "n_ctx d_model"] | None]:
         """What each token is embedded as, and what each position adds to that; None: nothing."""
 
-    def observe(self, tokens: Int[Tensor, "example pos"]) -> Observed:
-        """A run of the whole model."""
+    def observe(self, tokens: Int[Tensor, "example pos"], positions: tuple[int, ...]) -> Observed:
+        """A run of the whole model.
+
+        Args:
+            positions: where logits are kept.
+        """
 
     def patched(
-        self, tokens: Int[Tensor, "example pos"], patches: list[HeadPatch]
-    ) -> Float[Tensor, "patch example pos d_vocab_out"] | None:
+        self,
+        tokens: Int[Tensor, "example pos"],
+        positions: tuple[int, ...],
+        patches: list[HeadPatch],
+    ) -> Float[Tensor, "patch example answer d_vocab_out"] | None:
         """The logits of a run for each patch; None where nothing can be put into the model."""

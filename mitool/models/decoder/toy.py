@@ -46,10 +46,16 @@ class ToyOriginal:
         return self.model.embed.W_E.detach(), W_pos if W_pos.any() else None
 
     @torch.no_grad()
-    def observe(self, tokens: Int[Tensor, "example pos"]) -> Observed:
-        return Observed(self.model.logits(tokens), Tables.empty(self.model.cfg.n_layers))
+    def observe(self, tokens: Int[Tensor, "example pos"], positions: tuple[int, ...]) -> Observed:
+        logits = self.model.logits(tokens, positions)
+        return Observed(logits, Tables.empty(self.model.cfg.n_layers))
 
-    def patched(self, tokens: Int[Tensor, "example pos"], patches: list[HeadPatch]) -> None:
+    def patched(
+        self,
+        tokens: Int[Tensor, "example pos"],
+        positions: tuple[int, ...],
+        patches: list[HeadPatch],
+    ) -> None:
         """The engine computes no more than it needs: there is nothing to put another z into."""
 
 

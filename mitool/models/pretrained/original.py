@@ -1,5 +1,6 @@
 """A Hugging Face model run as it is, and watched from outside."""
 
+import inspect
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ class HuggingFaceOriginal:
         return None
 
     @torch.no_grad()
-    def observe(self, tokens: Int[Tensor, "example pos"]) -> Observed:
+    def observe(self, tokens: Int[Tensor, "example pos"], positions: tuple[int, ...]) -> Observed:
         given: list[dict[str, Any]] = []
         streams: dict[int, Tensor] = {}
         attn_out: dict[int, Tensor] = {}
@@ -118,21 +119,24 @@ class HuggingFaceOriginal:
                 hooks.enter_context(inputs_kept(block, given))
                 hooks.enter_context(output_kept(block, streams, layer))
                 hooks.enter_context(output_kept(self.modules.attention[layer], attn_out, layer))
-            logits = self._run(tokens)
+            logits = self._run(tokens, positions)
         tables = self._tables(given, tokens.shape[1])
         adds_stream = "residual" in given[0] or self.name == "BloomForCausalLM"
         return Observed(logits, tables, streams, {} if adds_stream else attn_out)
 
     @torch.no_grad()
     def patched(
-        self, tokens: Int[Tensor, "example pos"], patches: list[HeadPatch]
-    ) -> Float[Tensor, "patch example pos d_vocab_out"]:
+        self,
+        tokens: Int[Tensor, "example pos"],
+        positions: tuple[int, ...],
+        patches: list[HeadPatch],
+    ) -> Float[Tensor, "patch example answer d_vocab_out"]:
         n = len(tokens)
         with ExitStack() as hooks:
             for number, patch in enumerate(patches):
                 writer = self.modules.writers[patch.layer]
                 hooks.enter_context(z_replaced(writer, patch, slice(number * n, (number + 1) * n)))
-            logits = self._run(tokens.repeat(len(patches), 1))
+            logits = self._run(tokens.repeat(len(patches), 1), positions)
         return logits.unflatten(0, (len(patches), n))
 
     @cached_property
@@ -149,8 +153,15 @@ class HuggingFaceOriginal:
             return False
         return torch.equal(cos[::2], cos[1::2])
 
-    def _run(self, tokens: Int[Tensor, "example pos"]) -> Float[Tensor, "example pos d_vocab_out"]:
-        return self.model(input_ids=tokens, use_cache=False, return_dict=True).logits
+    def _run(
+        self, tokens: Int[Tensor, "example pos"], positions: tuple[int, ...] = ()
+    ) -> Float[Tensor, "example answer d_vocab_out"]:
+        """The logits at some positions; of all that come before them no more than is needed."""
+        places = torch.tensor(positions, dtype=torch.int64, device=self.device)
+        keeps = "logits_to_keep" in inspect.signature(self.model.forward).parameters
+        chosen = {"logits_to_keep": places} if keeps else {}
+        found = self.model(input_ids=tokens, use_cache=False, return_dict=True, **chosen).logits
+        return found if keeps else found[:, places]
 
     def _tables(self, given: Sequence[dict[str, Any]], n_positions: int) -> Tables:
         masks = [self._mask(layer, each, n_positions) for layer, each in enumerate(given)]

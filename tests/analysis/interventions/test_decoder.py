@@ -236,7 +236,7 @@ def test_a_run_like_another_has_its_tables() -> None:
         decoder = decoder_of(random_model("gemma3_text", 1))
         tokens = texts()
         first = run(decoder, tokens, (8,))
-        other: Run = run(decoder, tokens.flip(0), (8,), like=first)
+        other: Run = run(decoder, tokens.flip(0), (8,), first.read.tables)
     assert other.read.observed is None
     assert other.read.tables is first.read.tables
     torch.testing.assert_close(other.logits, first.logits.flip(0), **EXACT)
