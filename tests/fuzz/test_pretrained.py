@@ -13,7 +13,7 @@ from tests.huggingface.studies import STUDIES, study_and_compare
 
 
 @fuzzed(
-    100,
+    60,
     kind=st.sampled_from([*KINDS, *OTHERS]),
     seed=st.integers(0, 10**6),
     study=st.sampled_from(sorted(STUDIES)),

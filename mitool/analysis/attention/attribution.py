@@ -94,11 +94,11 @@ class Attributor:
         direction = direction / decoder.unembed.norm.scale(stream).to(direction)
         for own, part in reversed(list(zip(run.layers, decoder.layers, strict=True))):
             written = own.resid_mid[:, places], own.mlp_out[:, places]
-            direction, constant = _before(part.norm_post, sum(written), direction)
+            direction, constant = _before(part.norm_post, written[0] + written[1], direction)
             biases += constant
             mlps.append(_along(written[1], direction))
             written = own.resid_pre[:, places], own.attn_out[:, places]
-            direction, constant = _before(part.norm_mid, sum(written), direction)
+            direction, constant = _before(part.norm_mid, written[0] + written[1], direction)
             biases += constant
             z = own.z_written[:, :, places]
             pulled = torch.einsum("ead,hkd->ehak", direction, part.W_write.to(direction))

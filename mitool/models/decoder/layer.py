@@ -97,14 +97,14 @@ class Layer:
             n_heads: see ``HeadNorm``, as for ``heads``.
         """
         norm = {"q": self.q_norm, "k": self.k_norm}.get(letter)
-        turns = rotation is not None and self.rotates and letter != "v"
-        if turns and self.norms_rotated:
-            x, turns = rotation(x), False
+        turn = rotation if self.rotates and letter != "v" else None
+        if turn is not None and self.norms_rotated:
+            x, turn = turn(x), None
         if norm is not None:
             x = norm(x, n_heads, heads)
         if self.clip is not None:
             x = x.clamp(-self.clip, self.clip)
-        return rotation(x) if turns else x
+        return x if turn is None else turn(x)
 
     @cached_property
     def W_write(self) -> Float[Tensor, "head d_head d_model"]:

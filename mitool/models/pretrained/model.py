@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jaxtyping import Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from mitool import rundir
@@ -79,8 +79,9 @@ class Pretrained:
         Raises:
             InputError: it is no decoder that can be taken apart.
         """
-        device = device or host()
-        return decoder_of(self.model.to(device.torch_device, device.torch_dtype))
+        device, model = device or host(), self.model
+        nn.Module.to(model, device.torch_device, device.torch_dtype)
+        return decoder_of(model)
 
     @cached_property
     def text_tokens(self) -> TextTokens:

@@ -17,6 +17,7 @@ from mitool.errors import InputError
 from mitool.models.decoder.decoder import TOLERANCE
 from mitool.models.decoder.original import HeadPatch, Observed, Tables
 from mitool.models.pretrained.rotary import as_turned
+from mitool.models.pretrained.shape import shape_of
 from mitool.models.pretrained.watching import called_with, inputs_kept, output_kept, z_replaced
 
 MASKED = 0.25
@@ -93,7 +94,7 @@ class HuggingFaceOriginal:
     def embeddings(
         self,
     ) -> tuple[Float[Tensor, "d_vocab d_model"], Float[Tensor, "n_ctx d_model"] | None]:
-        n_vocab = self.model.get_input_embeddings().weight.shape[0]
+        n_vocab = shape_of(self.model).d_vocab
         every = torch.arange(n_vocab, device=self.device)[:, None]
         W_E = torch.cat([self.embed(tokens)[:, 0] for tokens in every.split(EMBEDDED)])
         W_pos = self._positions()
@@ -103,7 +104,7 @@ class HuggingFaceOriginal:
         """The embedding of positions, where they are embedded."""
         for name in POSITIONS:
             try:
-                module = self.model.get_submodule(name)
+                module: Any = self.model.get_submodule(name)
             except AttributeError:
                 continue
             return module.weight[getattr(module, "offset", 0) :]

@@ -19,7 +19,7 @@ from mitool.models.decoder.decoder import Unembedding
 from mitool.models.pretrained.architectures import BlockNames, Fused, names_of
 from mitool.models.pretrained.norms import head_norm_of, norm_of
 from mitool.models.pretrained.original import HuggingFaceOriginal, Modules, require_one_model
-from mitool.models.pretrained.shape import shape_of
+from mitool.models.pretrained.shape import shape_of, unembedding_of
 from mitool.models.shape import ModelShape
 
 UNSCALED = ("GPTNeoForCausalLM",)
@@ -241,7 +241,7 @@ def _sinks(attn: nn.Module) -> Tensor | None:
 
 
 def _unembedding(model: PreTrainedModel, names: BlockNames, shape: ModelShape) -> Unembedding:
-    cfg, head = model.config, model.get_output_embeddings()
+    cfg, head = model.config, unembedding_of(model)
     final, _, last = names.final.rpartition(".")
     inner = attrgetter(final)(model)
     projection = getattr(inner, "project_out", None)

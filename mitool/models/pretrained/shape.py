@@ -27,7 +27,8 @@ def shape_of(model: PreTrainedModel) -> ModelShape:
     """
     cfg = model.config
     n_heads, d_model = _required(cfg, N_HEADS), _required(cfg, D_MODEL)
-    embedding, unembedding = model.get_input_embeddings(), model.get_output_embeddings()
+    embedding: Any = model.get_input_embeddings()
+    unembedding = unembedding_of(model)
     if unembedding is None:
         raise InputError(
             f"architecture {type(model).__name__}: expected a language model with an output for "
@@ -45,6 +46,12 @@ def shape_of(model: PreTrainedModel) -> ModelShape:
         d_vocab_out=unembedding.weight.shape[0],
         n_ctx=_first(cfg, N_CTX) or USUAL_N_CTX,
     )
+
+
+def unembedding_of(model: PreTrainedModel) -> Any:
+    """The module that gives a logit for each token; None where a model has none."""
+    found: Any = model
+    return found.get_output_embeddings()
 
 
 def _first(cfg: Any, names: tuple[str, ...]) -> int | None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import (
@@ -69,7 +70,8 @@ def read_tokenizer(
     if own is None or _agree(tokenizer, own):
         return tokenizer, []
     names = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
-    written = PreTrainedTokenizerFast(tokenizer_object=own, **names)
+    fast: Any = PreTrainedTokenizerFast
+    written: PreTrainedTokenizerBase = fast(tokenizer_object=own, **names)
     written.name_or_path = tokenizer.name_or_path
     return written, [
         f"transformers reads {hub_files.TOKENIZER} as a {type(tokenizer).__name__}, which splits "
