@@ -20,7 +20,7 @@ from mitool.models.decoder.decoder import COMPARED
 from mitool.models.decoder.original import HeadPatch
 from mitool.pairs import PromptPairs
 
-MOST_LAYERS = 3
+MOST_LAYERS = 2
 """Layers in which a head's ``z`` is patched, from the first to the last."""
 
 
