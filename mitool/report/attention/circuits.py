@@ -70,7 +70,7 @@ def _qk(study: AttentionStudy, group: list[Head], part: int, heads: list[Head]) 
         _numbered("qk_circuits", part),
         _titled("QK circuits: which token a head looks for", part),
         "The attention score (before the softmax) that each query token gives to each key token "
-        "by what the tokens are, wherever they stand. A constant added to a whole row changes "
+        "by what the tokens are. A constant added to a whole row changes "
         f"nothing. {BY_TOKENS}.{_beyond_first_layer(group)}{_tokens(study)}{left_out(study, heads)}"
         f"{thinning(next(iter(circuits.values())))}",
         plot.update_yaxes(autorange="reversed"),
