@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mitool.analysis.attention.observe import IsRight, equals_target
 from mitool.device import generator
-from mitool.errors import UsageError
+from mitool.errors import InputError, UsageError
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained import Pretrained
 from mitool.pair_files import read_pairs
@@ -24,9 +24,10 @@ LISTED, DRAWN = 65_536, 1024
 """Examples of a list that is taken whole, and examples drawn else."""
 
 REPEATED_TOKENS = "random tokens, repeated"
-REPEATED, REPEATS = 32, 16
-"""The greatest length of random tokens that are repeated to score kinds of heads, and the number
-of such texts."""
+REPEATED, REPEATS, LEAST_REPEATED = 32, 16, 4
+"""The greatest length of random tokens that are repeated to score kinds of heads, the number of such
+texts, and the least length.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,20 +163,26 @@ def _encoded(subject: Subject | Pretrained, text: str) -> Int[Tensor, " pos"]:
 
 
 def _repeated(subject: Pretrained, seed: int) -> Prompts:
-    """Random tokens, repeated, behind the token that every text starts with.
+    """Random tokens, repeated, after the token that every text starts with.
 
     What is repeated is of another length in each, so that what followed the last occurrence of a
     token is at no fixed distance.
     """
     shape, start = subject.shape, subject.start
     special = set(subject.tokenizer.all_special_ids)
-    usual = torch.tensor([token for token in range(shape.d_vocab) if token not in special])
+    known = min(shape.d_vocab, len(subject.tokenizer))
+    usual = torch.tensor([token for token in range(known) if token not in special])
     length = min(2 * REPEATED, shape.n_ctx - len(start))
     drawn = generator(seed, "repeated tokens")
     rows = []
     for period in range(length // 2, max(length // 2 - REPEATS, 1), -1):
         tokens = usual[torch.randint(len(usual), (period,), generator=drawn)]
         rows.append(tokens.repeat(-(-length // period))[:length])
+    if not rows:
+        raise InputError(
+            f"expected a model that reads at least {len(start) + LEAST_REPEATED} tokens, on which "
+            f"kinds of heads are told apart by what repeats, found one that reads {shape.n_ctx}"
+        )
     first = torch.tensor(start, dtype=torch.int64).expand(len(rows), len(start))
     return Prompts(torch.cat([first, torch.stack(rows)], dim=1), (len(start) + length - 1,))
 

@@ -263,3 +263,13 @@ def test_a_real_language_model() -> None:
     assert result.study.observation.attribution is not None
     assert result.study.observation.attribution.heads.argmax().item() == 4 * 8 + 2
     assert result.claims["L4H2.direct_logit_attribution"] == pytest.approx(3.34, abs=0.05)
+
+
+def test_a_model_of_few_positions_cannot_be_told_by_what_repeats(tmp_path: Path) -> None:
+    subject = load_pretrained(tiny_llama(tmp_path / "llama"))
+    subject.model.config.max_position_embeddings = 4  # one of them for <s>
+    with pytest.raises(InputError, match="at least 5 tokens, .* found one that reads 4"):
+        analyze_attention(subject)
+    subject = load_pretrained(tmp_path / "llama")
+    subject.model.config.max_position_embeddings = 5
+    assert analyze_attention(subject).claims["n_heads"] == 4
