@@ -25,8 +25,8 @@ LISTED, DRAWN = 65_536, 1024
 
 REPEATED_TOKENS = "random tokens, repeated"
 REPEATED, REPEATS, LEAST_REPEATED = 32, 16, 4
-"""The greatest length of random tokens that are repeated to score kinds of heads, the number of such
-texts, and the least length.
+"""The greatest length of random tokens that are repeated to score kinds of heads, the number of
+such texts, and the least length.
 """
 
 
