@@ -4,12 +4,12 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import PreTrainedModel
 
 from mitool.device import GIB, HOST, Device
 from mitool.errors import InputError, RunError, first_few, plain
+from mitool.models.pretrained.shape import unembedding_of
 from mitool.models.pretrained.weight_files import StoredWeight
 from mitool.state_keys import unwrapped
 
@@ -186,7 +186,7 @@ class Faults:
 
 def unembedding_name(model: PreTrainedModel) -> str | None:
     """The name of the weight that makes logits of the residual stream."""
-    head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    head = unembedding_of(model)
     weight = None if head is None else head.weight
     named = model.named_parameters(remove_duplicate=False)
     names = [name for name, parameter in named if parameter is weight]

@@ -181,7 +181,8 @@ def _matrix(module: nn.Module) -> tuple[Tensor, Tensor]:
 def _mlp(block: nn.Module, names: BlockNames, d_model: int) -> Callable[[Tensor], Tensor]:
     """What a block's MLP makes of what its norm lets through."""
     if names.mlp is None:
-        return lambda x: block.fc2(block.activation_fn(block.fc1(x)))  # type: ignore[operator]
+        own: Any = block
+        return lambda x: own.fc2(own.activation_fn(own.fc1(x)))
     module = _with_fused_gelu(attrgetter(names.mlp)(block))
     takes_stream = "residual" in module.forward.__code__.co_varnames[:3]
     return partial(_written, module, takes_stream)
