@@ -1,11 +1,14 @@
 """What is put together from a model's parts, held against the model's own run."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.errors import InputError
+from mitool.device import is_out_of_memory
+from mitool.errors import InputError, said
 from mitool.models.decoder import Decoder
 from mitool.models.decoder.decoder import TOLERANCE
 from mitool.models.decoder.original import Observed
@@ -36,6 +39,25 @@ def require_same(decoder: Decoder, found: "Run") -> None:
     error = _difference(found.logits, observed.logits)
     if error is not None:
         raise _refusal(decoder, "the unembedding", error)
+
+
+@contextlib.contextmanager
+def parts_that_fit(decoder: Decoder, *, is_first: bool) -> Iterator[None]:
+    """Refuse a model whose parts do not even fit together, in the first run of a kind.
+
+    Raises:
+        InputError: torch says that they do not.
+    """
+    try:
+        yield
+    except (RuntimeError, TypeError, ValueError, IndexError) as failure:
+        if not is_first or is_out_of_memory(failure):
+            raise
+        raise InputError(
+            f"architecture {decoder.original.name}: expected a decoder that is put together from "
+            f"norms, attention, MLPs and the unembedding, found one whose parts do not fit "
+            f"({said(failure)})"
+        ) from failure
 
 
 def require_same_logits(

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mitool.analysis.interventions.agreement import require_same
+from mitool.analysis.interventions.agreement import parts_that_fit, require_same
 from mitool.models.decoder import Decoder, Read, Tables
 
 
@@ -78,10 +78,11 @@ def run(
     """
     read = decoder.read(tokens, positions, tables)
     x, layers = read.resid_pre, []
-    for layer in range(decoder.n_layers):
-        layers.append(_layer_run(decoder, layer, x, read))
-        x = layers[-1].resid_post
-    found = Run(read, tuple(layers), decoder.unembed(x[:, list(positions)]))
+    with parts_that_fit(decoder, is_first=tables is None):
+        for layer in range(decoder.n_layers):
+            layers.append(_layer_run(decoder, layer, x, read))
+            x = layers[-1].resid_post
+        found = Run(read, tuple(layers), decoder.unembed(x[:, list(positions)]))
     require_same(decoder, found)
     return found
 

@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from mitool.errors import InputError
+from mitool.device import is_out_of_memory
+from mitool.errors import InputError, said
 from mitool.models.decoder.decoder import TOLERANCE
 from mitool.models.decoder.original import HeadPatch, Observed, Tables
 from mitool.models.pretrained.rotary import as_turned
@@ -161,7 +162,17 @@ class HuggingFaceOriginal:
         places = torch.tensor(positions, dtype=torch.int64, device=self.device)
         keeps = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         chosen = {"logits_to_keep": places} if keeps else {}
-        found = self.model(input_ids=tokens, use_cache=False, return_dict=True, **chosen).logits
+        try:
+            found = self.model(input_ids=tokens, use_cache=False, return_dict=True, **chosen).logits
+        except InputError:
+            raise
+        except Exception as failure:  # whatever a model's code meets in an odd configuration
+            if is_out_of_memory(failure):
+                raise
+            raise InputError(
+                f"architecture {self.name}: expected a model that runs, found one whose own code "
+                f"fails on {tokens.shape[1]} tokens: {said(failure)}; restore its config.json"
+            ) from failure
         return found if keeps else found[:, places]
 
     def _tables(self, given: Sequence[dict[str, Any]], n_positions: int) -> Tables:

@@ -54,6 +54,7 @@ def decoder_of(model: PreTrainedModel) -> Decoder:
             _layer(block, attn, names, shape, cfg)
             for block, attn in zip(blocks, attention, strict=True)
         )
+        _require_alike(layers)
         unembed = _unembedding(model, names, shape)
     except AttributeError as failure:
         raise InputError(
@@ -89,6 +90,16 @@ def _require_known(architecture: str, cfg: Any) -> None:
         )
     if getattr(cfg, "add_cross_attention", False):
         raise InputError("expected a decoder alone, found cross-attention (add_cross_attention)")
+
+
+def _require_alike(layers: tuple[Layer, ...]) -> None:
+    """Refuse layers whose heads differ in number or in width."""
+    sizes = {(layer.k.n_heads, layer.v.n_heads, *layer.W_O.shape[:2]) for layer in layers}
+    if len(sizes) > 1:
+        raise InputError(
+            "expected as many heads of one width in each layer, found layers that differ in them "
+            f"(keys, values, heads, width: {', '.join(map(str, sorted(sizes)))})"
+        )
 
 
 def _layer(

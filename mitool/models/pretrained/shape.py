@@ -11,6 +11,7 @@ N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 N_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 N_KEY_VALUE_HEADS = ("num_key_value_heads", "num_kv_heads")
 D_MODEL = ("hidden_size", "n_embd", "d_model")
+D_HEAD = ("head_dim",)
 D_MLP = ("moe_intermediate_size", "intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size")
 N_CTX = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 """Under which of its names a configuration has each size."""
@@ -40,7 +41,7 @@ def shape_of(model: PreTrainedModel) -> ModelShape:
         n_heads=n_heads,
         n_key_value_heads=_first(cfg, N_KEY_VALUE_HEADS) or n_heads,
         d_model=d_model,
-        d_head=getattr(cfg, "head_dim", None) or d_model // n_heads,
+        d_head=_first(cfg, D_HEAD) or d_model // n_heads,
         d_mlp=_first(cfg, D_MLP) or 4 * d_model,
         d_vocab=embedding.weight.shape[0],
         d_vocab_out=unembedding.weight.shape[0],
@@ -55,8 +56,16 @@ def unembedding_of(model: PreTrainedModel) -> Any:
 
 
 def _first(cfg: Any, names: tuple[str, ...]) -> int | None:
-    found = (getattr(cfg, name, None) for name in names)
+    found = (_held(cfg, name) for name in names)
     return next((value for value in found if isinstance(value, int) and value > 0), None)
+
+
+def _held(cfg: Any, name: str) -> Any:
+    """A field of a configuration; None where it has none, or another one for each layer."""
+    try:
+        return getattr(cfg, name, None)
+    except Exception:  # a configuration refuses in its own way to name one for all layers
+        return None
 
 
 def _required(cfg: Any, names: tuple[str, ...]) -> int:

@@ -1,0 +1,65 @@
+"""Models that load and cannot be studied: one message each, and no traceback."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+
+from mitool.analysis.interventions.run import run
+from mitool.errors import InputError
+from mitool.models.pretrained import load_pretrained
+from mitool.models.pretrained.parts import decoder_of
+from mitool.models.pretrained.shape import shape_of
+from tests.analysis.attention.models import tiny_llama
+
+TOKENS = torch.tensor([[0, 4, 7]])
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> PreTrainedModel:
+    return load_pretrained(tiny_llama(tmp_path / "llama")).model
+
+
+def test_layers_whose_heads_differ_are_refused(model: PreTrainedModel) -> None:
+    attention: Any = model.get_submodule("model.layers.1.self_attn")
+    attention.k_proj = nn.Linear(16, 4, bias=False)  # one head of keys, and two in layer 0
+    attention.v_proj = nn.Linear(16, 4, bias=False)
+    with pytest.raises(InputError, match="found layers that differ in them"):
+        decoder_of(model)
+
+
+def test_a_model_whose_own_code_fails_is_refused(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = decoder_of(model)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
+
+    monkeypatch.setattr(model.get_submodule("model.layers.1.mlp"), "forward", fail)
+    with pytest.raises(InputError, match=r"code fails on 3 tokens: The size of tensor a \(3\)"):
+        run(decoder, TOKENS, (2,))
+
+
+def test_parts_that_do_not_fit_are_refused(
+    model: PreTrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = decoder_of(model)
+    object.__setattr__(decoder.layers[1], "W_O", decoder.layers[1].W_O[:, :3])
+    with pytest.raises(InputError, match=r"LlamaForCausalLM: .* whose parts do not fit \("):
+        run(decoder, TOKENS, (2,))
+
+
+def test_a_size_that_is_another_one_in_each_layer_is_none_of_the_model() -> None:
+    class Odd(LlamaConfig):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "moe_intermediate_size":
+                raise RuntimeError("it varies by layer")
+            return super().__getattribute__(name)
+
+    sizes = {"hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 1}
+    config = Odd(vocab_size=30, num_attention_heads=2, **sizes)
+    assert shape_of(LlamaForCausalLM(config)).d_mlp == 20
