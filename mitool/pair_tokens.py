@@ -174,18 +174,20 @@ def continuation(
 def after_text(model: Reader, pair: PairTexts, answer: str) -> Int[Tensor, " pos"] | None:
     """The tokens by which an answer makes the clean text longer; None where it changes others.
 
-    Digits after digits would run together (`` 13`` and ``00`` are the one token `` 1300`` of
-    GPT-2, which reads ``1352`` as `` 13`` and ``52``), so those stand on a line of their own.
+    Digits after digits may run together (`` 13`` and ``00`` are the one token `` 1300`` of GPT-2,
+    which reads ``1352`` as `` 13`` and ``52``): where they do, they stand on a line of their own.
     """
     if not isinstance(pair.clean, str):
         raise InputError(
             f"{pair.where}: expected the answers to an input of tokens as tokens, found the text "
             f"{ascii(answer)[:MOST_SHOWN]}"
         )
-    text = pair.clean
-    if text[-1].isdigit() and answer[0].isdigit():
-        text += "\n"
-    return continuation(model, pair.where, text, model.separator + answer)
+    text, words = pair.clean, model.separator + answer
+    found = continuation(model, pair.where, text, words)
+    run_together = found is None or not len(found)
+    if run_together and text[-1].isdigit() and answer[0].isdigit():
+        return continuation(model, pair.where, f"{text}\n", words)
+    return found
 
 
 def _input(

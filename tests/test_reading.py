@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from mitool import tasks
@@ -45,6 +45,17 @@ def test_the_record_of_a_reading(model: Pretrained) -> None:
     assert str(read_as(bare.config)).endswith("(nothing is put before a text).")
     drawn = reading_of_tokens(model, model.encode("zz"))
     assert drawn.first_prompt == (BOS, "z", "z")
+
+
+def test_digits_after_digits_are_those_that_go_on_with_the_text() -> None:
+    words = {w: i for i, w in enumerate([UNK, "to", "13", "17", "##45", "##12", "45", "12"])}
+    pieces = Tokenizer(models.WordPiece(words, unk_token=UNK))
+    pieces.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    model = pretrained(PreTrainedTokenizerFast(tokenizer_object=pieces, unk_token=UNK))
+    years = pair("to 17", corrupted="to 13", correct=("45",), incorrect=("12",))
+    (group,) = encode_pairs([years], model)
+    assert group.right.tolist() == [[[words["##45"]]]]
+    assert group.wrong.tolist() == [[[words["##12"]]]]
 
 
 def test_a_long_text_is_shown_by_its_ends() -> None:

@@ -179,7 +179,7 @@ def _warnings(study: AttentionStudy) -> tuple[str, ...]:
             "all prompts"
         )
     elif row.rank_correlation is None:
-        found.append("qk_rank_correlation is undefined: the outputs are no numbers")
+        found.append("qk_rank_correlation is undefined: the outputs do not stand for numbers")
     if study.observation.attribution is None:
         found.append("direct_logit_attribution is undefined: the prompts come without answers")
     found += [

@@ -41,6 +41,9 @@ RUNTIME = frozenset(
 RECURRENT = ("linear", "mamba", "conv", "recurrent", "ssm", "hybrid", "lstm", "rwkv")
 """What the names of layers contain that carry a state from token to token."""
 
+SENSES = ("vision_config", "audio_config")
+"""What the configuration of a model has that reads other things than text."""
+
 LARGEST = 2**63
 MOST_LAYERS = 10_000
 """Beyond what the numbers of a configuration can be."""
@@ -140,11 +143,7 @@ def _model_type(path: Path, raw: Mapping[str, Any]) -> str:
 
 
 def _require_few_layers(path: Path, raw: Mapping[str, Any]) -> None:
-    """Refuse a number of layers for which transformers alone would need more than there is.
-
-    Raises:
-        InputError: there are more than any model has.
-    """
+    """Refuse a number of layers for which transformers alone would need more than there is."""
     for fields in (raw, *(held for held in raw.values() if isinstance(held, dict))):
         for name in N_LAYERS:
             if isinstance(n := fields.get(name), int) and n > MOST_LAYERS:
@@ -218,6 +217,11 @@ def _require_decoder(
         raise InputError(
             f"{path}: expected a decoder alone, found an encoder with a decoder ({what}); give a "
             "model of which each token sees those before it, such as GPT-2 or Llama"
+        )
+    if senses := [name for name in SENSES if getattr(config, name, None) is not None]:
+        raise InputError(
+            f"{path}: expected a model of text alone, found one that reads more ({what}, "
+            f"{', '.join(senses)}); give its language model, saved by itself"
         )
     is_known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
     if not is_known or _is_both_ways(text, model_type):

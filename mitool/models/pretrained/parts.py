@@ -58,8 +58,8 @@ def decoder_of(model: PreTrainedModel) -> Decoder:
         unembed = _unembedding(model, names, shape)
     except AttributeError as failure:
         raise InputError(
-            f"architecture {architecture}: expected a decoder of blocks with attention and an MLP "
-            f"that read the residual stream and add to it, found one without them ({failure})"
+            f"architecture {architecture}: expected a decoder whose parts go by names that mitool "
+            f"knows (docs/pretrained.md lists the architectures), found another ({failure})"
         ) from failure
     except InputError as failure:
         raise InputError(f"architecture {architecture}: {failure}") from failure

@@ -46,6 +46,7 @@ def model_with(
     missing = {name for name in found["missing_keys"] if not _is_computed(model, name)}
     Faults(missing, found["unexpected_keys"], shapes).require_none(folder, model)
     _require_whole(folder, model)
+    _require_finite(folder, model)
     return model, [*notes, *_notes_on_ties(model)]
 
 
@@ -146,6 +147,19 @@ def _require_whole(folder: str, model: PreTrainedModel) -> None:
         raise InputError(
             f"{folder}: expected a value for each weight, found none for {first_few(empty)}; save "
             "the model whole with save_pretrained()"
+        )
+
+
+def _require_finite(folder: str, model: PreTrainedModel) -> None:
+    """Check that every weight is a number.
+
+    Raises:
+        InputError: one is NaN or infinite.
+    """
+    if odd := [name for name, held in model.named_parameters() if not held.isfinite().all()]:
+        raise InputError(
+            f"{folder}: expected finite weights, found NaN or infinite numbers in "
+            f"{first_few(odd)}; restore the files"
         )
 
 

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from mitool.analysis.attention import AttentionStudy
-from mitool.report.attention.circuits import FOLDED
+from mitool.report.attention.circuits import BY_TOKENS
 from mitool.report.attention.heads import Head, left_out, name, ranked
 from mitool.report.figures import BLUE, Figure
 from mitool.report.heatmaps import distinct
@@ -36,7 +36,7 @@ def answer_row_figures(study: AttentionStudy) -> list[Figure]:
             f"What the token {token} at the answer position looks for",
             f"The attention score (before the softmax) that the token {token}, which stands at the "
             "answer position, gives to each token by what it is: a row of the QK circuit. Only "
-            f"differences between tokens matter. {FOLDED}.{later}{drawn}{missing}",
+            f"differences between tokens matter. {BY_TOKENS}.{later}{drawn}{missing}",
             _bars(study, heads, list(labels), whole=whole),
         )
     ]

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import Gemma3Config, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from mitool.analysis.interventions.run import run
 from mitool.errors import InputError
@@ -63,3 +64,19 @@ def test_a_size_that_is_another_one_in_each_layer_is_none_of_the_model() -> None
     sizes = {"hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 1}
     config = Odd(vocab_size=30, num_attention_heads=2, **sizes)
     assert shape_of(LlamaForCausalLM(config)).d_mlp == 20
+
+
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    folder = tiny_llama(tmp_path / "llama")
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][3] = torch.nan
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"found NaN or infinite numbers in model\.norm\.weight;"):
+        load_pretrained(folder)
+
+
+def test_a_model_that_sees_is_none_of_text_alone(tmp_path: Path) -> None:
+    folder = tiny_llama(tmp_path / "llama")
+    Gemma3Config().save_pretrained(folder)
+    with pytest.raises(InputError, match=r"one that reads more \(.*, vision_config\); give"):
+        load_pretrained(folder)
