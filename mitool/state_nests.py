@@ -62,13 +62,15 @@ def found_in(held: Any, index: int | None = None) -> Nested:
     is_of_series = False
     for _ in range(DEEPEST):
         if (several := _series(level)) is not None:
-            level, notes = _picked(several, asked, where)
+            level, own = _picked(several, asked, where)
+            notes = (*notes, *own)
             where, asked, is_of_series = "", None, True
             continue
         key = _next_key(level, asked is not None) if isinstance(level, dict) else None
         if key is None:
             break
         beside.insert(0, level)
+        notes = (*notes, *_unread(level, key))
         level, where = level[key], f"under {quoted(str(key))}"
     weights, dropped = _tensors(level, where)
     if asked is not None:
@@ -77,6 +79,18 @@ def found_in(held: Any, index: int | None = None) -> Nested:
             "leave it out"
         )
     return Nested(weights, tuple(beside), (*notes, *dropped), is_of_series)
+
+
+def _unread(level: Mapping[Any, Any], key: Any) -> tuple[str, ...]:
+    """A note of the other state dicts beside the one that is read; an optimiser's is none."""
+    others = [
+        quoted(str(name))
+        for name, value in level.items()
+        if name != key and _is_nest(value) and not BESIDE.search(str(name))
+    ]
+    if not others:
+        return ()
+    return (f"of several state dicts {quoted(str(key))} is read, and not {first_few(others)}",)
 
 
 def _series(level: Any) -> list[Any] | None:

@@ -127,3 +127,10 @@ def test_parts_that_repeat_without_bounds_are_looked_at_once() -> None:
         held = [held, held, held]
     with pytest.raises(InputError, match="found a list with list in it"):
         found_in(held)
+
+
+def test_of_two_state_dicts_the_one_that_is_not_read_is_named() -> None:
+    weights, others = {"w": torch.ones(2)}, {"w": torch.zeros(2)}
+    found = found_in({"model": weights, "ema": others, "optimizer_state": {"exp_avg": others}})
+    assert torch.equal(found.weights["w"], torch.ones(2))
+    assert found.notes == ("of several state dicts 'model' is read, and not 'ema'",)

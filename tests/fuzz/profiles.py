@@ -40,8 +40,12 @@ def profile() -> str:
     return os.environ.get(PROFILE, SLICE)
 
 
-def fuzzed(cases: int, **strategies: SearchStrategy[Any]) -> Callable[[Test], Test]:
-    """Try a test on so many cases, drawn for its arguments, and count them; nightly on more."""
+def fuzzed(
+    cases: int, *, times: int = TIMES, **strategies: SearchStrategy[Any]
+) -> Callable[[Test], Test]:
+    """Try a test on so many cases, drawn for its arguments, and count them; nightly on so many
+    times as many.
+    """
 
     def decorate(test: Test) -> Test:
         @functools.wraps(test)
@@ -50,7 +54,7 @@ def fuzzed(cases: int, **strategies: SearchStrategy[Any]) -> Callable[[Test], Te
             tried[test.__name__] = tried.get(test.__name__, 0) + 1
 
         name = profile()
-        n_cases = cases * (TIMES if name == NIGHTLY else 1)
+        n_cases = cases * (times if name == NIGHTLY else 1)
         chosen = settings(settings.get_profile(name), max_examples=n_cases)
         return chosen(given(**strategies)(counted))
 

@@ -14,6 +14,7 @@ from tests.huggingface.studies import STUDIES, study_and_compare
 
 @fuzzed(
     60,
+    times=40,
     kind=st.sampled_from([*KINDS, *OTHERS]),
     seed=st.integers(0, 10**6),
     study=st.sampled_from(sorted(STUDIES)),
