@@ -259,7 +259,8 @@ def _is_recurrent(config: PreTrainedConfig, model_class: type[PreTrainedModel]) 
     layers = next((names for names in found if isinstance(names, list | tuple) and names), None)
     if layers is None:
         return bool(getattr(model_class, "_is_stateful", False))
-    return any(word in str(layer) for layer in layers for word in RECURRENT)
+    others = [str(layer) for layer in layers if not str(layer).endswith("_sliding")]
+    return any(word in layer for layer in others for word in RECURRENT)
 
 
 def _notes(path: Path, raw: Mapping[str, Any], config: PreTrainedConfig) -> Iterator[str]:

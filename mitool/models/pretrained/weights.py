@@ -1,6 +1,7 @@
 """A model with the weights of its folder, each accounted for."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ from mitool.models.pretrained.matching import (
 from mitool.models.pretrained.shape import N_LAYERS
 from mitool.models.pretrained.weight_files import StoredWeight
 
+EXPERT = re.compile(r"(.*\.experts\.)(\d+)\.(.+)")
+"""The name of a weight of one expert: its mixture, its number, and the weight's own name."""
+
 
 def model_with(
     folder: str, description: Description, stored: Mapping[str, StoredWeight]
@@ -41,6 +45,7 @@ def model_with(
     note = formats_note(folder, weights, skeleton)
     notes += [note] if note else []
     _require_once(folder, weights, skeleton.base_model_prefix)
+    _require_every_expert(folder, weights)
     model, found = _filled(folder, description, weights)
     shapes = {name: differing(held, own) for name, held, own in found["mismatched_keys"]}
     missing = {name for name in found["missing_keys"] if not _is_computed(model, name)}
@@ -133,6 +138,30 @@ def _require_once(folder: str, weights: Mapping[str, StoredWeight], prefix: str)
         raise InputError(
             f"{folder}: expected each weight once, found {first_few(twice)} with and without "
             f"{prefix}. in front; save the model whole with save_pretrained()"
+        )
+
+
+def _require_every_expert(folder: str, weights: Mapping[str, StoredWeight]) -> None:
+    """Check that each expert of a mixture has the weights that the others of its layer have.
+
+    Raises:
+        InputError: one lacks some; transformers puts experts together and cannot say which.
+    """
+    held: dict[str, dict[str, set[str]]] = {}
+    for name in weights:
+        if found := EXPERT.fullmatch(name):
+            mixture, expert, part = found.groups()
+            held.setdefault(mixture, {}).setdefault(expert, set()).add(part)
+    missing = [
+        f"{mixture}{expert}.{part}"
+        for mixture, experts in held.items()
+        for expert, own in experts.items()
+        for part in sorted(set().union(*experts.values()) - own)
+    ]
+    if missing:
+        raise InputError(
+            f"{folder}: expected each expert's weights, found {len(missing)} missing "
+            f"({first_few(missing)}); save the model whole with save_pretrained()"
         )
 
 

@@ -7,7 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import Gemma3Config, LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import (
+    Gemma3Config,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+)
 
 from mitool.analysis.interventions.run import run
 from mitool.errors import InputError
