@@ -18,11 +18,10 @@ from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.batches import Budget, Judged
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.edges import EdgeRuns, Kept
+from mitool.analysis.interventions.replace import Activation, Change, Replacement
 from mitool.analysis.interventions.restart import Restart
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import metric_of
-from mitool.analysis.patching.replace import Change, Replacement
-from mitool.analysis.patching.sites import Activation
 from mitool.errors import InputError
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained.parts import decoder_of

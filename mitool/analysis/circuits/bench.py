@@ -96,7 +96,7 @@ class Bench:
             columns = columns_at(material.columns, group, n_positions) if self.by_position else None
             for start in range(0, len(own), size):
                 part = own[start : start + size]
-                clean, corrupted = material.runs(part)
+                clean, corrupted = material.runs(part, edges=True)
                 judged = Judged(part.to(material.decoder.device), material.metric, clean.logits)
                 source = self.sources.of(corrupted, group)
                 yield Chunk(

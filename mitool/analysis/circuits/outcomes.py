@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mitool.analysis.circuits.bench import Bench
-from mitool.analysis.interventions.batches import Judged, halving
+from mitool.analysis.interventions.agreement import require_same_logits
+from mitool.analysis.interventions.batches import halving
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.edges import Kept
 from mitool.analysis.metrics import METRICS
@@ -54,8 +55,11 @@ def outcomes(bench: Bench, kept: Kept, done: Callable[[int], None] = lambda n: N
 
 
 def _judged(chunk: Chunk, kept: Kept, batch: slice) -> Float[Tensor, "3 variant pair"]:
-    logits = chunk.edge_runs.logits(kept[batch])
-    judged: Judged = chunk.judged
+    chosen, judged = kept[batch], chunk.judged
+    logits = chunk.edge_runs.logits(chosen)
+    for whole in chosen.is_whole(chunk.edge_runs.table).nonzero()[:, 0].tolist():
+        what = "a run with all edges kept, beside others,"
+        require_same_logits(chunk.decoder, what, logits[whole], chunk.base.logits)
     same = logits.argmax(dim=-1) == judged.clean.argmax(dim=-1)
     of_kl = replace(judged, metric=METRICS["kl"])
     return torch.stack([judged(logits), of_kl(logits), same.to(HOST).double().mean(dim=-1)])

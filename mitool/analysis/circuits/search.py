@@ -15,7 +15,6 @@ from mitool.analysis.circuits.result import CircuitResult, Origin, circuit_resul
 from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.truth import Agreement, agreement
 from mitool.analysis.circuits.units import Units
-from mitool.analysis.patching.reproduction import require_reproduced
 from mitool.reading import Reading
 from mitool.settings import CircuitSettings
 
@@ -71,7 +70,6 @@ class CircuitSearch:
                 outputs are not finite.
             UsageError: the selection is not defined for the level.
         """
-        require_reproduced(self.found_on.material, edges=True)
         ends = ends_of(self.found_on, self.units)
         scoring = self._scoring(ends)
         found, reached = self._found(scoring, ends, progress)

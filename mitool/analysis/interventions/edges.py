@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mitool.analysis.interventions.graph import Edge, Graph, Node
 from mitool.analysis.interventions.run import Run
-from mitool.analysis.interventions.table import table_of
+from mitool.analysis.interventions.table import EdgeTable, table_of
 from mitool.models.decoder import Decoder, Letter, Projection
 
 
@@ -39,6 +39,11 @@ class Kept:
 
     def __len__(self) -> int:
         return len(self.edges)
+
+    def is_whole(self, table: EdgeTable) -> Bool[Tensor, " variant"]:
+        """Which variants are the base run: all is kept."""
+        every = (self.edges | ~table.exists[..., None]).flatten(1).all(dim=1)
+        return every if self.neurons is None else every & self.neurons.flatten(1).all(dim=1)
 
     @classmethod
     def joined(cls, parts: Sequence["Kept"]) -> "Kept":
@@ -103,6 +108,13 @@ class EdgeRuns:
     def patched(self, edges: Collection[Edge]) -> Float[Tensor, "1 pair answer d_vocab_out"]:
         """The logits of one variant: these edges carry what their writers write in the source."""
         return self.logits(Kept(~self.table.mask(edges)[None, ..., None]))
+
+    def leaving(self, writer: Node) -> Float[Tensor, "1 pair answer d_vocab_out"]:
+        """The logits of the variant in which all edges that leave a writer carry what it writes in
+        the source.
+        """
+        is_own = torch.tensor([each == writer for each in self.table.writers])
+        return self.logits(Kept((self.table.exists & ~is_own)[None, ..., None]))
 
     def size_of_one(self) -> int:
         """About how many bytes a variant takes."""

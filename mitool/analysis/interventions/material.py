@@ -6,6 +6,10 @@ from pathlib import Path
 
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import Column, columns_of
+from mitool.analysis.interventions.reproduction import (
+    require_edges_reproduced,
+    require_variants_reproduced,
+)
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import Metric, metric_of
 from mitool.device import Device, generator
@@ -44,6 +48,7 @@ class Material:
     metric: Metric
     label: Callable[[int], str]
     _tables: dict[int, Tables] = field(default_factory=dict, repr=False, compare=False)
+    _reproduced: set[bool] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def n_pairs(self) -> int:
@@ -65,10 +70,24 @@ class Material:
         self._tables.setdefault(n, found.read.tables)
         return found
 
-    def runs(self, pairs: PromptPairs) -> tuple[Run, Run]:
-        """The runs over the clean and the corrupted inputs."""
+    def runs(self, pairs: PromptPairs, *, edges: bool = False) -> tuple[Run, Run]:
+        """The runs over the clean and the corrupted inputs; with the first ones, variants of them
+        are held against the model's own.
+
+        Args:
+            edges: whether it is runs along edges that are made of them, not such as go on from
+                their middle.
+
+        Raises:
+            InputError: the model is not reproduced by its parts, or its outputs are not finite.
+        """
         clean, tokens = self.clean(pairs), pairs.corrupted.to(self.decoder.device)
-        return clean, run(self.decoder, tokens, pairs.answer_positions, clean.read.tables)
+        corrupted = run(self.decoder, tokens, pairs.answer_positions, clean.read.tables)
+        if edges not in self._reproduced:
+            check = require_edges_reproduced if edges else require_variants_reproduced
+            check(self.decoder, pairs, clean, corrupted)
+            self._reproduced.add(edges)
+        return clean, corrupted
 
 
 def material_of(

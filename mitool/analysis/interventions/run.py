@@ -1,6 +1,6 @@
 """A model's run over inputs of one length, every activation kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -48,6 +48,15 @@ class Run:
     read: Read
     layers: tuple[LayerRun, ...]
     logits: Float[Tensor, "pair answer d_vocab_out"]
+
+    def first(self) -> "Run":
+        """The run over the first pair alone."""
+        layers = tuple(
+            LayerRun(*(getattr(layer, each.name)[:1] for each in fields(layer)))
+            for layer in self.layers
+        )
+        read = replace(self.read, resid_pre=self.read.resid_pre[:1], observed=None)
+        return Run(read, layers, self.logits[:1])
 
     def resid_pre(self, layer: int) -> Float[Tensor, "pair pos d_model"]:
         """Before a block, or after the last one."""

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from mitool.analysis.interventions.edges import written
 from mitool.analysis.interventions.graph import Edge, Node
+from mitool.analysis.interventions.replace import after_attention, differ, reached, with_z
 from mitool.analysis.interventions.restart import Entry, Restart, put
 from mitool.analysis.interventions.run import Run
-from mitool.analysis.patching.replace import after_attention, differ, reached, with_z
 from mitool.models.decoder import Decoder, Letter, Projection
 from mitool.settings import Between
 

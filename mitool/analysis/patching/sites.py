@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mitool.analysis.interventions.columns import Column
+from mitool.analysis.interventions.replace import Activation
 from mitool.config import nearest
 from mitool.errors import UsageError, quoted
 from mitool.models.decoder import Decoder
 from mitool.wildcards import fitting
 
-Activation = Literal[
-    "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"
-]
 RESIDUAL: tuple[Activation, ...] = ("resid_pre", "resid_mid", "resid_post")
 OUTPUTS: tuple[Activation, ...] = ("attn_out", "mlp_out")
 HEADS: tuple[Activation, ...] = ("z", "q", "k", "v", "pattern")

@@ -15,7 +15,6 @@ from mitool.analysis.interventions.sources import Sources
 from mitool.analysis.metrics import ACCURACY
 from mitool.analysis.patching.paths import Path
 from mitool.analysis.patching.plan import Plan
-from mitool.analysis.patching.reproduction import require_reproduced
 from mitool.analysis.patching.sweep import (
     Swept,
     patch_together,
@@ -65,12 +64,11 @@ def measure(
     Raises:
         InputError: the model is not reproduced by its parts, or its outputs are not finite.
     """
-    require_reproduced(material)
     n, done = material.n_pairs, 0
     measured = Measured(*torch.empty(3, n, dtype=torch.float64))
     sources = Sources(material, plan.ablation, budget)
     for group, pairs in material.chunks(budget):
-        clean, corrupted = material.runs(pairs)
+        clean, corrupted = material.runs(pairs, edges=bool(plan.edges))
         judged = Judged(pairs.to(material.decoder.device), material.metric, clean.logits)
         measured.clean[pairs.index] = judged(clean.logits[None])[0]
         measured.corrupted[pairs.index] = judged(corrupted.logits[None])[0]

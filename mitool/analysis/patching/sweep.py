@@ -10,8 +10,8 @@ from torch import Tensor
 from mitool.analysis.interventions.batches import judge_variants
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.graph import Edge
+from mitool.analysis.interventions.replace import Change, Replacement
 from mitool.analysis.patching.paths import Path, PathReplacement
-from mitool.analysis.patching.replace import Change, Replacement
 from mitool.analysis.patching.sites import Site
 from mitool.device import HOST
 from mitool.settings import Between

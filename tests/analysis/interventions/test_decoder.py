@@ -191,13 +191,13 @@ def test_outputs_that_are_not_finite_are_refused(kind: str) -> None:
 
 SMALL = {"vocab_size": 40, "hidden_size": 24, "num_hidden_layers": 2}
 WIDE = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 20}
-BLOCKS = "expected a decoder of blocks with attention and an MLP"
+NAMES = "expected a decoder whose parts go by names that mitool knows"
 
 NO_DECODERS: dict[str, tuple[dict[str, Any], str]] = {
     "Mamba": ({**SMALL, "state_size": 4}, "expected one of num_attention_heads"),
-    "Bert": ({**SMALL, "num_attention_heads": 4, "intermediate_size": 20}, BLOCKS),
-    "XLNet": ({"vocab_size": 40, "d_model": 24, "n_layer": 2, "n_head": 4, "d_inner": 20}, BLOCKS),
-    "RecurrentGemma": ({**SMALL, **WIDE, "block_types": ["recurrent", "attention"]}, BLOCKS),
+    "Bert": ({**SMALL, "num_attention_heads": 4, "intermediate_size": 20}, NAMES),
+    "XLNet": ({"vocab_size": 40, "d_model": 24, "n_layer": 2, "n_head": 4, "d_inner": 20}, NAMES),
+    "RecurrentGemma": ({**SMALL, **WIDE, "block_types": ["recurrent", "attention"]}, NAMES),
     "GPT2": (
         {"vocab_size": 40, "n_embd": 24, "n_layer": 2, "n_head": 4, "add_cross_attention": True},
         "expected a decoder alone, found cross-attention",
@@ -226,7 +226,7 @@ def test_what_is_no_decoder_of_these_parts_is_refused(kind: str) -> None:
 def test_a_model_that_reads_and_writes_apart_is_refused() -> None:
     sizes = {"vocab_size": 40, "d_model": 24, "d_kv": 6, "d_ff": 20, "num_layers": 2}
     model = transformers.T5ForConditionalGeneration(transformers.T5Config(**sizes, num_heads=4))
-    with pytest.raises(InputError, match=BLOCKS):
+    with pytest.raises(InputError, match=NAMES):
         decoder_of(model)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,8 +10,12 @@ from torch import Tensor
 
 from mitool.analysis.interventions.restart import Entry
 from mitool.analysis.interventions.run import Run
-from mitool.analysis.patching.sites import Activation
 from mitool.models.decoder import Decoder, Letter
+
+Activation = Literal[
+    "resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z", "q", "k", "v", "pattern"
+]
+"""TransformerLens's names of what can be replaced."""
 
 ROUNDING = 16
 """Differences of so many units in the last place are none."""
