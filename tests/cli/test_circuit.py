@@ -46,13 +46,13 @@ def test_a_circuit_is_found_tested_and_kept(invoke: Invoke, xor: Path) -> None:
     assert document["command"] == "analyze circuit"
     assert document["claims"]["auroc"] == 1
     assert document["claims"]["n_edges"] == 5
-    assert "96 pairs" not in document["config"]["memory_plan"]  # 24 of them are held out
+    assert "24 of 24 pairs" in document["config"]["memory_plan"]  # 8 more are held out
     kept = json.loads((folder / "circuit.json").read_text())
     chosen = sorted(name for name, edge in kept["edges"].items() if edge["in_graph"])
     assert chosen == sorted(planted.plant("xor").truth)
     arrays, record = checkpoint.read_tensors(folder / "circuit.safetensors")
     assert arrays["scores"].shape == arrays["exists"].shape == (27, 11, 1)
-    assert arrays["metric.circuit"].shape == (24,)
+    assert arrays["metric.circuit"].shape == (8,)
     assert record["config"]["holdout"] == 0.25
     assert str(done.stdout).splitlines()[-1].startswith("5 of 110 edges keep 100.0%")
     again = invoke(*SEARCH)

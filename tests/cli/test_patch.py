@@ -50,7 +50,8 @@ def test_a_run_is_patched_everywhere(invoke: Invoke, run: Path) -> None:
     assert document["claims"] == dict(patch(open_model("run"), settings).claims)
     assert document["config"]["sites"][0] == "resid_pre"
     arrays, _ = checkpoint.read_tensors(folder / "arrays.safetensors")
-    assert arrays["resid_pre.metric_by_pair"].shape == (1, 3, 30)
+    assert arrays["resid_pre.metric_by_pair"].shape == (1, 3, 20)
+    assert "the task has inputs for 20 pairs, fewer than the 30 asked for" in document["warnings"]
     assert arrays["z.effect"].shape == (1, 1)
     effects = json.loads((folder / "effects.json").read_text())
     assert effects["z"][0]["site"] == "z.L0H0"
@@ -160,8 +161,11 @@ def test_what_a_reader_must_know_of_few_pairs(invoke: Invoke, llama: Path) -> No
         "the file has 2 pairs, fewer than the 5 asked for",
         "with 2 pairs no p-value can be below 0.5, and intervals say little",
     ]
-    one = json.loads(invoke(*command, "-o", "b", "--n-pairs", "1").stdout)["warnings"]
-    assert one[0].startswith("one pair says nothing of others")
+    one = json.loads(invoke(*command, "-o", "b", "--n-pairs", "1").stdout)
+    assert one["warnings"][0] == (
+        "one pair says nothing of others: effects have no interval, and their p-value is 1"
+    )
+    assert (one["claims"]["top_effect_ci"], one["claims"]["top_p_value"]) == (None, 1)
 
 
 @pytest.mark.parametrize(

@@ -95,11 +95,12 @@ def test_without_a_size_the_fewest_that_reach_it_are_taken(folder: Path) -> None
 def test_pairs_that_are_held_out_are_tested_and_no_others(folder: Path) -> None:
     result = searched(folder, holdout=0.25)
     found_on, tested_on = result.origin.found_on.chosen, result.origin.tested_on.chosen
-    assert len(tested_on) == 24
-    assert sorted([*found_on.tolist(), *tested_on.tolist()]) == list(range(96))
-    assert result.claims["n_pairs"] == 24
-    assert result.arrays()["metric.full"].shape == (24,)
-    assert "held out" in str(result.conclusion)
+    assert len(tested_on) == 8
+    assert sorted([*found_on.tolist(), *tested_on.tolist()]) == list(range(32))
+    numbers = ("n_pairs", "n_distinct", "n_groups", "n_groups_total")
+    assert [result.claims[name] for name in numbers] == [8, 8, 8, 32]
+    assert result.arrays()["metric.full"].shape == (8,)
+    assert str(result.conclusion).endswith("on pairs that were held out (8 of 32 groups)")
     same = searched(folder)
     assert torch.equal(same.origin.found_on.chosen, same.origin.tested_on.chosen)
 
@@ -186,7 +187,7 @@ def test_less_memory_and_another_order_of_batches_change_nothing(folder: Path) -
         load(folder), chosen, pairs=folder / planted.base.PAIRS, device=exact()
     )
     whole = claims(prepared.run())
-    assert "96 of 96 pairs at a time" in prepared.plan
+    assert "32 of 32 pairs at a time" in prepared.plan
     found_on = prepared.found_on
     budget = dataclasses.replace(found_on.budget, size=2**20)
     small = dataclasses.replace(
@@ -194,7 +195,7 @@ def test_less_memory_and_another_order_of_batches_change_nothing(folder: Path) -
         found_on=dataclasses.replace(found_on, budget=budget),
         tested_on=dataclasses.replace(prepared.tested_on, budget=budget),
     )
-    assert "96 of 96" not in small.plan
+    assert "32 of 32" not in small.plan
     assert claims(small.run()) == pytest.approx(whole, rel=1e-9, abs=1e-9)
 
 
