@@ -99,7 +99,7 @@ def evaluate(
     sets = {
         "ends": all_and_none(len(units)),
         "complement": ~found.chosen[None],
-        "random": _random(units, n, settings.random_circuits, seed),
+        "random": random_choices(len(units), n, settings.random_circuits, seed),
         "without": _without(found.chosen, tested),
         **_along_curve(found),
     }
@@ -150,18 +150,19 @@ def _without(
     return found
 
 
-def _random(units: Units, n: int, n_circuits: int, seed: int) -> Bool[Tensor, "circuit unit"]:
-    """Random choices of units, no two the same: as many as asked for, or all that there are."""
+def random_choices(
+    n_units: int, n: int, n_circuits: int, seed: int
+) -> Bool[Tensor, "circuit unit"]:
+    """Random choices of ``n`` units, no two the same: as many as asked for, or all there are."""
     drawn, found = generator(seed, "random circuits"), dict[bytes, Tensor]()
-    fewest = min(n, len(units) - n, ENOUGH)
-    n_circuits = min(n_circuits, math.comb(len(units), fewest))
+    n_circuits = min(n_circuits, math.comb(n_units, min(n, n_units - n, ENOUGH)))
     while len(found) < n_circuits:
-        order = torch.rand(n_circuits, len(units), generator=drawn).argsort(dim=1)
-        chosen = torch.zeros(n_circuits, len(units), dtype=torch.bool)
+        order = torch.rand(n_circuits, n_units, generator=drawn).argsort(dim=1)
+        chosen = torch.zeros(n_circuits, n_units, dtype=torch.bool)
         for row in chosen.scatter_(1, order[:, :n], True):
             found.setdefault(row.numpy().tobytes(), row)
     rows = list(found.values())[:n_circuits]
-    return torch.stack(rows) if rows else torch.zeros(0, len(units), dtype=torch.bool)
+    return torch.stack(rows) if rows else torch.zeros(0, n_units, dtype=torch.bool)
 
 
 def _along_curve(found: Chosen) -> dict[str, Bool[Tensor, "size unit"]]:

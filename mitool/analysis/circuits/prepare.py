@@ -9,6 +9,7 @@ from mitool.analysis.circuits.methods import Method, method_of
 from mitool.analysis.circuits.search import CircuitSearch, Stored
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.batches import Budget
+from mitool.analysis.interventions.evidence import together
 from mitool.analysis.interventions.material import GivenPairs, Material, material_of
 from mitool.analysis.interventions.pair_groups import PairGroups
 from mitool.config import as_dict
@@ -98,10 +99,9 @@ def _undivided(groups: PairGroups) -> str:
     if len(groups) == 1:
         return "--holdout divides the pairs: expected at least 2, found 1"
     return (
-        "--holdout divides the pairs, and keeps together those that share an input: expected at "
-        f"least 2 groups, found all {len(groups)} pairs in one, each linked to the others by an "
-        "input that is the same; leave --holdout out, give pairs of more inputs, or name the "
-        "groups in a column `group` of the file"
+        "--holdout divides the pairs, and keeps those of a group together: expected at least 2 "
+        f"groups, found one ({together(groups)}); leave --holdout out, give pairs of other inputs, "
+        "or say in a column `group` of the file which belong together"
     )
 
 

@@ -38,7 +38,13 @@ def only(groups: PairGroups) -> str | None:
         return None
     if groups.are_pairs:
         return "one pair says nothing of others"
-    return (
-        f"all {len(groups)} pairs are one group, linked with each other by inputs that they share: "
-        "one group says nothing of others"
-    )
+    return f"{together(groups)}, and one group says nothing of others"
+
+
+def together(groups: PairGroups) -> str:
+    """Why several pairs are one group, in words."""
+    if groups.n_distinct == 1:
+        return f"all {len(groups)} pairs are the same"
+    if groups.are_named:
+        return f"the file puts all {len(groups)} pairs into one group"
+    return f"all {len(groups)} pairs are linked by inputs that they share"

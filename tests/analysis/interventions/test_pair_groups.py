@@ -99,10 +99,15 @@ def test_in_words() -> None:
     )
     assert (few(sized(*[9] * 6)), few(sized(9))) == (None, None)
     assert only(sized(1)) == "one pair says nothing of others"
-    assert only(sized(5)) == (
-        "all 5 pairs are one group, linked with each other by inputs that they share: one group "
-        "says nothing of others"
-    )
+    for found, reason in (
+        (sized(5), "all 5 pairs are linked by inputs that they share"),
+        (groups_of([("ab", "cd")] * 3), "all 3 pairs are the same"),
+        (groups_of([("ab", "cd"), ("ef", "gh")], ["x", "x"]), "the file puts all 2 pairs into one"),
+    ):
+        said = only(found)
+        assert said is not None
+        assert said.startswith(reason)
+        assert said.endswith(", and one group says nothing of others")
     assert only(sized(5, 1)) is None
 
 
