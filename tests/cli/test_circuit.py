@@ -230,3 +230,21 @@ def test_groups_that_cannot_be_held_out_as_asked_are_told_of(invoke: Invoke, xor
         and warning.startswith(("83.3% of the pairs are held out, not 50.0%", "16.7% of the"))
         for warning in found["warnings"]
     )
+
+
+def test_rows_that_are_repeated_change_nothing_but_their_number(invoke: Invoke, xor: Path) -> None:
+    heading, *rows = MIRRORED.splitlines()
+    found = {}
+    for name, given in (("once", rows[::2]), ("again", [*rows[::2], *rows[::2][::-1]] * 2)):
+        Path(f"{name}.csv").write_text("\n".join([heading, *given, ""]))
+        command = ("analyze", "circuit", "xor", "--pairs", f"{name}.csv", *QUICK, "--json")
+        done = invoke(*command, "--edges", "4", "--minimality", "3", "-o", name)
+        found[name] = claims_of(done), json.loads(done.stdout)["warnings"]
+    (once, warned), (again, warned_again) = found.values()
+    assert (once.pop("n_pairs"), again.pop("n_pairs")) == (6, 24)
+    assert (again["n_distinct"], again["n_groups"]) == (6, 6)
+    assert 0 < once["faithfulness_ci"][1] - once["faithfulness_ci"][0]
+    for name, value in once.items():
+        expected = value if isinstance(value, str) else pytest.approx(value, rel=1e-4, abs=1e-5)
+        assert again[name] == expected, name
+    assert warned_again == warned
