@@ -11,9 +11,9 @@ from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 from tests.huggingface.exactness import SOFTMAXES, exactly_float64
-from tests.huggingface.parts import head_writes
+from tests.huggingface.parts import frozen, head_writes
 from tests.huggingface.places import Places, places_of
-from tests.huggingface.runs import Hook, attached, recorded
+from tests.huggingface.runs import Hook, Recording, attached, recorded
 
 NO_POSITION_IDS = ("bloom", "mpt")
 """Architectures whose attention only knows of positions by biases, which are taken off."""
@@ -50,14 +50,31 @@ def one_token_scores(
 def one_token_writes(model: PreTrainedModel, layer: int) -> Float[Tensor, "head token d_model"]:
     """What each head writes for a token, alone in the stream, that attends to itself only.
 
-    The stream is that of ``one_token_scores``. Writes are what z becomes by W_O and any
-    multiplier, with no bias of the output projection and before any norm after it.
+    The stream is that of ``one_token_scores``. Writes are what z becomes by W_O, by the norm after
+    attention as it is in that context, and by any multiplier, with no biases.
     """
-    places, n = places_of(model), n_tokens(model)
+    places, run = places_of(model), _alone(model, layer)
+    block = places.blocks[layer]
+    after = frozen(block.attn_after, run.attn_raw[layer])
+    writes = [after(write) for write in head_writes(places, layer, run.z[layer])]
+    return torch.stack(writes)[:, :, 0] * block.multiplier
+
+
+def scale_after_attention(model: PreTrainedModel, layer: int) -> Float[Tensor, "token 1"]:
+    """The root of the mean square that a norm after attention divides by there; else 1."""
+    written = _alone(model, layer).attn_raw[layer][:, 0]
+    norm = places_of(model).blocks[layer].attn_after
+    if norm is None:
+        return torch.ones_like(written[:, :1])
+    eps = getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", 0.0)
+    return (written.square().mean(dim=-1, keepdim=True) + eps).sqrt()
+
+
+def _alone(model: PreTrainedModel, layer: int) -> Recording:
+    """Runs over each token alone, which attends to itself only."""
+    places, tokens = places_of(model), torch.arange(n_tokens(model))[:, None]
     with torch.no_grad(), _embeddings_at(model, places, layer), _no_sinks(places, layer):
-        run = recorded(model, torch.arange(n)[:, None])
-    writes = head_writes(places, layer, run.z[layer][:, 0])
-    return writes * places.blocks[layer].multiplier
+        return recorded(model, tokens)
 
 
 def n_tokens(model: PreTrainedModel) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from mitool.analysis.attention.attribution import Attributor
-from mitool.analysis.attention.circuits import qk_circuit
+from mitool.analysis.attention.circuits import positional_circuit, qk_circuit
 from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.weights import weights_of
 from mitool.analysis.circuits.attribution import contracted, gradients_at
@@ -34,6 +34,7 @@ from tests.huggingface.hooked import (
     exactly_float64,
     one_token_scores,
     one_token_writes,
+    scale_after_attention,
     patched_logits,
 )
 from tests.huggingface.random_models import (
@@ -169,18 +170,37 @@ def edges_are_the_models(case: Case) -> None:
 
 
 def circuits_are_those_of_one_token(case: Case) -> None:
-    """Scores whole; writes up to what the biases write, which is the same for every token."""
+    """Scores whole; writes up to what the biases write, which is the same for every token but for
+    the scale of a norm after attention.
+    """
     weights = weights_of(case.decoder)
     contexts = OneTokenContexts(case.decoder, weights.W_E)
     for layer, part in enumerate(case.decoder.layers):
         scores = one_token_scores(case.model, layer)
         writes = one_token_writes(case.model, layer)
+        scale = scale_after_attention(case.model, layer)
         for head in range(case.decoder.n_heads):
             same(qk_circuit(contexts, layer, head).dense(), scores[head], CLOSE)
-            if part.clip is None and part.ln1_post.is_identity and case.decoder.adds:
-                W_OV = weights.W_V[layer, head] @ weights.W_O[layer, head]
-                of_biases = writes[head] - weights.W_E @ W_OV / part.ln1.scale(weights.W_E)
+            assert (contexts.values_cut(layer) > 0) == (part.clip is not None)
+            if part.clip is None:
+                W_O = weights.W_O[layer, head] if case.decoder.adds else part.W_write[head]
+                W_OV = weights.W_V[layer, head] @ W_O
+                of_biases = writes[head] * scale - weights.W_E @ W_OV / part.ln1.scale(weights.W_E)
                 same(of_biases, of_biases[:1].expand_as(of_biases), CLOSE)
+        if weights.W_pos is not None:
+            q, k = (weights.W_pos @ getattr(weights, name)[layer, 0] for name in ("W_Q", "W_K"))
+            positional = positional_circuit(contexts, weights, layer, 0)
+            assert positional is not None
+            same(positional.dense(), q @ k.T * scale_of_scores(case.model, layer), CLOSE)
+
+
+def scale_of_scores(model: PreTrainedModel, layer: int) -> float:
+    """What a query times a key is multiplied by, in models that embed positions."""
+    cfg = model.config
+    if cfg.model_type == "gpt_neo" or not getattr(cfg, "scale_attn_weights", True):
+        return 1.0
+    by_layer = layer + 1 if getattr(cfg, "scale_attn_by_inverse_layer_idx", False) else 1
+    return float((cfg.hidden_size // cfg.num_attention_heads) ** -0.5 / by_layer)
 
 
 def same(found: Tensor, own: Tensor, close: float) -> None:

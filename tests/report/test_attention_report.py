@@ -77,7 +77,7 @@ def test_circuits_are_those_of_the_weights(lists: AttentionResult) -> None:
 
 def test_positions_that_a_query_cannot_see_are_blank(lists: AttentionResult) -> None:
     plot = by_name(lists)["positional_circuits"].plot
-    factors = positional_circuit(lists.study.weights, 0, 0)
+    factors = positional_circuit(lists.study.contexts, lists.study.weights, 0, 0)
     assert factors is not None
     n = len(factors.left)
     assert plot.data[0].z[0][1:] == [None] * (n - 1)

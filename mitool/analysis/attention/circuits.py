@@ -8,7 +8,6 @@ Transformer Circuits). Both have rank d_head and are kept as their factors; of a
 only some rows are multiplied out.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -76,15 +75,16 @@ def qk_circuit(
     return Factors(q * contexts.scale(layer), k.T, contexts.soft_cap(layer))
 
 
-def positional_circuit(weights: Weights, layer: int, head: int) -> Factors | None:
-    """Query position -> key position, likewise; None where positions are not embedded."""
+def positional_circuit(
+    contexts: OneTokenContexts, weights: Weights, layer: int, head: int
+) -> Factors | None:
+    """Query position -> key position, ``W_pos W_Q W_K^T W_pos^T`` times the scale of scores; None
+    where positions are not embedded.
+    """
     if weights.W_pos is None:
         return None
-    scale = math.sqrt(weights.W_Q.shape[-1])
-    return Factors(
-        weights.W_pos @ weights.W_Q[layer, head] / scale,
-        (weights.W_pos @ weights.W_K[layer, head]).T,
-    )
+    q, k = weights.W_pos @ weights.W_Q[layer, head], weights.W_pos @ weights.W_K[layer, head]
+    return Factors(q * contexts.scale(layer), k.T)
 
 
 def chosen_tokens(n_outputs: int, seed: int) -> Int[Tensor, " chosen"]:

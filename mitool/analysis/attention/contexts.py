@@ -16,7 +16,7 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True)
 class OneTokenContexts:
-    """Queries and keys of each token of a stream that holds its embedding alone.
+    """Queries, keys and values of each token of a stream that holds its embedding alone.
 
     All that the model does to them is done: norms with their scales, biases, norms of queries and
     keys, clipping. Positions embedded apart are left out; rotary ones are those of one position.
@@ -45,6 +45,15 @@ class OneTokenContexts:
         found = (normed @ projection.by_head[which] + bias)[None]
         return own.taken(letter, found, rotation, projection.n_heads, [which])[0]
 
+    @torch.no_grad()
+    def values_cut(self, layer: int) -> float:
+        """The share of the tokens for which numbers of some head's value are cut (``clip``)."""
+        clip = self.decoder.layers[layer].clip
+        if clip is None:
+            return 0.0
+        values = self._layer(layer).v(self._normed(layer))
+        return (values.abs() > clip).any(dim=-1).any(dim=0).double().mean().item()
+
     def scale(self, layer: int) -> float:
         return self.decoder.layers[layer].scale
 
@@ -60,7 +69,7 @@ class OneTokenContexts:
     def _layer(self, layer: int) -> Layer:
         """The parts of a layer in the format of the embedding; its MLP is left out."""
         own = self.decoder.layers[layer]
-        parts = {name: _converted(getattr(own, name), self.W_E) for name in ("ln1", "q", "k")}
+        parts = {name: _converted(getattr(own, name), self.W_E) for name in ("ln1", "q", "k", "v")}
         norms = {name: _converted(getattr(own, name), self.W_E) for name in ("q_norm", "k_norm")}
         return replace(own, **parts, **norms, ln2=Norm(), mlp=None)
 

@@ -173,6 +173,12 @@ def _warnings(study: AttentionStudy) -> tuple[str, ...]:
             f"the model is right on {accuracy:.1%} of the answers: what its heads do may not be "
             "what the task asks for"
         )
+    if any(study.values_cut):
+        most = max(study.values_cut)
+        found.append(
+            f"the model cuts values at a largest size, in layer {study.values_cut.index(most)} for "
+            f"{most:.1%} of the tokens: OV circuits, which are linear, leave that out"
+        )
     if row is None:
         found.append(
             "qk_rank_correlation is undefined: no answer is read at a token that is the same in "

@@ -41,6 +41,8 @@ class AttentionStudy:
         kinds_on: what those are taken on, if that is not the prompts.
         ov_top1: share of tokens whose largest output is themselves.
         ov_eigenvalues: of the OV circuit.
+        values_cut: share of the tokens for which the model cuts the value of some head, which the
+            OV circuit leaves out; by layer.
         copying_score: share of their mass with a positive real part; NaN for a head of zeros.
         answer_row: None where no token stands at an answer position in all prompts.
         to_answer_operand: share of the answers with a choice of operands for which the head's
@@ -66,6 +68,7 @@ class AttentionStudy:
     kinds_on: str | None
     ov_top1: Float[Tensor, "layer head"]
     ov_eigenvalues: Complex[Tensor, "layer head d_head"]
+    values_cut: tuple[float, ...]
     copying_score: Float[Tensor, "layer head"]
     answer_row: AnswerRow | None
     to_answer_operand: Float[Tensor, "layer head"] | None
@@ -123,6 +126,7 @@ def study(
         kinds_on=None if material.diagnostic is None else REPEATED_TOKENS,
         ov_top1=_by_head(top1, n_layers),
         ov_eigenvalues=eigenvalues.unflatten(0, (n_layers, n_heads)),
+        values_cut=tuple(map(contexts.values_cut, range(n_layers))),
         copying_score=_by_head(copying, n_layers),
         answer_row=answer_row(material, contexts),
         to_answer_operand=to_answer_operand(material, observation),

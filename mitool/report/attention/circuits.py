@@ -92,7 +92,7 @@ def _positions(study: AttentionStudy) -> list[Figure]:
     heads = sorted(of_layer[:MOST_HEADS])
     circuits: dict[str, Tensor] = {}
     for head in heads:
-        if (factors := positional_circuit(study.weights, *head)) is not None:
+        if (factors := positional_circuit(study.contexts, study.weights, *head)) is not None:
             circuits[name(head)] = _seen(factors.dense(), study.is_causal)
     if not circuits:
         return []
