@@ -66,7 +66,7 @@ def scale_after_attention(model: PreTrainedModel, layer: int) -> Float[Tensor, "
     norm = places_of(model).blocks[layer].attn_after
     if norm is None:
         return torch.ones_like(written[:, :1])
-    eps = getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", 0.0)
+    eps = float(getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", None) or 0.0)
     return (written.square().mean(dim=-1, keepdim=True) + eps).sqrt()
 
 

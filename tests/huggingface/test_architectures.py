@@ -34,8 +34,8 @@ from tests.huggingface.hooked import (
     exactly_float64,
     one_token_scores,
     one_token_writes,
-    scale_after_attention,
     patched_logits,
+    scale_after_attention,
 )
 from tests.huggingface.random_models import (
     KINDS,

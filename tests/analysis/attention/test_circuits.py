@@ -77,9 +77,10 @@ def test_the_answer_row_is_in_units_of_scores() -> None:
     qk = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
     decoder = toy_decoder(one_head(torch.eye(4), qk))
     weights = weights_of(decoder)
-    rows = qk_circuit(OneTokenContexts(decoder, weights.W_E), 0, 0).rows(torch.tensor([3]))
+    contexts = OneTokenContexts(decoder, weights.W_E)
+    rows = qk_circuit(contexts, 0, 0).rows(torch.tensor([3]))
     torch.testing.assert_close(rows[0], qk[3].double())
-    assert positional_circuit(weights, 0, 0) is None
+    assert positional_circuit(contexts, weights, 0, 0) is None
     seen = forward(decoder, Prompts(torch.tensor([[0, 2, 3]]), (2,)))
     expected = qk[3, [0, 2, 3]].softmax(dim=-1)
     torch.testing.assert_close(seen.patterns[0, 0, 0, 2], expected.double())
