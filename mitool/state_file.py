@@ -80,11 +80,12 @@ class StateFile:
     notes: tuple[str, ...] = ()
 
 
-def read(path: Path, index: int | None = None) -> StateFile:
+def read(path: Path, index: int | None = None, *, has_index: bool = True) -> StateFile:
     """Read a state dict, alone or nested beside other things.
 
     Args:
         index: which of several state dicts, as of a training's steps; negative from the last.
+        has_index: whether the reader of a message can say which.
 
     Raises:
         InputError: the file is missing, damaged, refused, or holds something else; or it holds
@@ -104,7 +105,11 @@ def read(path: Path, index: int | None = None) -> StateFile:
             f"--index: found {index}, but {path} is a file of safetensors, which holds one state "
             "dict; leave it out"
         )
-    found = _from_safetensors(path) if is_safetensors else _from_pickle(path, index)
+    found = (
+        _from_safetensors(path)
+        if is_safetensors
+        else _from_pickle(path, index, has_index=has_index)
+    )
     size = path.stat().st_size
     for name, weight in found.weights.items():
         require_plain(f"{path}: {name}", weight, size)
@@ -187,10 +192,10 @@ def _require_stored(path: Path) -> None:
         )
 
 
-def _from_pickle(path: Path, index: int | None) -> StateFile:
+def _from_pickle(path: Path, index: int | None, *, has_index: bool) -> StateFile:
     held = load_pickle(path, EXPECTED, REMEDY + EXTRACT)
     with about(path):
-        nested = found_in(held, index)
+        nested = found_in(held, index, has_index=has_index)
     weights = {name: weight.detach() for name, weight in nested.weights.items()}
     config, notes = _config(nested.beside)
     losses = {} if nested.is_of_series else _last_losses(nested.beside)

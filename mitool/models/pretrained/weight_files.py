@@ -153,7 +153,7 @@ def _opened(path: Path, stack: ExitStack) -> Mapping[str, StoredWeight]:
         raise InputError(hub_files.pointer_message(path))
     state_file.require_file(path, "a file of weights", "download it")
     if path.suffix != ".safetensors":
-        stored = state_file.read(path).weights
+        stored = state_file.read(path, has_index=False).weights
         return {name: _in_memory(tensor) for name, tensor in stored.items()}
     try:
         file = stack.enter_context(safe_open(path, framework="pt"))
