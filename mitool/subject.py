@@ -1,6 +1,5 @@
 """A model together with the task to study it on."""
 
-import contextlib
 import copy
 import re
 from dataclasses import asdict, dataclass
@@ -194,32 +193,8 @@ def open_model(name: str) -> "Subject | Pretrained":
     """
     path = Path(name)
     if not hub_files.is_hugging_face(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
-        _require_no_other(path)
+        hub_files.require_no_other(path)
         return load(path)
     from mitool.models.pretrained import load_pretrained
 
     return load_pretrained(name)
-
-
-def _require_no_other(path: Path) -> None:
-    """Tell of what looks like a model and is none, in its own words.
-
-    Raises:
-        InputError: the path is such a thing.
-    """
-    with contextlib.suppress(OSError):  # as of a path that is too long: load says so
-        if path.is_dir() and not any(path.iterdir()):
-            raise InputError(
-                f"{path}: expected a run directory or the folder of a Hugging Face model, found an "
-                "empty folder"
-            )
-    if path.suffix == ".gguf":
-        raise InputError(
-            f"{path}: expected a checkpoint, or the folder of a Hugging Face model, found "
-            "quantised weights (GGUF); give the model that they were made from"
-        )
-    if path.name in hub_files.WEIGHTS and hub_files.is_hugging_face(path.parent):
-        raise InputError(
-            f"{path}: expected a checkpoint of mitool, found a file of a Hugging Face model; give "
-            f"its folder, {path.parent}"
-        )

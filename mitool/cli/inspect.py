@@ -33,6 +33,7 @@ def inspect(
 
     if hub_files.is_hugging_face(path):
         raise InputError(hub_files.other_message(path))
+    hub_files.require_no_other(path)
     path = checkpoint.find(path)
     tensors, metadata = checkpoint.load(path)
     notes = widened(tensors)[1]

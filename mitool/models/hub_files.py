@@ -1,5 +1,6 @@
 """The files of a Hugging Face folder, by whose names one is known; nothing slow is loaded here."""
 
+import contextlib
 from pathlib import Path
 
 from mitool import files, rundir
@@ -32,6 +33,9 @@ VOCABULARIES = (
     *("tekken.json", "vocab.bpe", "*.tiktoken"),
 )
 """Any one of them holds the tokens of a tokenizer."""
+
+NAMED = (CONFIG, *WEIGHTS, *ADAPTERS, ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG)
+"""Names of files that are given for the folder that they are in."""
 
 POINTER = b"version https://git-lfs.github.com/spec/"
 LONGEST_POINTER = 1024
@@ -82,6 +86,30 @@ def other_message(folder: Path) -> str:
         f"{folder}: expected a checkpoint or a run of mitool, found a Hugging Face model; `mitool "
         "patch`, `analyze attn` and `analyze circuit` look at it"
     )
+
+
+def require_no_other(path: Path) -> None:
+    """Tell of what looks like a model and is none, in its own words.
+
+    Raises:
+        InputError: the path is such a thing.
+    """
+    with contextlib.suppress(OSError):  # as of a path that is too long: load says so
+        if path.is_dir() and not any(path.iterdir()):
+            raise InputError(
+                f"{path}: expected a run directory or the folder of a Hugging Face model, found an "
+                "empty folder"
+            )
+    if path.suffix == ".gguf":
+        raise InputError(
+            f"{path}: expected a checkpoint, or the folder of a Hugging Face model, found "
+            "quantised weights (GGUF); give the model that they were made from"
+        )
+    if path.name in NAMED and is_hugging_face(path.parent):
+        raise InputError(
+            f"{path}: expected a checkpoint of mitool, found a file of a Hugging Face model; give "
+            f"its folder, {path.parent}"
+        )
 
 
 def _config_of(folder: Path) -> dict[str, object] | None:

@@ -160,7 +160,8 @@ def _require_every_expert(
             held.setdefault(mixture, {}).setdefault(expert, set()).add(part)
     if held:
         experts = sorted(set().union(*held.values()), key=int)
-        held |= {name: dict.fromkeys(experts, set()) for name in _mixtures_left_out(held, skeleton)}
+        for mixture in _mixtures_left_out(held, skeleton):
+            held[mixture] = {expert: set() for expert in experts}
     parts = set().union(*(own for experts in held.values() for own in experts.values()))
     missing = [
         f"{mixture}{expert}.{part}"
