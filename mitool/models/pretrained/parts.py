@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from mitool.errors import InputError
+from mitool.errors import InputError, said
 from mitool.models.decoder import Decoder, Layer, Norm, Projection
 from mitool.models.decoder.decoder import Unembedding
 from mitool.models.pretrained.architectures import BlockNames, Fused, names_of
@@ -59,7 +59,7 @@ def decoder_of(model: PreTrainedModel) -> Decoder:
     except AttributeError as failure:
         raise InputError(
             f"architecture {architecture}: expected a decoder whose parts go by names that mitool "
-            f"knows (docs/pretrained.md lists the architectures), found another ({failure})"
+            f"knows (docs/pretrained.md lists the architectures), found another ({said(failure)})"
         ) from failure
     except InputError as failure:
         raise InputError(f"architecture {architecture}: {failure}") from failure

@@ -21,7 +21,7 @@ from mitool.analysis.circuits.files.stored import (
 from mitool.analysis.circuits.files.values import flag_of, list_of, object_of, score_of
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError, first_few
+from mitool.errors import InputError, first_few, said
 from mitool.strict_json import parsed
 
 LOGITS = "logits"
@@ -112,7 +112,7 @@ def _document(text: str) -> dict[str, Any]:
     except RecursionError:
         raise InputError("expected the JSON of a circuit, found too many levels") from None
     except ValueError as failure:
-        raise InputError(f"expected the JSON of a circuit; found: {failure}") from None
+        raise InputError(f"expected the JSON of a circuit; found: {said(failure)}") from failure
     document = object_of("the file", found)
     for name in ("cfg", "nodes", "edges"):
         if name not in document:
