@@ -79,6 +79,20 @@ def require_known(checks: Sequence[Check], names: Collection[str]) -> None:
         _names(check, names)
 
 
+def outcomes(checks: Sequence[Check], claims: Mapping[str, Claim]) -> list[dict[str, Any]]:
+    """What comes of every check, as JSON values: whether it is met, and the claims that it is
+    about, each with its value.
+    """
+    return [
+        {
+            "check": str(check),
+            "met": not _failures(check, claims),
+            "claims": {name: claims[name] for name in _names(check, claims)},
+        }
+        for check in checks
+    ]
+
+
 def require(checks: Sequence[Check], claims: Mapping[str, Claim]) -> None:
     """Hold every check against the claims.
 
