@@ -122,11 +122,18 @@ def resolve(
     dtype: str = "float32",
     threads: int | None = None,
     deterministic: bool = False,
+    *,
+    resume: bool = False,
 ) -> Device:
     """Turn a request (``auto``, ``cpu``, ``cuda``, ``cuda:I``, ``mps``) into a device.
 
     ``auto`` takes the first CUDA device if there is one and the CPU otherwise: models of this
     size are slower on MPS than on the CPU, so MPS is used where it is asked for.
+
+    Args:
+        threads: of the CPU; left out, all cores.
+        resume: it is for a run that may have begun on more cores: ``threads`` is then what may be
+            used at the most.
 
     Raises:
         UsageError: the request is no device's name, ``dtype`` is neither float32 nor float64, or
@@ -136,6 +143,8 @@ def resolve(
     if dtype not in DTYPES:
         raise UsageError(f"dtype: expected {' or '.join(DTYPES)}, found {quoted(dtype)}")
     cores = available_cores()
+    if resume and isinstance(threads, int) and threads > cores:
+        threads = cores
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
         raise UsageError(f"threads: expected 1 to {cores}, as many cores, found {threads!r}")
     name = _resolve_name(request)

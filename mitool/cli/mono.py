@@ -91,7 +91,7 @@ def run(
         require_no_training([*given, *map(option_name, stated)])
         output.finish_done(redraw(request, source))
         return
-    compute = devices.resolve(device, threads=threads)
+    compute = devices.resolve(device, threads=threads, resume=resume)
     axes = parse_axes(sweep or [])
     config, reference = configs(preset, scale, axes, stated, compute, seed)
     output.require_known(claim_names(config))

@@ -65,7 +65,7 @@ def experiment_command(name: str) -> Callable[..., None]:
         request = request_of(output, out, formats, resume=resume, overwrite=overwrite)
         chosen = build(SuperpositionSettings, settings)
         if source is None:
-            compute = devices.resolve(device, threads=threads)
+            compute = devices.resolve(device, threads=threads, resume=resume)
             config = SuperpositionConfig(name, chosen, compute, seed)
             output.require_known(claim_names(config))
             output.finish_done(train_and_draw(request, config))

@@ -26,6 +26,7 @@ from mitool.training.monosemanticity import (
     train_sweep,
 )
 from mitool.training.run import history_of
+from mitool.training.sessions import moves
 
 HELD_OUT = 2**14
 """Examples that the losses are measured on."""
@@ -79,7 +80,8 @@ def engineer_monosemanticity(
         "run": str(folder),
         "checkpoint": str(folder / rundir.CHECKPOINT),
     }
-    return replace(result, subject=subject, config=record)
+    warnings = (*moves(folder), *result.warnings)
+    return replace(result, subject=subject, config=record, warnings=warnings)
 
 
 def claim_names(config: MonosemanticityConfig) -> list[str]:
@@ -105,7 +107,7 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
         "digest": checkpoint.record_of(path)["digest"],
     }
     shared = {name: value for name, value in metadata.model.items() if name != "models"}
-    warnings = (*notes, *result.warnings)
+    warnings = (*notes, *moves(rundir.run_of(path)), *result.warnings)
     return replace(result, subject=subject, config={"model": shared}, warnings=warnings)
 
 

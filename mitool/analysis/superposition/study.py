@@ -20,6 +20,7 @@ from mitool.result import Claim
 from mitool.training.learner import Observer
 from mitool.training.memory import require_free
 from mitool.training.run import history_of
+from mitool.training.sessions import moves
 from mitool.training.superposition import (
     REMEDY,
     SuperpositionConfig,
@@ -69,7 +70,8 @@ def superpose(
         "checkpoint": str(folder / rundir.CHECKPOINT),
     }
     result = _studied(chosen, families, config.seed, folder, history)
-    return replace(result, subject=subject, config=config.as_dict())
+    warnings = (*moves(folder), *result.warnings)
+    return replace(result, subject=subject, config=config.as_dict(), warnings=warnings)
 
 
 def claim_names(config: SuperpositionConfig) -> list[str]:
@@ -100,7 +102,7 @@ def restudy(path: Path, name: str) -> SuperpositionResult:
         "step": metadata.step,
         "digest": checkpoint.record_of(path)["digest"],
     }
-    warnings = (*notes, *result.warnings)
+    warnings = (*notes, *moves(rundir.run_of(path)), *result.warnings)
     return replace(result, subject=subject, config={"experiment": name}, warnings=warnings)
 
 
