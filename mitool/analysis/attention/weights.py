@@ -22,8 +22,9 @@ class Weights:
     norm's scale, one number for each token, is left out; so have ``W_Q`` and ``W_K`` the norms of
     queries and keys, and ``W_O`` the norm after attention and the residual multiplier. Norms of the
     stream itself are folded in likewise, those before a layer into what reads there, the others
-    into ``W_O``. Biases are left out too. Heads that share keys and values (grouped queries) have a copy each. Rotary
-    positions are left out: a query and a key meet as if they stood at one position.
+    into ``W_O``. Biases are left out too. Heads that share keys and values (grouped queries) have a
+    copy each. Rotary positions are left out: a query and a key meet as if they stood at one
+    position.
 
     Attributes:
         W_E: what each token is embedded as, whatever its position.

@@ -230,7 +230,8 @@ def _require_decoder(
     if getattr(text, BIDIRECTIONAL, None) in (True, "all"):
         raise InputError(
             f"{path}: expected a decoder, whose tokens see those before them alone; found "
-            f"attention in both directions ({what}, {BIDIRECTIONAL}); give one such as GPT-2 or Llama"
+            f"attention in both directions ({what}, {BIDIRECTIONAL}); give one such as GPT-2 or "
+            "Llama"
         )
     if not is_known or _is_both_ways(text, model_type):
         raise InputError(

@@ -157,8 +157,8 @@ def _opened(path: Path, stack: ExitStack) -> Mapping[str, StoredWeight]:
         return {name: _in_memory(tensor) for name, tensor in stored.items()}
     try:
         file = stack.enter_context(safe_open(path, framework="pt"))
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no dict)
-        return {name: _in_file(held) for name, held in slices.items()}
+        names: list[str] = file.keys()
+        return {name: _in_file(file.get_slice(name)) for name in names}
     except (SafetensorError, OSError, ValueError, RuntimeError) as failure:
         if is_out_of_memory(failure):
             raise
