@@ -92,9 +92,7 @@ def _read(decoder: Decoder, layer: int, dtype: torch.dtype) -> tuple[Tensor, Ten
         for norm in reversed(norms):
             weight = norm.transposed(weight.mT).mT
         if of_heads is not None:
-            if of_heads.removes_mean:
-                weight = weight - weight.mean(dim=-1, keepdim=True)
-            weight = weight * of_heads.weight.to(dtype)
+            weight = of_heads.linear(weight)
         return weight.repeat_interleave(n_heads // len(weight), dim=0)
 
     return folded(own.q, own.q_norm), folded(own.k, own.k_norm), folded(own.v, None)
