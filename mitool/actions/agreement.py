@@ -66,7 +66,8 @@ def _copied(
     if isinstance(subject, Subject):
         toy = copy.deepcopy(subject.model).to(device, dtype)
         return toy.logits, toy.embed.W_E
-    model: Any = copy.deepcopy(subject.model).to(device, dtype)  # type: ignore[arg-type]
+    model: Any = copy.deepcopy(subject.model)
+    model.to(device, dtype)
     embedding: Tensor = model.get_input_embeddings().weight
     return lambda tokens: model(tokens, use_cache=False).logits, embedding
 

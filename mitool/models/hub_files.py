@@ -1,10 +1,12 @@
 """The files of a Hugging Face folder, by whose names one is known; nothing slow is loaded here."""
 
 import contextlib
+import json
 from pathlib import Path
+from typing import Any
 
 from mitool import files, rundir
-from mitool.errors import InputError
+from mitool.errors import InputError, said
 
 CONFIG = "config.json"
 """What a model is: its architecture and sizes."""
@@ -59,6 +61,29 @@ def is_hugging_face(folder: Path) -> bool:
         return _is_foreign(config) or any(True for name in names for _ in folder.glob(name))
     except OSError:
         return False
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """A JSON document of a folder; Python's ``Infinity`` and ``NaN`` may stand in it.
+
+    Args:
+        expected: what it is to be, for messages.
+
+    Raises:
+        InputError: it cannot be read, is no JSON, or only points to a large file.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: expected {expected}, found a folder, pipe or device")
+    if is_pointer(path):
+        raise InputError(pointer_message(path))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise InputError(f"{path}: cannot be read: {failure.strerror}") from failure
+    except (ValueError, RecursionError) as failure:
+        raise InputError(
+            f"{path}: expected {expected}; found: {said(failure)}; restore the file"
+        ) from failure
 
 
 def is_pointer(path: Path) -> bool:

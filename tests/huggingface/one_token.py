@@ -28,7 +28,8 @@ def one_token_scores(
     """Each head's attention score between two tokens, each alone in the stream at position 0.
 
     The stream that the layer reads holds a token's embedding, as it comes to the first block but
-    for a learned embedding of positions. Scores are those that go into the softmax: scaled,
+    for a learned embedding of positions, and through the norms that the stream itself goes through
+    before the layer. Scores are those that go into the softmax: scaled,
     after any norm of queries and keys and any soft cap, without sinks and biases of distance.
     """
     places, n = places_of(model), n_tokens(model)
@@ -92,11 +93,21 @@ def _sinks(places: Places, layer: int) -> Float[Tensor, " head"] | None:
 
 @contextmanager
 def _embeddings_at(model: PreTrainedModel, places: Places, layer: int) -> Iterator[None]:
-    """The stream before a layer is that before the first, without learned positions."""
+    """The stream before a layer is that before the first, without learned positions and all that
+    blocks write, after the norms that the stream itself goes through.
+    """
     held: list[Tensor] = []
+
+    def arriving(_: Tensor) -> Tensor:
+        stream = held[-1].clone()
+        for block in places.blocks[:layer]:
+            for norm in block.stream_norms.values():
+                stream = norm(stream)
+        return stream
+
     hooks = [
         Hook(places.blocks[0].whole, "input", lambda x: held.append(x)),
-        Hook(places.blocks[layer].whole, "input", lambda _: held[-1].clone()),
+        Hook(places.blocks[layer].whole, "input", arriving),
     ]
     if places.positions is not None:
         hooks.append(Hook(places.positions, "output", torch.zeros_like))

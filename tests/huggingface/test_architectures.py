@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -36,6 +37,7 @@ from tests.huggingface.hooked import (
     one_token_writes,
     patched_logits,
     scale_after_attention,
+    stream_parts,
 )
 from tests.huggingface.random_models import (
     KINDS,
@@ -83,6 +85,7 @@ def test_parts_and_all_that_is_said_of_them_are_the_models(kind: str, seed: int)
         activations_are_the_models(case)
         patches_are_the_models(case)
         attributions_are_the_models(case)
+        writes_arrive_as_the_models_do(case)
         edges_are_the_models(case)
         circuits_are_those_of_one_token(case)
 
@@ -144,6 +147,15 @@ def attributions_are_the_models(case: Case) -> None:
     same(found.biases, torch.stack(list(own.values())).sum(), CLOSE)
 
 
+def writes_arrive_as_the_models_do(case: Case) -> None:
+    """What each head writes as it is in the last stream, up to the scales of norms on its way."""
+    arriving, weights = stream_parts(case.model, case.tokens).final, weights_of(case.decoder)
+    for layer, head in weights.heads:
+        own = arriving[f"a{layer}.h{head}"]
+        found = case.clean.layers[layer].z[:, head] @ weights.W_O[layer, head]
+        same(F.normalize(found, dim=-1), F.normalize(own, dim=-1), CLOSE)
+
+
 def edges_are_the_models(case: Case) -> None:
     """Scores of EAP, and runs with all edges patched and with none."""
     decoder, index = case.decoder, torch.arange(2)
@@ -179,19 +191,37 @@ def circuits_are_those_of_one_token(case: Case) -> None:
         scores = one_token_scores(case.model, layer)
         writes = one_token_writes(case.model, layer)
         scale = scale_after_attention(case.model, layer)
+        embedded, added, scale_before = carried(case.decoder, layer, weights.W_E)
+        scale_ln1 = part.ln1.scale(embedded + added)
+        scale_read = scale_before * scale_ln1
         for head in range(case.decoder.n_heads):
             same(qk_circuit(contexts, layer, head).dense(), scores[head], CLOSE)
             assert (contexts.values_cut(layer) > 0) == (part.clip is not None)
             if part.clip is None:
                 W_O = weights.W_O[layer, head] if case.decoder.adds else part.W_write[head]
                 W_OV = weights.W_V[layer, head] @ W_O
-                of_biases = writes[head] * scale - weights.W_E @ W_OV / part.ln1.scale(weights.W_E)
+                own_V = part.v.by_head[head * part.v.n_heads // case.decoder.n_heads]
+                of_biases = writes[head] * scale - weights.W_E @ W_OV / scale_read
+                of_biases = of_biases - part.ln1.linear(added) / scale_ln1 @ own_V @ W_O
                 same(of_biases, of_biases[:1].expand_as(of_biases), CLOSE)
         if weights.W_pos is not None:
             q, k = (weights.W_pos @ getattr(weights, name)[layer, 0] for name in ("W_Q", "W_K"))
             positional = positional_circuit(contexts, weights, layer, 0)
             assert positional is not None
             same(positional.dense(), q @ k.T * scale_of_scores(case.model, layer), CLOSE)
+
+
+def carried(decoder: Decoder, layer: int, W_E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Embeddings through the norms of the stream itself before a layer: what they become, what the
+    norms' biases add to that, and what the norms divide by together.
+    """
+    embedded, added, scale = W_E, torch.zeros_like(W_E), torch.ones_like(W_E[:, :1])
+    for norm in decoder.stream_norms(0, layer):
+        divided = norm.scale(embedded + added)
+        embedded = norm.linear(embedded) / divided
+        added = norm.linear(added) / divided + norm.constant(added)
+        scale = scale * divided
+    return embedded, added, scale
 
 
 def scale_of_scores(model: PreTrainedModel, layer: int) -> float:

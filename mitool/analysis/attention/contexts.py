@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.models.decoder import Decoder, Layer, Letter, Norm
+from mitool.models.decoder import Decoder, Layer, Letter, Norm, Projection
 from mitool.models.decoder.attention import Rotation
 
 Part = TypeVar("Part")
@@ -18,8 +18,9 @@ Part = TypeVar("Part")
 class OneTokenContexts:
     """Queries, keys and values of each token of a stream that holds its embedding alone.
 
-    All that the model does to them is done: norms with their scales, biases, norms of queries and
-    keys, clipping. Positions embedded apart are left out; rotary ones are those of one position.
+    All that the model does to them is done: norms with their scales, those of the stream itself
+    before the layer among them, biases, norms of queries and keys, clipping. Positions embedded
+    apart are left out; rotary ones are those of one position.
 
     Args:
         W_E: what each token is embedded as.
@@ -33,10 +34,10 @@ class OneTokenContexts:
     def taken(
         self, layer: int, head: int, letter: Letter, tokens: Tensor | None = None
     ) -> Float[Tensor, "token d_head"]:
-        """A head's queries, or keys, of tokens (of all), as attention takes them."""
+        """A head's queries, keys or values of tokens (of all), as attention takes them."""
         own, n_heads = self._layer(layer), self.decoder.n_heads
-        normed = self._normed(layer) if tokens is None else own.ln1(self.W_E[tokens])
-        projection = own.q if letter == "q" else own.k
+        normed = self._normed(layer) if tokens is None else self._read(layer, self.W_E[tokens])
+        projection: Projection = getattr(own, letter)
         which = head * projection.n_heads // n_heads
         rotation = self._rotation(layer, len(normed))
         if own.norms_span_heads:
@@ -63,13 +64,24 @@ class OneTokenContexts:
     def _normed(self, layer: int) -> Float[Tensor, "d_vocab d_model"]:
         """What attention reads of every token; kept for the heads of one layer."""
         if self._kept.get("layer") != layer:
-            self._kept["layer"], self._kept["normed"] = layer, self._layer(layer).ln1(self.W_E)
+            self._kept["layer"], self._kept["normed"] = layer, self._read(layer, self.W_E)
         return self._kept["normed"]
 
+    def _read(
+        self, layer: int, embedded: Float[Tensor, "token d_model"]
+    ) -> Float[Tensor, "token d_model"]:
+        """What attention reads of tokens that are embedded so."""
+        stream = embedded
+        for norm in (*self.decoder.stream_norms(0, layer), self.decoder.layers[layer].ln1):
+            stream = _converted(norm, stream)(stream)
+        return stream
+
     def _layer(self, layer: int) -> Layer:
-        """The parts of a layer in the format of the embedding; its MLP is left out."""
+        """A layer whose queries, keys and values are in the format of the embedding, without its
+        MLP.
+        """
         own = self.decoder.layers[layer]
-        parts = {name: _converted(getattr(own, name), self.W_E) for name in ("ln1", "q", "k", "v")}
+        parts = {name: _converted(getattr(own, name), self.W_E) for name in ("q", "k", "v")}
         norms = {name: _converted(getattr(own, name), self.W_E) for name in ("q_norm", "k_norm")}
         return replace(own, **parts, **norms, ln2=Norm(), mlp=None)
 

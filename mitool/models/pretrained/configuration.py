@@ -98,17 +98,7 @@ def read_description(folder: Path) -> Description:
 
 def _read(path: Path) -> dict[str, Any]:
     """The document; Python's ``Infinity`` and ``NaN`` in it are looked at later."""
-    if hub_files.is_pointer(path):
-        raise InputError(hub_files.pointer_message(path))
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise InputError(f"{path}: cannot be read: {failure.strerror}") from failure
-    except (ValueError, RecursionError) as failure:
-        raise InputError(
-            f"{path}: expected a JSON document, the configuration of a Hugging Face model; found: "
-            f"{said(failure)}; restore the file"
-        ) from failure
+    value = hub_files.read_json(path, "a JSON document, the configuration of a Hugging Face model")
     if not isinstance(value, dict):
         raise InputError(
             f"{path}: expected the configuration of a Hugging Face model, a JSON object; found "

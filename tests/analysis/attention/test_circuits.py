@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mitool.analysis.attention.circuits import (
@@ -22,10 +23,13 @@ from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.observe import forward
 from mitool.analysis.attention.weights import Weights, weights_of
 from mitool.models.bridge import to_bridge
+from mitool.models.decoder import HeadNorm, Letter
 from mitool.models.decoder.toy import toy_decoder
 from mitool.models.pretrained import load_pretrained
+from mitool.models.pretrained.parts import decoder_of
 from mitool.prompts import Prompts
 from tests.analysis.attention.models import one_head, random_model, tiny_gpt2, tiny_llama
+from tests.huggingface.random_models import random_model as random_huggingface
 
 ROTATION = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
 
@@ -137,6 +141,42 @@ def test_grouped_queries_have_a_copy_of_their_keys_and_values(tmp_path: Path) ->
     expected = torch.einsum("hqk,khd->qhd", pattern, values)
     found = cache["blocks.0.attn.hook_z"][0].double()
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["olmo2", "olmo3", "qwen3", "gemma3_text", "cohere"])
+def test_norms_of_queries_and_keys_are_folded_in_up_to_their_scale(kind: str) -> None:
+    """What attention takes of single tokens, where nothing has a bias, up to a scale of each."""
+    decoder = decoder_of(random_huggingface(kind, 0))
+    weights = weights_of(decoder)
+    contexts = OneTokenContexts(decoder, weights.W_E)
+    for layer, head in weights.heads:
+        part = decoder.layers[layer]
+        assert not (part.q_norm is None and part.k_norm is None)
+        of_letters: dict[Letter, Tensor] = {"q": weights.W_Q, "k": weights.W_K}
+        for letter, W in of_letters.items():
+            found = F.normalize(weights.W_E @ W[layer, head], dim=-1)
+            taken = F.normalize(contexts.taken(layer, head, letter), dim=-1)
+            torch.testing.assert_close(found, taken, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("spans_heads", [False, True])
+@pytest.mark.parametrize("removes_mean", [False, True])
+def test_a_norm_of_heads_is_a_linear_map_over_a_scale(
+    removes_mean: bool, spans_heads: bool
+) -> None:
+    draws = torch.Generator().manual_seed(0)
+    weight, bias, x = (torch.randn(s, generator=draws) for s in ((3, 1, 4), (3, 1, 4), (3, 5, 4)))
+    norm = HeadNorm(removes_mean, weight, bias, 1e-5, spans_heads)
+    scales = norm.linear(x) / (norm(x, 3) - bias)
+    if not spans_heads:
+        expected = F.layer_norm(x, (4,)) if removes_mean else F.rms_norm(x, (4,))
+    else:
+        whole = x.transpose(0, 1).flatten(1)
+        flat = F.layer_norm(whole, (12,)) if removes_mean else F.rms_norm(whole, (12,))
+        expected = flat.unflatten(1, (3, 4)).transpose(0, 1)
+    torch.testing.assert_close(norm(x, 3), expected * weight + bias, atol=1e-4, rtol=0)
+    over = (0, 2) if spans_heads else (2,)
+    assert (scales.amax(dim=over) - scales.amin(dim=over)).abs().max() < 1e-4
 
 
 def test_composition_is_that_of_the_dense_matrices() -> None:
