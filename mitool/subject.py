@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool import checkpoint, rundir, tasks
+from mitool import checkpoint, rundir, tasks, underway
 from mitool.checkpoint import Metadata
 from mitool.config import build
 from mitool.device import Device
@@ -52,7 +52,8 @@ class Subject:
         task: the task it was trained on.
         metadata: what the checkpoint says of itself.
         digest: of all that the checkpoint holds, where it was read from a file.
-        notes: what a user is to know of how it was read, each a sentence.
+        notes: what a user is to know of how it was read, and of its run, each a sentence.
+        run_ended: whether the run has ended whose last checkpoint it is; None where it is not one.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Subject:
     metadata: Metadata
     digest: str | None = None
     notes: tuple[str, ...] = ()
+    run_ended: bool | None = None
 
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
@@ -182,7 +184,9 @@ def load(path: str | Path) -> Subject:
         )
     with about(path):
         model = with_weights(cfg, tensors)
-    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"], notes)
+    notes = (*notes, *underway.doubts(path, metadata))
+    digest, ended = checkpoint.record_of(path)["digest"], underway.has_ended(path, metadata)
+    return Subject(path, model, task, metadata, digest, notes, ended)
 
 
 def open_model(name: str) -> "Subject | Pretrained":

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from mitool import underway
 from mitool.actions.agreement import require_same_outputs
 from mitool.actions.pairs import pairs_of
 from mitool.actions.request import Expect
@@ -79,7 +80,7 @@ def attention(
 ) -> AttentionResult:
     """See ``analyze_attention``."""
     shape = subject.shape
-    expect(attention_claim_names(shape.n_layers, shape.n_heads))
+    expect([*attention_claim_names(shape.n_layers, shape.n_heads), *_of_run(subject)])
     remedy = REMEDIES["attn"]
     with out_of_memory_is_an_error(remedy), device.active(), counted(console, "prompts") as tell:
         found = analyze_attention(
@@ -112,7 +113,7 @@ def patching(
             seed=inputs.seed,
             device=device,
         )
-        expect(prepared.claim_names)
+        expect([*prepared.claim_names, *_of_run(subject)])
         require_same_outputs(subject, given, inputs.seed, device)
         with counted(console, "patched runs") as tell:
             return _with_notes(prepared.run(tell), subject)
@@ -142,7 +143,7 @@ def circuit(
             seed=inputs.seed,
             device=device,
         )
-        expect(prepared.claim_names)
+        expect([*prepared.claim_names, *_of_run(subject)])
         require_same_outputs(subject, given, inputs.seed, device)
         note(console, prepared.plan)
         with phases(console) as tell:
@@ -150,5 +151,14 @@ def circuit(
 
 
 def _with_notes(result: R, subject: Subject | Pretrained) -> R:
-    """A result that warns of what is to be known of how its model was read."""
-    return replace(result, warnings=(*subject.notes, *result.warnings))
+    """A result that warns of what is to be known of how its model was read, and claims whether its
+    run has ended.
+    """
+    claims = {**result.claims, **_of_run(subject)}
+    return replace(result, claims=claims, warnings=(*subject.notes, *result.warnings))
+
+
+def _of_run(subject: Subject | Pretrained) -> dict[str, bool]:
+    """What is claimed of the run that a model is of, if it is the last of one."""
+    ended = subject.run_ended if isinstance(subject, Subject) else None
+    return {} if ended is None else {underway.CLAIM: ended}

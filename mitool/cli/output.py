@@ -177,6 +177,6 @@ def readable(value: Claim) -> str:
         case bool() | str() | int():
             return str(value)
         case float():
-            return f"{value:.6g}"
+            return f"{value:z.6g}"
     shown = ", ".join(readable(item) for item in value[:MOST_LISTED])
     return shown if len(value) <= MOST_LISTED else f"{shown}, … ({len(value)} in all)"

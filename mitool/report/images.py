@@ -81,7 +81,7 @@ def _draw(wanted: Sequence[Image], browser: Path, timeout: float) -> list[bytes]
             return pool.submit(asyncio.run, drawing).result()
         except failures as failure:
             raise BrowserError(
-                f"{browser}: expected it to draw {len(wanted)} images within {timeout:g} s, "
+                f"{browser}: expected it to draw {len(wanted)} images within {timeout:zg} s, "
                 f"but it {_what_failed(failure)}; leave png out of --format, or set {VARIABLE} to "
                 "another Chrome or Chromium"
             ) from failure

@@ -88,7 +88,7 @@ def test_the_analyses_find_what_was_planted(tmp_path: Path) -> None:
     said = [
         ("induction", "L0H1 is a previous-token head"),
         ("induction", "L1H2 is an induction head"),
-        ("min", "L1H3 attends to the operand that is the answer in 100.00% of examples and copies"),
+        ("min", "L1H3 attends to the operand that is the answer in 100.00% of answers with a cho"),
         ("copy", "L0H2 is a previous-token head"),
     ]
     for name, words in said:

@@ -122,8 +122,9 @@ def test_one_head_has_bars_for_heatmaps() -> None:
     result = analysed(Min(max_value=4), n_layers=1, n_heads=1, positional="zero")
     figures = by_name(result)
     (bars,) = figures["measures"].plot.data
-    values = dict(zip(bars.y, bars.x, strict=True))
-    assert values["OV top-1 (chance 0.2)"] == pytest.approx(result.study.ov_top1.item(), abs=1e-4)
+    values, own = dict(zip(bars.y, bars.x, strict=True)), result.study.on_itself
+    assert own is not None
+    assert values["OV top-1 (chance 0.2)"] == pytest.approx(own.top1.item(), abs=1e-4)
     (mean,) = figures["mean_attention"].plot.data
     expected = result.study.observation.mean_attention.flatten().tolist()
     assert list(mean.y) == pytest.approx(expected, abs=1e-4)

@@ -272,6 +272,7 @@ def test_without_a_gap_the_change_of_the_metric_is_drawn(direction: str) -> None
     result = patched(undefined=True, direction=direction, sites=["z", "resid_post"])
     report = patching_report(result, "mitool patch x")
     assert report.summary.startswith("Effects are undefined: the logit difference is ")
+    assert report.summary.endswith(" changes it most.")
     figures = by_name(result)
     base = result.measured.corrupted
     (trace,) = figures["z"].plot.data
@@ -285,6 +286,8 @@ def test_without_a_gap_the_change_of_the_metric_is_drawn(direction: str) -> None
     assert figures["top_sites"].plot.layout.xaxis.title.text == "change of logit difference"
     assert "interval" not in figures["top_sites"].caption
     assert "undefined" in figures["z"].caption
+    still = with_effects(result, "z", patched=base.mean().expand(len(added)))
+    assert patching_report(still).summary.endswith("No patch changes it.")
 
 
 def test_the_page_has_every_figure(swept: PatchResult) -> None:

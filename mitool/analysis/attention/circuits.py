@@ -95,11 +95,30 @@ def chosen_tokens(n_outputs: int, seed: int) -> Int[Tensor, " chosen"]:
     return order[:MOST_ROWS].sort().values
 
 
-def ov_top1(weights: Weights, layer: int, head: int, tokens: Int[Tensor, " chosen"]) -> float:
-    """The share of ``tokens`` whose largest output is the token itself."""
+@dataclass(frozen=True)
+class OnItself:
+    """What a head writes for a token to the token's own output.
+
+    Attributes:
+        top1: the share of tokens whose largest output is the token itself.
+        raised: the share of tokens whose own output is above the mean of all outputs.
+    """
+
+    top1: float
+    raised: float
+
+
+def ov_on_itself(
+    weights: Weights, layer: int, head: int, tokens: Int[Tensor, " chosen"]
+) -> OnItself:
+    """What the OV circuit does to ``tokens`` themselves, which are outputs."""
     source = weights.W_E[tokens] @ weights.W_V[layer, head]
     outputs = source @ (weights.W_O[layer, head] @ weights.W_U)
-    return (outputs.argmax(dim=-1) == tokens).double().mean().item()
+    own, mean = outputs.gather(-1, tokens[:, None])[:, 0], outputs.mean(dim=-1)
+    return OnItself(
+        (outputs.argmax(dim=-1) == tokens).double().mean().item(),
+        (own > mean).double().mean().item(),
+    )
 
 
 def ov_eigenvalues(weights: Weights, layer: int, head: int) -> Complex[Tensor, " d_head"]:

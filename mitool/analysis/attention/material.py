@@ -47,6 +47,7 @@ class Material:
         grid: (values of a, values of b) where the prompts are all pairs of operands, row by row.
         values: the value of each output that is a number, by token.
         is_right: which answers are right.
+        outputs_are_tokens: whether output i stands for token i, so that a head can copy it.
     """
 
     name: str
@@ -61,11 +62,17 @@ class Material:
     grid: tuple[int, int] | None = None
     values: Mapping[int, int] = field(default_factory=dict)
     is_right: IsRight = equals_target
+    outputs_are_tokens: bool = True
 
     @property
     def has_one_length(self) -> bool:
         """Whether all prompts are of one length, so that a position is a place in all of them."""
         return len(self.prompts) == 1
+
+    @property
+    def has_wrong_answers(self) -> bool:
+        """Whether each right answer has a wrong one beside it."""
+        return all(prompts.others is not None for prompts in self.prompts)
 
     @property
     def has_common_start(self) -> bool:
@@ -122,6 +129,7 @@ def _untasked(
         n_shown=n_shown,
         diagnostic=diagnostic,
         values=_values(subject.task) if isinstance(subject, Subject) else {},
+        outputs_are_tokens=not isinstance(subject, Subject) or _names_tokens(subject.task),
     )
 
 
@@ -144,7 +152,13 @@ def _of_task(subject: Subject, settings: AttentionSettings, seed: int) -> Materi
         grid=task.grid_shape if is_whole else None,
         values=_values(task),
         is_right=lambda answers, prompts: task.is_right(answers, examples_of(prompts)),
+        outputs_are_tokens=_names_tokens(task),
     )
+
+
+def _names_tokens(task: Task) -> bool:
+    """Whether outputs stand for tokens; those of a task whose answers are operands do."""
+    return task.outputs_are_tokens or task.copies_operand
 
 
 def _values(task: Task) -> dict[int, int]:

@@ -77,6 +77,14 @@ class CircuitResult(Result):
         """Of the metric."""
         return self.origin.found_on.material.metric.unit
 
+    @property
+    def gap(self) -> str:
+        """What faithfulness is a share of, in words."""
+        between = "the whole model and nothing of it"
+        if self.origin.tested_on.ablation == "patch":  # where nothing of it is the corrupted run
+            between = "the clean and the corrupted run"
+        return f"the gap in {self.unit} between {between}"
+
     def arrays(self) -> Mapping[str, Tensor]:
         found, tests = self.found, self.evaluation
         arrays = {
@@ -125,16 +133,17 @@ class CircuitResult(Result):
     @property
     def conclusion(self) -> str | None:
         claims, sure = self.claims, self.claims["faithfulness_ci"]
-        ends = (
-            "" if not isinstance(sure, list) else f" (95 % interval {sure[0]:.1%} to {sure[1]:.1%})"
-        )
+        ends = ""
+        if isinstance(sure, list):
+            ends = f" (95 % interval {sure[0]:z.1%} to {sure[1]:z.1%})"
         held = " on pairs that were held out" if self.origin.is_held_out else ""
         value = claims["faithfulness"]
         if not isinstance(value, float):
             return None
+        beyond = ", which is further off than nothing of the model" if value < 0 else ""
         return (
-            f"{claims['n_edges']:,} of {claims['n_edges_total']:,} edges keep {value:.1%} of the "
-            f"{self.unit}{ends}{held}"
+            f"{claims['n_edges']:,} of {claims['n_edges_total']:,} edges keep {value:z.1%} of "
+            f"{self.gap}{ends}{held}{beyond}"
         )
 
 
@@ -246,8 +255,8 @@ def _warnings(origin: Origin, tests: Evaluation, claims: Mapping[str, Claim]) ->
         )
     if origin.reached is not None and origin.reached < origin.settings.reach:
         found.append(
-            f"no circuit reached a faithfulness of {origin.settings.reach:g} on the pairs that it "
-            f"was looked for on: this is the largest, with {origin.reached:.3g}"
+            f"no circuit reached a faithfulness of {origin.settings.reach:zg} on the pairs that it "
+            f"was looked for on: this one has all that there was to take, and {origin.reached:z.3g}"
         )
     for ablation, under in tests.ablations.items():
         if not under.ends.is_defined:

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from mitool import checkpoint, rundir
+from mitool import checkpoint, rundir, underway
 from mitool.analysis.monosemanticity.result import MonosemanticityResult, StudiedModel, TrainedModel
 from mitool.checkpoint import MONOSEMANTICITY, Metadata
 from mitool.config import as_dict, build
@@ -107,8 +107,12 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
         "digest": checkpoint.record_of(path)["digest"],
     }
     shared = {name: value for name, value in metadata.model.items() if name != "models"}
-    warnings = (*notes, *moves(rundir.run_of(path)), *result.warnings)
-    return replace(result, subject=subject, config={"model": shared}, warnings=warnings)
+    claims, ended = {**result.claims}, underway.has_ended(path, metadata)
+    claims |= {} if ended is None else {underway.CLAIM: ended}
+    told = (*moves(rundir.run_of(path)), *underway.doubts(path, metadata))
+    warnings = (*notes, *told, *result.warnings)
+    config = {"model": shared}
+    return replace(result, subject=subject, config=config, claims=claims, warnings=warnings)
 
 
 def load_models(path: Path) -> tuple[dict[str, TrainedModel], Metadata, tuple[str, ...]]:

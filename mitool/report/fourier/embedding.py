@@ -46,7 +46,7 @@ def _shares(study: FourierStudy) -> Figure:
 
 def _norms(study: FourierStudy) -> Figure:
     spectrum = study.embedding
-    gini = "" if spectrum.gini is None else f" Their Gini coefficient is {spectrum.gini:.3f}."
+    gini = "" if spectrum.gini is None else f" Their Gini coefficient is {spectrum.gini:z.3f}."
     return Figure(
         "embedding_norms",
         "Embedding: norm of each Fourier component",
@@ -152,4 +152,4 @@ def attention_figures(study: FourierStudy) -> list[Figure]:
 
 
 def _terms(terms: tuple[Term, ...]) -> str:
-    return ", ".join(f"{term.name} {term.share:.0%}" for term in terms[:3]) or "constant"
+    return ", ".join(f"{term.name} {term.share:z.0%}" for term in terms[:3]) or "constant"

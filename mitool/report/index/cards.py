@@ -137,7 +137,7 @@ def _made(record: Record) -> str:
         else:
             parts.append(f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip())
     if record.seconds is not None:
-        parts.append(f"{record.seconds:,.0f} s" if record.seconds >= 1 else "under 1 s")
+        parts.append(f"{record.seconds:z,.0f} s" if record.seconds >= 1 else "under 1 s")
     return ", ".join(parts)
 
 

@@ -14,7 +14,7 @@ from mitool.analysis.attention.circuits import (
     copying_score,
     ov_circuit,
     ov_eigenvalues,
-    ov_top1,
+    ov_on_itself,
     positional_circuit,
     qk_circuit,
 )
@@ -35,28 +35,39 @@ ROTATION = torch.tensor([[0.0, 1.0], [-1.0, 0.0]])
 
 
 @pytest.mark.parametrize(
-    ("ov", "score", "top1"),
+    ("ov", "score", "top1", "raised"),
     [
-        (torch.eye(3), 1.0, 1.0),
-        (-torch.eye(3), 0.0, 0.0),
-        (torch.diag(torch.tensor([3.0, -1.0])), 0.75, 0.5),
-        (torch.diag(torch.tensor([2.0, 1.0, -1.0, -4.0])), 0.375, 0.5),
+        (torch.eye(3), 1.0, 1.0, 1.0),
+        (-torch.eye(3), 0.0, 0.0, 0.0),
+        (torch.diag(torch.tensor([3.0, -1.0])), 0.75, 0.5, 0.5),
+        (torch.diag(torch.tensor([2.0, 1.0, -1.0, -4.0])), 0.375, 0.5, 0.5),
         # eigenvalues 1 + i and 1 - i, so all of the mass copies
-        (torch.eye(2) + ROTATION, 1.0, None),
-        (-torch.eye(2) + ROTATION, 0.0, 0.0),
+        (torch.eye(2) + ROTATION, 1.0, None, 0.5),
+        (-torch.eye(2) + ROTATION, 0.0, 0.0, 0.0),
         # a permutation's eigenvalues 1 and -1/2 +- i sqrt(3)/2
-        (torch.eye(3)[[1, 2, 0]], 1 / 3, 0.0),
+        (torch.eye(3)[[1, 2, 0]], 1 / 3, 0.0, 0.0),
+        # one eigenvalue, 2: all of the mass has a positive real part, and one token of four is
+        # raised
+        (
+            torch.tensor([[5.0, 0, 0, 0], [9, -1, 0, 0], [9, 0, -1, 0], [9, 0, 0, -1]]),
+            5 / 8,
+            0.25,
+            0.25,
+        ),
+        (torch.tensor([[5.0, 1, 1, 1]]).T @ torch.tensor([[1.0, -1, -1, -1]]), 1.0, 0.25, 0.25),
     ],
 )
 def test_copying_is_exact_on_weights_set_by_hand(
-    ov: Tensor, score: float, top1: float | None
+    ov: Tensor, score: float, top1: float | None, raised: float
 ) -> None:
     weights = weights_of(toy_decoder(one_head(ov)))
     assert copying_score(ov_eigenvalues(weights, 0, 0)) == pytest.approx(score, abs=1e-12)
     circuit = ov_circuit(weights, 0, 0)
     torch.testing.assert_close(circuit.dense(), ov.double())
+    found = ov_on_itself(weights, 0, 0, torch.arange(len(ov)))
+    assert found.raised == raised
     if top1 is not None:  # no tie for the largest
-        assert ov_top1(weights, 0, 0, torch.arange(len(ov))) == top1
+        assert found.top1 == top1
 
 
 def test_a_head_of_zeros_has_no_copying_score() -> None:
@@ -183,6 +194,7 @@ def test_composition_is_that_of_the_dense_matrices() -> None:
     weights = weights_of(toy_decoder(random_model(n_layers=3)))
     found = composition(weights)
     assert found is not None
+    assert found.virtual_copying is not None
     for (i, (layer1, head1)), (j, (layer2, head2)) in itertools.product(
         enumerate(weights.heads), repeat=2
     ):
@@ -199,6 +211,15 @@ def test_composition_is_that_of_the_dense_matrices() -> None:
         virtual = torch.linalg.eigvals(weights.W_E @ ov1 @ ov2 @ weights.W_U)
         expected_share = virtual.abs()[virtual.real > 1e-9].sum() / virtual.abs().sum()
         torch.testing.assert_close(found.virtual_copying[i, j], expected_share)
+
+
+def test_there_is_no_copying_where_outputs_are_no_tokens() -> None:
+    weights = weights_of(toy_decoder(random_model(n_layers=2)))
+    found, expected = composition(weights, outputs_are_tokens=False), composition(weights)
+    assert found is not None
+    assert expected is not None
+    assert found.virtual_copying is None
+    assert torch.equal(found.v.nan_to_num(), expected.v.nan_to_num())
 
 
 def test_one_layer_composes_with_nothing() -> None:
