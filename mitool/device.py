@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from mitool.errors import RunError, UsageError, quoted
 from mitool.operators import require_operators
+from mitool.threads import available_cores
 
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
@@ -190,15 +190,6 @@ def device_label(name: str) -> str:
         return "Apple GPU"
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{platform.machine()} ({capability}), {available_cores()} cores"
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use, by its affinity and its container's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(cores or 1, int(quota) // int(period)))
-    return cores or 1
 
 
 def generator(seed: int, *purpose: str | int) -> torch.Generator:

@@ -33,6 +33,9 @@ LABEL = "label"
 it may hold anything, which is then no year and not read.
 """
 
+GROUP = "group"
+"""The column, or key, of the group that a pair belongs to, if a file divides its pairs itself."""
+
 PROMPTS, JSON_TEXTS, JSON_ANSWERS = "prompts", ("clean", "corrupt"), ("answers", "wrong_answers")
 """The keys of a JSON file that are read."""
 
@@ -59,6 +62,8 @@ class PairTexts:
         where: the file and that place in it, for messages.
         again: the right and the wrong answers once more, where the file has them twice, as tokens
             and as text.
+        group: what the pair belongs to, if the file says; pairs of one group are no independent
+            evidence of each other.
     """
 
     clean: str | tuple[int, ...]
@@ -69,6 +74,7 @@ class PairTexts:
     line: int
     where: str
     again: tuple[tuple[int | str, ...], tuple[int | str, ...]] = ((), ())
+    group: str | None = None
 
 
 def read_pairs(path: Path) -> list[PairTexts]:
@@ -79,8 +85,8 @@ def read_pairs(path: Path) -> list[PairTexts]:
     (``PairTexts.label``); of answers given twice the first of ``ANSWERS`` are read, and the others
     are to be the same. JSON is an object
     whose ``prompts`` are objects of ``clean`` and ``corrupt``, each a text or a list of tokens,
-    and, with the answers, ``answers`` and ``wrong_answers``, lists of texts or of tokens. Other
-    columns and keys are not read.
+    and, with the answers, ``answers`` and ``wrong_answers``, lists of texts or of tokens. Either
+    may have a ``group`` for each pair. Other columns and keys are not read.
 
     Raises:
         InputError: it is missing, no such file, or a pair of it is damaged.
@@ -94,7 +100,19 @@ def read_pairs(path: Path) -> list[PairTexts]:
         raise InputError(
             f"{silent[0].where}: expected answers, which other pairs of the file have, found none"
         )
+    ungrouped = [pair for pair in pairs if pair.group is None]
+    if 0 < len(ungrouped) < len(pairs):
+        raise InputError(
+            f"{ungrouped[0].where}: expected a {GROUP}, which other pairs of the file have, found "
+            "none; give one for every pair, or leave it out"
+        )
     return pairs
+
+
+def group_names_of(pairs: Sequence[PairTexts]) -> tuple[str, ...] | None:
+    """The group of each pair; None where the file does not say."""
+    names = tuple(pair.group for pair in pairs if pair.group is not None)
+    return names if len(names) == len(pairs) else None
 
 
 def has_only_years(pairs: Sequence[PairTexts]) -> bool:
@@ -138,7 +156,7 @@ def _answer_columns(path: Path, heading: Sequence[str]) -> list[tuple[str, str]]
             f"{path}: expected a CSV file, its fields apart by commas, with the columns "
             f"{' and '.join(REQUIRED)}; found {found[:MOST_SHOWN]}"
         )
-    for name in (*REQUIRED, *chain.from_iterable(ANSWERS), LABEL):
+    for name in (*REQUIRED, *chain.from_iterable(ANSWERS), LABEL, GROUP):
         if heading.count(name) > 1:
             raise InputError(f"{path}: expected one column {name}, found {heading.count(name)}")
     couples = [couple for couple in ANSWERS if any(name in heading for name in couple)]
@@ -170,7 +188,9 @@ def _of_row(
     again = tuple(_without_none([couple[side] for couple in others]) for side in (0, 1))
     year = (row.get(LABEL) or "").strip()
     label = int(year) if YEAR.fullmatch(year) else None
-    return PairTexts(clean, corrupted, correct, incorrect, label, line, where, (again[0], again[1]))
+    group = (row.get(GROUP) or "").strip() or None
+    twice = (again[0], again[1])
+    return PairTexts(clean, corrupted, correct, incorrect, label, line, where, twice, group)
 
 
 def _without_none(answers: Sequence[int | str | None]) -> tuple[int | str, ...]:
@@ -224,7 +244,8 @@ def _of_prompt(path: Path, number: int, prompt: Any) -> PairTexts:
         correct, incorrect = (
             _answers(where, name, _member(where, prompt, name)) for name in JSON_ANSWERS
         )
-    return PairTexts(clean, corrupted, correct, incorrect, None, number, where)
+    group = None if prompt.get(GROUP) is None else _group(where, prompt[GROUP])
+    return PairTexts(clean, corrupted, correct, incorrect, None, number, where, group=group)
 
 
 def _member(where: str, content: dict[str, Any], name: str) -> Any:
@@ -240,6 +261,12 @@ def _input(where: str, name: str, value: Any) -> str | tuple[int, ...]:
     if isinstance(value, list) and value and all(type(token) is int for token in value):
         return tuple(value)
     raise _unexpected(where, f"a text or a list of tokens, whole numbers, as {name!r}", value)
+
+
+def _group(where: str, value: Any) -> str:
+    if (isinstance(value, str) and value.strip()) or type(value) is int:
+        return str(value).strip()
+    raise _unexpected(where, f"a text or a whole number as {GROUP!r}", value)
 
 
 def _answers(where: str, name: str, value: Any) -> tuple[int | str, ...]:

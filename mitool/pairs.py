@@ -50,6 +50,10 @@ class PromptPairs:
             None if self.drawn is None else self.drawn[chosen],
         )
 
+    def among(self, chosen: Int[Tensor, " chosen"]) -> "PromptPairs":
+        """Those whose ``index`` is one of these."""
+        return self[torch.isin(self.index, chosen).nonzero()[:, 0]]
+
     def to(self, device: torch.device) -> "PromptPairs":
         """The same on a device."""
         tensors = (self.clean, self.corrupted, self.right, self.wrong, self.index)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mitool.errors import InputError
-from mitool.pair_files import PairTexts, has_only_years, read_pairs
+from mitool.pair_files import PairTexts, group_names_of, has_only_years, read_pairs
 
 BOTH = "clean,corrupted"
 
@@ -44,6 +44,16 @@ def test_columns_of_a_csv_file(tmp_path: Path) -> None:
     assert (pair.correct, pair.incorrect, pair.label) == ((" x",), (" y",), None)
     (pair,) = read_pairs(csv_file(tmp_path, f"{BOTH}\na,b\n"))
     assert (pair.correct, pair.incorrect, pair.label) == ((), (), None)
+
+
+def test_groups_of_a_file(tmp_path: Path) -> None:
+    pairs = read_pairs(csv_file(tmp_path, f"{BOTH},group\na,b,x\nc,d, y z \ne,f,x\n"))
+    assert group_names_of(pairs) == ("x", "y z", "x")
+    assert group_names_of(read_pairs(csv_file(tmp_path, f"{BOTH},group\na,b,\nc,d,  \n"))) is None
+    assert group_names_of(read_pairs(csv_file(tmp_path, f"{BOTH}\na,b\n"))) is None
+    path = json_file(tmp_path, {"prompts": [prompt(group=g)["prompts"][0] for g in (3, "3", "b")]})
+    assert group_names_of(read_pairs(path)) == ("3", "3", "b")
+    assert group_names_of(read_pairs(json_file(tmp_path, prompt(group=None)))) is None
 
 
 @pytest.mark.parametrize(
@@ -89,6 +99,11 @@ def test_the_json_of_autocircuit(tmp_path: Path) -> None:
         ),
         ("", "with the columns clean and corrupted; found none"),
         (f"{BOTH},clean\na,b,c\n", "expected one column clean, found 2"),
+        (f"{BOTH},group,group\na,b,c,d\n", "expected one column group, found 2"),
+        (
+            f"{BOTH},group\na,b,x\nc,d,\n",
+            "line 3: expected a group, which other pairs of the file have, found none",
+        ),
     ],
 )
 def test_a_damaged_csv_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -122,6 +137,9 @@ def test_a_damaged_csv_file_is_refused(tmp_path: Path, text: str, message: str) 
         (prompt(answers=[]), "as 'answers', found a list of none"),
         (prompt(answers=[False]), "as 'answers', found a list of true or false"),
         (prompt(wrong_answers=[" y", None]), "'wrong_answers', found a list of a text, null"),
+        (prompt(group=["x"]), "a text or a whole number as 'group', found a list of a text"),
+        (prompt(group=True), "as 'group', found true or false"),
+        (prompt(group=" "), "as 'group', found the text ' '"),
         (prompt(wrong_answers=[""]), "'wrong_answers', found a list of a text"),
         (
             {"prompts": [{"clean": "a", "corrupt": "b", "answers": ["c"]}]},

@@ -1,9 +1,14 @@
-"""How sure a mean over pairs is: bootstrap intervals and permutation tests."""
+"""How sure a mean over pairs is: bootstrap intervals and permutation tests.
+
+Pairs come in groups. Those of different groups are independent of each other, those of one are
+taken to say one thing, as repeated rows do: what is resampled, or has its sign changed, are groups.
+A pair that is there several times counts as often in every mean, and so does its group.
+"""
 
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 LEVEL = 0.95
@@ -14,46 +19,67 @@ CHUNK = 2**24
 def bootstrap_ratio(
     numerator: Float[Tensor, "site pair"],
     denominator: Float[Tensor, " pair"],
+    groups: Int[Tensor, " pair"],
     n_resamples: int,
     generator: Generator,
 ) -> tuple[Float[Tensor, " site"], Float[Tensor, " site"]]:
     """Percentile intervals (95 %) of ``mean(numerator) / mean(denominator)``: low and high ends.
 
-    Pairs are resampled, both numbers of a pair together: Efron and Tibshirani, An Introduction to
-    the Bootstrap, 1993, chapter 13.
+    Groups are resampled, both numbers of a pair together: Efron and Tibshirani, An Introduction to
+    the Bootstrap, 1993, chapter 13; of groups Davison and Hinkley, Bootstrap Methods and Their
+    Application, 1997, section 3.8. One group says nothing of others: the ends are then NaN.
+
+    Args:
+        groups: the number of each pair's group, from 0.
     """
+    numerator, denominator = sums(numerator, groups), sums(denominator, groups)
     n = len(denominator)
+    if n < 2:
+        undefined = torch.full((len(numerator),), math.nan, dtype=torch.float64)
+        return undefined, undefined
     drawn = torch.randint(n, (n_resamples, n), generator=generator)
     counts = torch.zeros(n_resamples, n, dtype=torch.float64)
     counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
-    below = counts @ denominator.double()
+    below = counts @ denominator
     ends = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
     size = max(1, CHUNK // n_resamples)
-    found = [
-        (part.double() @ counts.T / below).quantile(ends, dim=-1) for part in numerator.split(size)
-    ]
+    found = [(part @ counts.T / below).quantile(ends, dim=-1) for part in numerator.split(size)]
     low, high = torch.cat(found, dim=-1)
     return low, high
 
 
-def is_weak(values: Float[Tensor, " pair"]) -> bool:
-    """Whether a mean is within two standard errors of 0."""
-    n = len(values)
-    return n > 1 and bool(values.mean().abs() < 2 * values.std() / n**0.5)
+def is_weak(values: Float[Tensor, " pair"], groups: Int[Tensor, " pair"]) -> bool:
+    """Whether a mean is within two standard errors of 0, which are those of a mean over groups.
+
+    Args:
+        groups: the number of each pair's group, from 0.
+    """
+    mean = values.double().mean()
+    apart = sums(values - mean, groups)
+    n = len(apart)
+    error = (n / (n - 1) * apart.square().sum()).sqrt() / len(values) if n > 1 else 0.0
+    return bool(mean.abs() < 2 * error)
 
 
 def largest_by_chance(
-    differences: Float[Tensor, "site pair"], n_permutations: int, generator: Generator
+    differences: Float[Tensor, "site pair"],
+    groups: Int[Tensor, " pair"],
+    n_permutations: int,
+    generator: Generator,
 ) -> float:
     """How often chance alone makes the mean of some site as large as the largest here is.
 
-    Under the null hypothesis that no site matters, each pair's differences could have had the
-    other sign; the same sign is drawn for all sites of a pair, so that the p-value is one of the
-    whole sweep (Westfall and Young's max-T). With few pairs all signs are tried.
+    Under the null hypothesis that no site matters, the differences of each group could have had
+    the other sign; the same sign is drawn for all pairs of a group and all sites, so that the
+    p-value is one of the whole sweep (Westfall and Young's max-T). With few groups all signs are
+    tried.
+
+    Args:
+        groups: the number of each pair's group, from 0.
     """
-    values = differences.double()
+    values = sums(differences, groups)
     n = values.shape[1]
-    observed = values.mean(dim=1).abs().max()
+    observed = values.sum(dim=1).abs().max()
     if n <= 20 and 2**n <= n_permutations:
         bits = torch.arange(2**n)[:, None] >> torch.arange(n)
         signs, is_whole = 1.0 - 2.0 * (bits & 1).double(), True
@@ -61,9 +87,17 @@ def largest_by_chance(
         drawn = torch.randint(2, (n_permutations, n), generator=generator)
         signs, is_whole = 1.0 - 2.0 * drawn.double(), False
     size = max(1, CHUNK // len(values))
-    largest = torch.cat([(part @ values.T / n).abs().amax(dim=1) for part in signs.split(size)])
+    largest = torch.cat([(part @ values.T).abs().amax(dim=1) for part in signs.split(size)])
     as_large = int((largest >= observed * (1 - 1e-12)).sum())
     return as_large / len(signs) if is_whole else (as_large + 1) / (len(signs) + 1)
+
+
+def sums(
+    values: Float[Tensor, "*site pair"], groups: Int[Tensor, " pair"]
+) -> Float[Tensor, "*site group"]:
+    """What the pairs of each group come to together, in float64."""
+    found = torch.zeros(*values.shape[:-1], int(groups.max()) + 1, dtype=torch.float64)
+    return found.index_add_(-1, groups, values.double())
 
 
 def pearson(x: Float[Tensor, " item"], y: Float[Tensor, " item"]) -> float:

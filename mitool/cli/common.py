@@ -36,7 +36,8 @@ PairsOption = Annotated[
     typer.Option(
         help="File of clean and corrupted texts: CSV of clean,corrupted and the answers, "
         "correct,incorrect as text, correct_idx,incorrect_idx as tokens or label (the year of a "
-        "greater-than prompt), or the JSON of AutoCircuit.",
+        "greater-than prompt), or the JSON of AutoCircuit; a column group says which pairs belong "
+        "together.",
         rich_help_panel="Inputs",
     ),
 ]

@@ -22,7 +22,8 @@ from mitool.tasks import Task
 from mitool.version import __version__
 
 N_PAIRS = 96
-"""Pairs of every model."""
+"""Pairs of every model, or fewer where its task has not inputs enough for so many that share none.
+"""
 
 PAIRS = "pairs.csv"
 TRUTH = "truth.txt"

@@ -69,7 +69,8 @@ NumberOfPairs = Annotated[
     Field(
         ge=1,
         le=1_000_000,
-        description="Pairs: the first of a file, or drawn from the task; left out: all, or 256",
+        description="Pairs: the first of a file, or drawn from the task; left out: all, or 256, "
+        "or as many as a small task has inputs for",
     ),
 ]
 Memory = Annotated[
@@ -186,7 +187,13 @@ class CircuitSettings:
     n_pairs: NumberOfPairs = None
     bos: ChosenBos = "auto"
     holdout: Annotated[
-        float, Field(ge=0, lt=1, description="Share of the pairs kept for testing alone; 0: none")
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="Share of the pairs kept for testing alone, which share no input with the "
+            "others; 0: none",
+        ),
     ] = 0.0
     random_circuits: Annotated[
         int, Field(ge=0, le=1000, description="Random circuits of the same size to compare with")

@@ -29,7 +29,7 @@ ENTRY_POINTS = "mitool.tasks"
 REQUIRED = ("name", "summary", "sources", "model", "training")
 """What a task says of itself, beside its abstract members."""
 
-SHARED = ("base", "lists", "operation")
+SHARED = ("apart", "base", "lists", "operation")
 """The modules here that hold what tasks share, and no task."""
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from mitool.config import FROZEN
+from mitool.errors import UsageError
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 LIST_SEED = 0
 """Of the sequences of a finite list, which are the same in every run."""
+
+MOST_DRAWS = 100
+"""Times that as many sequences are drawn, until so many of them differ."""
 
 
 @dataclass(frozen=True, config=FROZEN)
@@ -121,7 +125,26 @@ class Induction(Task):
 
         if self.sequences is None:
             return super().examples()
-        return self.sample(self.sequences, torch.Generator().manual_seed(LIST_SEED))
+        n, drawn = self.sequences, torch.Generator().manual_seed(LIST_SEED)
+        found = self.sample(n, drawn)
+        for _ in range(MOST_DRAWS):
+            # the first of those that are the same: none is to train and to be tested on
+            first: dict[bytes, int] = {}
+            for row, tokens in enumerate(found.tokens):
+                first.setdefault(tokens.numpy().tobytes(), row)
+            found = found[torch.tensor(list(first.values())[:n])]
+            if len(found) == n:
+                return found
+            more = self.sample(n, drawn)
+            tokens, targets = (
+                torch.cat([getattr(part, name) for part in (found, more)])
+                for name in ("tokens", "targets")
+            )
+            found = Examples(tokens, targets)
+        raise UsageError(
+            f"sequences: expected no more than there are different ones of length {self.length}, "
+            f"found {n}, of which {len(first)} were drawn; ask for fewer, or for longer ones"
+        )
 
     def sample(self, n: int, generator: Generator) -> Examples:
         values, order, lengths, starts = self._draw(n, generator)

@@ -12,6 +12,7 @@ from mitool.analysis import statistics
 from mitool.analysis.statistics import (
     auroc,
     bootstrap_ratio,
+    is_weak,
     largest_by_chance,
     pearson,
     ranks,
@@ -23,6 +24,11 @@ def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def apart(n: int) -> torch.Tensor:
+    """Every pair a group of its own."""
+    return torch.arange(n)
+
+
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(1)
 
@@ -30,7 +36,7 @@ def generator() -> torch.Generator:
 def test_the_interval_is_scipys() -> None:
     below = 5 + drawn(40)
     above = torch.stack([0.5 * below + 0.3 * drawn(40, seed=site) for site in (1, 2, 3)])
-    low, high = bootstrap_ratio(above, below, 20_000, generator())
+    low, high = bootstrap_ratio(above, below, apart(40), 20_000, generator())
     for site in range(3):
         expected = stats.bootstrap(
             (above[site].numpy(), below.numpy()),
@@ -48,7 +54,7 @@ def test_the_interval_is_scipys() -> None:
 
 def test_an_effect_that_is_the_same_in_every_pair_has_no_width() -> None:
     below = 5 + drawn(10)
-    low, high = bootstrap_ratio((0.25 * below)[None], below, 200, generator())
+    low, high = bootstrap_ratio((0.25 * below)[None], below, apart(10), 200, generator())
     assert low.item() == pytest.approx(0.25)
     assert high.item() == pytest.approx(0.25)
 
@@ -57,19 +63,20 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     hits = 0
     for trial in range(300):
         values = 1 + drawn(50, seed=trial)
-        low, high = bootstrap_ratio(values[None], torch.ones(50), 400, generator())
+        low, high = bootstrap_ratio(values[None], torch.ones(50), apart(50), 400, generator())
         hits += bool(low <= 1 <= high)
     assert 0.90 < hits / 300 < 0.98
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     above, below = drawn(7, 30), 3 + drawn(30)
-    whole = bootstrap_ratio(above, below, 100, generator())
-    p = largest_by_chance(above, 100, generator())
+    whole = bootstrap_ratio(above, below, apart(30), 100, generator())
+    p = largest_by_chance(above, apart(30), 100, generator())
     monkeypatch.setattr(statistics, "CHUNK", 1)
-    for one, other in zip(bootstrap_ratio(above, below, 100, generator()), whole, strict=True):
+    again = bootstrap_ratio(above, below, apart(30), 100, generator())
+    for one, other in zip(again, whole, strict=True):
         torch.testing.assert_close(one, other)
-    assert largest_by_chance(above, 100, generator()) == p
+    assert largest_by_chance(above, apart(30), 100, generator()) == p
 
 
 def test_with_few_pairs_every_sign_is_tried() -> None:
@@ -79,8 +86,8 @@ def test_with_few_pairs_every_sign_is_tried() -> None:
         bool((values * torch.tensor(signs)).mean(dim=1).abs().max() >= observed - 1e-12)
         for signs in itertools.product((1.0, -1.0), repeat=6)
     )
-    assert largest_by_chance(values, 64, generator()) == as_large / 64
-    assert largest_by_chance(torch.ones(1, 6), 64, generator()) == 2 / 64
+    assert largest_by_chance(values, apart(6), 64, generator()) == as_large / 64
+    assert largest_by_chance(torch.ones(1, 6), apart(6), 64, generator()) == 2 / 64
 
 
 def test_of_one_site_it_is_scipys_permutation_test() -> None:
@@ -93,12 +100,84 @@ def test_of_one_site_it_is_scipys_permutation_test() -> None:
         n_resamples=20_000,
         rng=np.random.default_rng(0),
     ).pvalue
-    assert largest_by_chance(values[None], 20_000, generator()) == pytest.approx(expected, abs=0.01)
+    found = largest_by_chance(values[None], apart(25), 20_000, generator())
+    assert found == pytest.approx(expected, abs=0.01)
 
 
 def test_where_nothing_matters_small_values_are_as_rare_as_they_say() -> None:
-    found = [largest_by_chance(drawn(20, 12, seed=t), 400, generator()) for t in range(200)]
+    found = [
+        largest_by_chance(drawn(20, 12, seed=t), apart(12), 400, generator()) for t in range(200)
+    ]
     assert 0.01 < np.mean(np.array(found) <= 0.05) < 0.10
+
+
+def test_repeated_pairs_have_the_statistics_of_the_different_ones() -> None:
+    """Each four times, in any order: the same intervals, p-values and warning as each once."""
+    for n in (2, 5, 8):
+        above, below = drawn(3, n) + 0.4, 0.5 + drawn(n, seed=1)
+        order = torch.randperm(4 * n, generator=generator())
+        groups = apart(n).repeat(4)[order]
+        again = above.repeat(1, 4)[:, order], below.repeat(4)[order]
+        once = bootstrap_ratio(above, below, apart(n), 500, generator())
+        for end, other in zip(bootstrap_ratio(*again, groups, 500, generator()), once, strict=True):
+            torch.testing.assert_close(end, other)
+        p = largest_by_chance(above, apart(n), 500, generator())
+        assert largest_by_chance(again[0], groups, 500, generator()) == p
+        assert p >= 2.0 ** (1 - n)
+        assert is_weak(again[1], groups) == is_weak(below, apart(n))
+    assert largest_by_chance(torch.ones(1, 8), apart(2).repeat(4), 5000, generator()) == 0.5
+    assert largest_by_chance(torch.ones(1, 8), apart(8), 5000, generator()) == 2 / 2**8
+
+
+def test_repeats_are_weights() -> None:
+    """A pair that is there three times has three times the weight of the other in every resample:
+    of two groups those are one of them twice, or each once.
+    """
+    above, groups = torch.tensor([[1.0, 1.0, 5.0, 1.0]]), torch.tensor([0, 0, 1, 0])
+    below = torch.ones(4)
+    low, high = bootstrap_ratio(above, below, groups, 2000, generator())
+    assert (low.item(), high.item()) == (1.0, 5.0)
+    assert largest_by_chance(above, groups, 16, generator()) == 0.5  # of 8, 8, 2 and 2
+
+
+def test_the_interval_over_groups_covers_the_truth_as_often_as_it_says() -> None:
+    """Groups of one to four pairs that share most of their noise; over pairs it would not."""
+    over_groups = over_pairs = 0
+    for trial in range(300):
+        groups = torch.arange(40).repeat_interleave(torch.arange(40) % 4 + 1)
+        values = 1 + drawn(40, seed=trial)[groups] + 0.3 * drawn(len(groups), seed=1000 + trial)
+        ones = torch.ones(len(groups))
+        low, high = bootstrap_ratio(values[None], ones, groups, 400, generator())
+        over_groups += bool(low <= 1 <= high)
+        low, high = bootstrap_ratio(values[None], ones, apart(len(groups)), 400, generator())
+        over_pairs += bool(low <= 1 <= high)
+    assert 0.90 < over_groups / 300 < 0.98
+    assert over_pairs / 300 < 0.85
+
+
+def test_where_nothing_matters_groups_are_not_mistaken_for_evidence() -> None:
+    """Twelve groups of four pairs with the same noise: by pairs most sweeps would be remarkable."""
+    groups = apart(12).repeat_interleave(4)
+    sweeps = [drawn(20, 12, seed=trial)[:, groups] for trial in range(200)]
+    found = [largest_by_chance(sweep, groups, 400, generator()) for sweep in sweeps]
+    assert 0.01 < np.mean(np.array(found) <= 0.05) < 0.10
+    by_pairs = [largest_by_chance(sweep, apart(48), 400, generator()) for sweep in sweeps[:50]]
+    assert np.mean(np.array(by_pairs) <= 0.05) > 0.3
+
+
+def test_the_standard_error_of_pairs_apart_is_that_of_their_mean() -> None:
+    for shift in (0.0, 0.2, 0.3, 0.4, 0.6):
+        values = shift + drawn(30)
+        expected = abs(values.mean()) < 2 * values.std() / 30**0.5
+        assert is_weak(values, apart(30)) == expected
+
+
+def test_one_group_says_nothing_of_others() -> None:
+    groups = torch.zeros(5, dtype=torch.int64)
+    ends = bootstrap_ratio(drawn(3, 5), 2 + drawn(5), groups, 100, generator())
+    assert all(end.isnan().all() for end in ends)
+    assert largest_by_chance(drawn(3, 5), groups, 100, generator()) == 1
+    assert not is_weak(drawn(5), groups)
 
 
 def with_ties(seed: int) -> torch.Tensor:

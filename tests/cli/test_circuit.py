@@ -46,13 +46,13 @@ def test_a_circuit_is_found_tested_and_kept(invoke: Invoke, xor: Path) -> None:
     assert document["command"] == "analyze circuit"
     assert document["claims"]["auroc"] == 1
     assert document["claims"]["n_edges"] == 5
-    assert "96 pairs" not in document["config"]["memory_plan"]  # 24 of them are held out
+    assert "24 of 24 pairs" in document["config"]["memory_plan"]  # 8 more are held out
     kept = json.loads((folder / "circuit.json").read_text())
     chosen = sorted(name for name, edge in kept["edges"].items() if edge["in_graph"])
     assert chosen == sorted(planted.plant("xor").truth)
     arrays, record = checkpoint.read_tensors(folder / "circuit.safetensors")
     assert arrays["scores"].shape == arrays["exists"].shape == (27, 11, 1)
-    assert arrays["metric.circuit"].shape == (24,)
+    assert arrays["metric.circuit"].shape == (8,)
     assert record["config"]["holdout"] == 0.25
     assert str(done.stdout).splitlines()[-1].startswith("5 of 110 edges keep 100.0%")
     again = invoke(*SEARCH)
@@ -168,3 +168,65 @@ def test_pairs_are_made_for_a_pretrained_model(invoke: Invoke) -> None:
         document = json.loads(Path(task, "result.json").read_text())
         assert document["config"]["read"] == f"pairs of {task}"
         assert claims_of(invoke("patch", *command, "-o", f"{task}-patched"))["metric"] == unit
+
+
+MIRRORED = "clean,corrupted,correct,incorrect\n" + "".join(
+    f"{a} {b} =,{c} {b} =,{a ^ b},{c ^ b}\n{c} {b} =,{a} {b} =,{c ^ b},{a ^ b}\n"
+    for a, b, c in ((0, 1, 2), (3, 1, 4), (5, 6, 7), (1, 0, 6), (2, 7, 0), (4, 4, 3))
+)
+
+
+def test_no_mirror_image_of_a_pair_found_on_is_tested_on(invoke: Invoke, xor: Path) -> None:
+    Path("pairs.csv").write_text(MIRRORED)
+    command = ("analyze", "circuit", "xor", "--pairs", "pairs.csv", *QUICK, "--holdout", "0.5")
+    done = invoke(*command)
+    counts = ("n_pairs", "n_distinct", "n_groups", "n_groups_total")
+    document = json.loads((xor / "circuit/result.json").read_text())
+    assert [document["claims"][name] for name in counts] == [6, 6, 3, 6]
+    arrays, _ = checkpoint.read_tensors(xor / "circuit/circuit.safetensors")
+    for side in ("pairs.tested", "pairs.found_on"):
+        assert (arrays[side].view(3, 2) // 2).diff(dim=1).eq(0).all()  # both of each two rows
+        assert arrays["pairs.group"][arrays[side]].unique(return_counts=True)[1].tolist() == [2] * 3
+    assert str(done.stdout).splitlines()[-1].endswith("held out (3 of 6 groups)")
+    page = (xor / "circuit/report.html").read_text()
+    assert "on 6 pairs that were held out (3 of 6 groups)" in page
+    assert "are one group, and held out together: 12 pairs in 6 groups." in page
+
+
+def test_pairs_that_are_all_one_group_cannot_be_held_out(invoke: Invoke, xor: Path) -> None:
+    rows = ["clean,corrupted,correct,incorrect", "0 1 =,2 1 =,1,3", "2 1 =,4 1 =,3,5"]
+    Path("pairs.csv").write_text("\n".join([*rows, "4 1 =,5 3 =,5,6", ""]))
+    command = ("analyze", "circuit", "xor", "--pairs", "pairs.csv", *QUICK)
+    done = invoke(*command, "--holdout", "0.5")
+    assert done.exit_code == 2
+    for words in (
+        "expected at least 2 groups, found one (all 3 pairs are linked by inputs that they share)",
+        "leave --holdout out, give pairs of other inputs, or say in a column `group`",
+    ):
+        assert words in done.stderr
+    assert not (xor / "circuit").exists()
+    whole = claims_of(invoke(*command, "--json"))
+    assert (whole["n_groups"], whole["faithfulness_ci"]) == (1, None)
+
+
+def test_what_a_file_was_found_on_is_not_known(invoke: Invoke, xor: Path) -> None:
+    assert invoke(*SEARCH).exit_code == 0
+    path = str(xor / "circuit/circuit.json")
+    for given in ("circuit", "scores"):
+        done = invoke(*SEARCH, f"--{given}", path, "--holdout", "0.5", "--json", "-o", given)
+        said = f"held out of this run alone: the {given} of the file may have been found on these"
+        assert any(said in warning for warning in json.loads(done.stdout)["warnings"])
+
+
+def test_groups_that_cannot_be_held_out_as_asked_are_told_of(invoke: Invoke, xor: Path) -> None:
+    rows = MIRRORED.splitlines()
+    named = [f"{row},{'a' if number < 10 else 'b'}" for number, row in enumerate(rows[1:])]
+    Path("pairs.csv").write_text("\n".join([f"{rows[0]},group", *named, ""]))
+    command = ("analyze", "circuit", "xor", "--pairs", "pairs.csv", *QUICK, "--json")
+    found = json.loads(invoke(*command, "--holdout", "0.5").stdout)
+    assert found["claims"]["n_groups_total"] == 2
+    assert any(
+        warning.endswith("and the largest of the 2 groups has 10 of 12 pairs")
+        and warning.startswith(("83.3% of the pairs are held out, not 50.0%", "16.7% of the"))
+        for warning in found["warnings"]
+    )

@@ -4,6 +4,7 @@ import json
 import signal
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,8 @@ def test_a_run_is_patched_everywhere(invoke: Invoke, run: Path) -> None:
     assert document["claims"] == dict(patch(open_model("run"), settings).claims)
     assert document["config"]["sites"][0] == "resid_pre"
     arrays, _ = checkpoint.read_tensors(folder / "arrays.safetensors")
-    assert arrays["resid_pre.metric_by_pair"].shape == (1, 3, 30)
+    assert arrays["resid_pre.metric_by_pair"].shape == (1, 3, 20)
+    assert "the task has inputs for 20 pairs, fewer than the 30 asked for" in document["warnings"]
     assert arrays["z.effect"].shape == (1, 1)
     effects = json.loads((folder / "effects.json").read_text())
     assert effects["z"][0]["site"] == "z.L0H0"
@@ -160,8 +162,69 @@ def test_what_a_reader_must_know_of_few_pairs(invoke: Invoke, llama: Path) -> No
         "the file has 2 pairs, fewer than the 5 asked for",
         "with 2 pairs no p-value can be below 0.5, and intervals say little",
     ]
-    one = json.loads(invoke(*command, "-o", "b", "--n-pairs", "1").stdout)["warnings"]
-    assert one[0].startswith("one pair says nothing of others")
+    one = json.loads(invoke(*command, "-o", "b", "--n-pairs", "1").stdout)
+    assert one["warnings"][0] == (
+        "one pair says nothing of others: effects have no interval, and their p-value is 1"
+    )
+    assert (one["claims"]["top_effect_ci"], one["claims"]["top_p_value"]) == (None, 1)
+
+
+ROWS = ("w1 w2 w3,w1 w4 w3, w5, w6", "w7 w8 w2,w7 w8 w4, w1, w2")
+
+
+def statistics_of(invoke: Invoke, rows: list[str], heading: str = "") -> dict[str, Any]:
+    """What is claimed and warned of on these pairs, less what counts them."""
+    name = f"{len(list(Path().glob('*.csv')))}"
+    heading = f"clean,corrupted,correct,incorrect{heading}"
+    Path(f"{name}.csv").write_text("\n".join([heading, *rows, ""]))
+    options = [*QUICK, "--json", "--site", "z", "-o", name]
+    done = invoke("patch", "llama", "--pairs", f"{name}.csv", *options)
+    assert done.exit_code == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_rows_that_are_repeated_are_no_evidence(invoke: Invoke, llama: Path) -> None:
+    once, again = statistics_of(invoke, [*ROWS]), statistics_of(invoke, [*ROWS] * 4)
+    assert again["claims"].pop("n_pairs") == 4 * once["claims"].pop("n_pairs") == 8
+    assert again["claims"]["n_groups"] == 2
+    assert again["claims"]["top_p_value"] >= 0.5  # that of eight pairs may be .0078
+    for name, value in once["claims"].items():
+        if isinstance(value, float | list):
+            assert again["claims"][name] == pytest.approx(value, rel=1e-4), name
+        else:
+            assert again["claims"][name] == value, name
+    assert again["warnings"][0] == (
+        "with 2 groups (8 pairs, of which 2 differ) no p-value can be below 0.5, and intervals "
+        "say little"
+    )
+    assert once["warnings"][0].startswith("with 2 pairs no p-value can be below 0.5")
+
+
+def test_a_pair_and_its_mirror_image_are_one_group(invoke: Invoke, llama: Path) -> None:
+    found = statistics_of(invoke, [ROWS[0], "w1 w4 w3,w1 w2 w3, w6, w5"])
+    counts = ("n_pairs", "n_distinct", "n_groups", "top_p_value", "top_effect_ci")
+    assert [found["claims"][name] for name in counts] == [2, 2, 1, 1, None]
+    assert found["warnings"][0] == (
+        "all 2 pairs are linked by inputs that they share, and one group says nothing of others: "
+        "effects have no interval, and their p-value is 1"
+    )
+    page = Path("1/report.html").read_text()
+    assert "over 2 pairs in 1 group" in page
+    assert "directly or through others, are one group: 2 pairs in 1 group." in page
+
+
+def test_a_file_may_name_its_groups(invoke: Invoke, llama: Path) -> None:
+    mirrored = "w1 w4 w3,w1 w2 w3, w6, w5"
+    whole = statistics_of(invoke, [f"{ROWS[0]},a", f"{ROWS[1]},a"], ",group")
+    assert (whole["claims"]["n_groups"], whole["claims"]["top_p_value"]) == (1, 1)
+    assert whole["warnings"][0].startswith("the file puts all 2 pairs into one group")
+    parted = statistics_of(invoke, [f"{ROWS[0]},a", f"{mirrored},b"], ",group")
+    assert (parted["claims"]["n_groups"], parted["claims"]["top_p_value"]) == (2, 0.5)
+    assert parted["warnings"][0] == (
+        "the file puts pairs that share an input into different groups (a, b), which count as "
+        "independent evidence all the same"
+    )
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,16 @@ def test_the_model_is_right_on_both_inputs_of_every_pair(name: str) -> None:
     for tokens, answers in ((pairs.clean, pairs.right), (pairs.corrupted, pairs.wrong)):
         logits = model.logits(tokens, pairs.answer_positions)
         assert torch.equal(logits.argmax(dim=-1), answers[:, 0])
-    assert len(pairs) == 96
     assert (pairs.right != pairs.wrong).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_pairs_share_an_input(name: str) -> None:
+    """Of tasks with 64 inputs there are 32 such pairs at most, of trig's 169 there are 84."""
+    pairs = plant(name).pairs
+    assert torch.cat([pairs.clean, pairs.corrupted]).unique(dim=0).shape[0] == 2 * len(pairs)
+    least = {"xor": 30, "and": 25, "decoy": 25, "backup": 25, "trig": 80}.get(name, 96)
+    assert least <= len(pairs) <= 96
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "induction"])

@@ -86,7 +86,8 @@ def test_title_and_summary_say_what_was_looked_for_and_what_was_found(
         f"({min(keep):.1%} to {max(keep):.1%})."
     )
     summary = circuit_report(held_out).summary
-    assert " on pairs that were held out. A random circuit of " in summary
+    assert " on pairs that were held out (2 of 8 groups). A random circuit of " in summary
+    assert summary.endswith("are one group, and held out together: 8 pairs.")
     assert "found on" not in summary
 
 
@@ -167,7 +168,7 @@ def test_captions_say_on_which_pairs_and_under_which_ablation(
     for name in ("faithfulness", "minimality", "pairs"):
         assert "on the 8 pairs that the circuit was found on" in by_name(found)[name].caption
         assert CARRIES["patch"] in by_name(found)[name].caption
-        assert "on 2 pairs that were held out" in by_name(held_out)[name].caption
+        assert "on 2 pairs that were held out (2 of 8 groups)" in by_name(held_out)[name].caption
         assert "carries zeros" in by_name(held_out)[name].caption
     scored = by_name(held_out)["scores"].caption
     assert scored.endswith("Scored on 6 pairs, those that are not held out.")

@@ -242,8 +242,8 @@ def test_the_summary_says_what_all_edges_do_together(connected: PatchResult) -> 
     assert report.title.startswith("Patching in min (")
     effect = connected.effects["all_edges"].effect.item()
     assert (
-        f"; all 51 edges together restore {effect:.1%} of the gap in logit difference"
-        in report.summary
+        "; all 51 edges together widen the gap in logit difference between the two runs by "
+        f"{-effect:.1%}" in report.summary
     )
     assert list(by_name(connected)) == ["paths", "edges", "pairs"]
 

@@ -12,7 +12,7 @@ from mitool.device import resolve
 from mitool.errors import UsageError
 from mitool.subject import load
 from mitool.tasks import NO_ANSWER
-from mitool.tasks.induction import Induction
+from mitool.tasks.induction import LIST_SEED, Induction
 from mitool.training import RunConfig, train
 from tests.tasks.labelled import rows
 
@@ -56,6 +56,19 @@ def test_every_arrangement_is_as_likely() -> None:
     assert all(1800 < count < 2200 for count in counts.values())
     assert all(b - a >= 2 for a, b in counts)
     assert max(b for _, b in counts) == 5
+
+
+def test_no_sequence_of_a_list_is_there_twice() -> None:
+    """Else the same one trains and is tested on."""
+    small = Induction(length=4, max_value=3, subsequence=2, times=2, sequences=12)
+    assert small.sample(12, torch.Generator().manual_seed(0)).tokens.unique(dim=0).shape[0] < 12
+    tokens = small.examples().tokens
+    assert len(tokens) == len(tokens.unique(dim=0)) == 12  # of 4 x 3 there are
+    usual = Induction(length=12, max_value=15, subsequence=4, sequences=64)
+    drawn = usual.sample(64, torch.Generator().manual_seed(LIST_SEED))
+    assert torch.equal(usual.examples().tokens, drawn.tokens)
+    with pytest.raises(UsageError, match="found 13, of which 12 were drawn"):
+        Induction(length=4, max_value=3, subsequence=2, times=2, sequences=13).examples()
 
 
 def test_a_finite_list_is_the_same_in_every_run_and_is_divided() -> None:

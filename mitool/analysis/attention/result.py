@@ -198,7 +198,7 @@ def _warnings(study: AttentionStudy) -> tuple[str, ...]:
         most = max(study.values_cut)
         found.append(
             f"the model cuts values at a largest size, in layer {study.values_cut.index(most)} for "
-            f"{most:.1%} of the tokens: OV circuits, which are linear, leave that out"
+            f"{most:z.1%} of the tokens: OV circuits, which are linear, leave that out"
         )
     if row is None:
         found.append(

@@ -13,10 +13,10 @@ from mitool.analysis.interventions.batches import MIB, Budget, Judged
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.material import Material
+from mitool.analysis.interventions.pair_groups import PairGroups
 from mitool.analysis.interventions.sources import Sources
 from mitool.analysis.interventions.table import EdgeTable, table_of
 from mitool.device import generator
-from mitool.pairs import PromptPairs
 from mitool.settings import Ablation
 
 
@@ -29,6 +29,8 @@ class Bench:
         material: a model with all pairs.
         chosen: which of the pairs, by their numbers, are taken.
         by_position: edges are told apart by the columns of the material.
+        averaged: the numbers of the pairs that means are taken over, where an ablation puts in
+            such; None: all of the material.
     """
 
     material: Material
@@ -36,6 +38,12 @@ class Bench:
     ablation: Ablation
     budget: Budget
     by_position: bool = False
+    averaged: Int[Tensor, " averaged"] | None = None
+
+    @cached_property
+    def groups(self) -> PairGroups:
+        """Which of the pairs have an input in common."""
+        return self.material.pair_groups[self.chosen]
 
     @cached_property
     def table(self) -> EdgeTable:
@@ -43,7 +51,7 @@ class Bench:
 
     @cached_property
     def sources(self) -> Sources:
-        return Sources(self.material, self.ablation, self.budget)
+        return Sources(self.material, self.ablation, self.budget, self.averaged)
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -79,19 +87,16 @@ class Bench:
         """Whether there is room for all pairs at once."""
         decoder = self.material.decoder
         shares = [
-            len(self._own(pairs))
+            len(pairs.among(self.chosen))
             / self.budget.attributed_pairs(decoder, self.table, pairs.clean.shape[1])
             for pairs in self.material.groups
         ]
         return sum(shares) <= 1
 
-    def _own(self, pairs: PromptPairs) -> PromptPairs:
-        return pairs[torch.isin(pairs.index, self.chosen).nonzero()[:, 0]]
-
     def _made(self) -> Iterator[Chunk]:
         material = self.material
         for group, pairs in enumerate(material.groups):
-            own, n_positions = self._own(pairs), pairs.clean.shape[1]
+            own, n_positions = pairs.among(self.chosen), pairs.clean.shape[1]
             size = self.budget.attributed_pairs(material.decoder, self.table, n_positions)
             columns = columns_at(material.columns, group, n_positions) if self.by_position else None
             for start in range(0, len(own), size):
@@ -108,14 +113,27 @@ class Bench:
         return torch.searchsorted(self.chosen, chunk.judged.pairs.index.to(self.chosen.device))
 
 
-def divided(n_pairs: int, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
+def divided(groups: PairGroups, holdout: float, seed: int) -> tuple[Tensor, Tensor]:
     """The numbers of pairs to find circuits on, and of those to test them on.
 
+    Groups stay whole, so that no pair that is tested on shares an input with one that is found on.
+    They are taken in random order, each where that brings the share nearer to what is asked for.
+
     Args:
-        holdout: the share that is kept for testing alone; 0: both are all pairs.
+        groups: of all pairs; at least two where some are held out.
+        holdout: the share of pairs that is kept for testing alone; 0: both are all pairs.
     """
+    n = len(groups)
     if not holdout:
-        return torch.arange(n_pairs), torch.arange(n_pairs)
-    order = torch.randperm(n_pairs, generator=generator(seed, "holdout"))
-    n_test = min(max(1, round(holdout * n_pairs)), n_pairs - 1)
-    return order[n_test:].sort().values, order[:n_test].sort().values
+        return torch.arange(n), torch.arange(n)
+    wanted, sizes = max(1, round(holdout * n)), groups.of.bincount()
+    order = torch.randperm(groups.n, generator=generator(seed, "holdout"))
+    held, n_held = torch.zeros(groups.n, dtype=torch.bool), 0
+    for group in order.tolist():
+        more = n_held + int(sizes[group])
+        if more < n and abs(more - wanted) < abs(n_held - wanted):
+            held[group], n_held = True, more
+    if not n_held:
+        held[sizes.argmin()] = True
+    is_tested = held[groups.of]
+    return (~is_tested).nonzero()[:, 0], is_tested.nonzero()[:, 0]

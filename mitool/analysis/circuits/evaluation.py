@@ -1,5 +1,6 @@
 """A circuit tested: alone, taken away, in parts, beside random ones, and under every ablation."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
@@ -20,6 +21,9 @@ from mitool.device import generator
 from mitool.settings import Ablation, CircuitSettings
 
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)
+
+ENOUGH = 10
+"""Of 20 units there are more choices of 10 than random circuits can be asked for."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Evaluation:
     Attributes:
         alone: with the circuit alone.
         complement: the metric with all but the circuit.
-        random: the metric with random units, as many as the circuit has.
+        random: the metric with random units, as many as the circuit has; no two the same.
         tested: units that were taken out of the circuit, each alone.
         without: the metric of what was left.
         ablations: the circuit alone under each ablation.
@@ -95,7 +99,7 @@ def evaluate(
     sets = {
         "ends": all_and_none(len(units)),
         "complement": ~found.chosen[None],
-        "random": _random(units, n, settings.random_circuits, seed),
+        "random": random_choices(len(units), n, settings.random_circuits, seed),
         "without": _without(found.chosen, tested),
         **_along_curve(found),
     }
@@ -146,10 +150,19 @@ def _without(
     return found
 
 
-def _random(units: Units, n: int, n_circuits: int, seed: int) -> Bool[Tensor, "circuit unit"]:
-    drawn = generator(seed, "random circuits")
-    order = torch.rand(n_circuits, len(units), generator=drawn).argsort(dim=1)
-    return torch.zeros(n_circuits, len(units), dtype=torch.bool).scatter_(1, order[:, :n], True)
+def random_choices(
+    n_units: int, n: int, n_circuits: int, seed: int
+) -> Bool[Tensor, "circuit unit"]:
+    """Random choices of ``n`` units, no two the same: as many as asked for, or all there are."""
+    drawn, found = generator(seed, "random circuits"), dict[bytes, Tensor]()
+    n_circuits = min(n_circuits, math.comb(n_units, min(n, n_units - n, ENOUGH)))
+    while len(found) < n_circuits:
+        order = torch.rand(n_circuits, n_units, generator=drawn).argsort(dim=1)
+        chosen = torch.zeros(n_circuits, n_units, dtype=torch.bool)
+        for row in chosen.scatter_(1, order[:, :n], True):
+            found.setdefault(row.numpy().tobytes(), row)
+    rows = list(found.values())[:n_circuits]
+    return torch.stack(rows) if rows else torch.zeros(0, n_units, dtype=torch.bool)
 
 
 def _along_curve(found: Chosen) -> dict[str, Bool[Tensor, "size unit"]]:

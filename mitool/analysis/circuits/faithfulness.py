@@ -7,7 +7,7 @@ nothing, and with the whole model (MIB, Mueller et al. 2025, arXiv 2504.13151).
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from mitool.analysis.circuits.outcomes import Outcomes
@@ -46,10 +46,15 @@ class Ends:
         return (metric - self.empty).mean(dim=1) / self.gap.mean()
 
     def interval(
-        self, metric: Float[Tensor, "circuit pair"], n_resamples: int, generator: Generator
+        self,
+        metric: Float[Tensor, "circuit pair"],
+        groups: Int[Tensor, " pair"],
+        n_resamples: int,
+        generator: Generator,
     ) -> Float[Tensor, "2 circuit"]:
-        """Bootstrap intervals (95 %) of faithfulness over pairs."""
-        return torch.stack(bootstrap_ratio(metric - self.empty, self.gap, n_resamples, generator))
+        """Bootstrap intervals (95 %) of faithfulness over groups of pairs; NaN for one group."""
+        kept = metric - self.empty
+        return torch.stack(bootstrap_ratio(kept, self.gap, groups, n_resamples, generator))
 
 
 @dataclass(frozen=True)

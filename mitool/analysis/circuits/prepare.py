@@ -9,7 +9,9 @@ from mitool.analysis.circuits.methods import Method, method_of
 from mitool.analysis.circuits.search import CircuitSearch, Stored
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.batches import Budget
+from mitool.analysis.interventions.evidence import together
 from mitool.analysis.interventions.material import GivenPairs, Material, material_of
+from mitool.analysis.interventions.pair_groups import PairGroups
 from mitool.config import as_dict
 from mitool.device import Device, host
 from mitool.errors import UsageError
@@ -74,14 +76,33 @@ def prepare_circuit(
 def _benches(
     material: Material, settings: CircuitSettings, budget: Budget, seed: int
 ) -> tuple[Bench, Bench]:
-    """What circuits are found on, and what they are tested on."""
-    if settings.holdout and material.n_pairs < 2:
-        raise UsageError("--holdout divides the pairs: expected at least 2, found 1")
-    found_on, tested_on = (
-        Bench(material, chosen, settings.ablation, budget, settings.by_position)
-        for chosen in divided(material.n_pairs, settings.holdout, seed)
+    """What circuits are found on, and what they are tested on.
+
+    Means that an ablation puts in are of the pairs that are found on alone: what is held out has no
+    part in the search.
+
+    Raises:
+        UsageError: pairs are to be held out, and all are one group.
+    """
+    groups = material.pair_groups
+    if settings.holdout and groups.n < 2:
+        raise UsageError(_undivided(groups))
+    found_on, tested_on = divided(groups, settings.holdout, seed)
+    benches = (
+        Bench(material, chosen, settings.ablation, budget, settings.by_position, found_on)
+        for chosen in (found_on, tested_on)
     )
-    return found_on, tested_on
+    return next(benches), next(benches)
+
+
+def _undivided(groups: PairGroups) -> str:
+    if len(groups) == 1:
+        return "--holdout divides the pairs: expected at least 2, found 1"
+    return (
+        "--holdout divides the pairs, and keeps those of a group together: expected at least 2 "
+        f"groups, found one ({together(groups)}); leave --holdout out, give pairs of other inputs, "
+        "or say in a column `group` of the file which belong together"
+    )
 
 
 def _read(files: CircuitFiles, units: Units) -> Stored:

@@ -9,13 +9,12 @@ from torch import Tensor
 
 from mitool import rundir
 from mitool.analysis.circuits.audit import Audit
-from mitool.analysis.circuits.bench import Bench
+from mitool.analysis.circuits.caveats import caveats, under_claim
 from mitool.analysis.circuits.evaluation import ABLATIONS, Chosen, Evaluation
 from mitool.analysis.circuits.files import StoredCircuit, as_json
-from mitool.analysis.circuits.methods import Method
+from mitool.analysis.circuits.origin import Origin
 from mitool.analysis.circuits.truth import Agreement
 from mitool.analysis.circuits.units import Units
-from mitool.analysis.statistics import is_weak
 from mitool.device import generator
 from mitool.result import Claim, Result, number
 from mitool.settings import CircuitSettings
@@ -23,10 +22,9 @@ from mitool.settings import CircuitSettings
 IDLE = 0.005
 """A unit without which the circuit loses less faithfulness than this does not matter in it."""
 
-FEW = 6
-"""Pairs below which intervals say little."""
-
-OF_SIZE = ("n_pairs", "metric", "n_edges_total", "n_edges", "n_nodes")
+OF_PAIRS = ("n_pairs", "n_distinct", "n_groups")
+OF_HOLDOUT = ("n_groups_total",)
+OF_SIZE = ("metric", "n_edges_total", "n_edges", "n_nodes")
 OF_UNITS = ("n_units_total", "n_units")
 OF_ANSWERS = (
     *("metric_full", "metric_empty", "metric_circuit", "faithfulness", "faithfulness_ci"),
@@ -36,28 +34,6 @@ OF_CURVE = ("cpr", "cmd")
 OF_RANDOM = ("random_faithfulness",)
 OF_AUDIT = ("audit_pearson", "audit_spearman", "audit_sign_agreement")
 OF_TRUTH = ("precision", "recall")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a circuit comes from, and what it was tested on.
-
-    Attributes:
-        method: what scored its units; None where scores or the circuit itself were given.
-        reached: the faithfulness that it was chosen for; None where its size was asked for.
-    """
-
-    found_on: Bench
-    tested_on: Bench
-    settings: CircuitSettings
-    method: Method | None
-    reached: float | None
-    seed: int
-
-    @property
-    def is_held_out(self) -> bool:
-        """Whether it was tested on pairs that it was not found on."""
-        return bool(self.settings.holdout)
 
 
 @dataclass(frozen=True)
@@ -102,6 +78,7 @@ class CircuitResult(Result):
             "agreement": tests.alone.agreement[0],
             "pairs.tested": self.origin.tested_on.chosen,
             "pairs.found_on": self.origin.found_on.chosen,
+            "pairs.group": self.origin.tested_on.material.pair_groups.of,
         }
         if found.scores is not None:
             arrays["scores"] = found.units.placed(found.scores)
@@ -136,7 +113,7 @@ class CircuitResult(Result):
         ends = ""
         if isinstance(sure, list):
             ends = f" (95 % interval {sure[0]:z.1%} to {sure[1]:z.1%})"
-        held = " on pairs that were held out" if self.origin.is_held_out else ""
+        held = f" on pairs that were held out ({_held(claims)})" if self.origin.is_held_out else ""
         value = claims["faithfulness"]
         if not isinstance(value, float):
             return None
@@ -151,10 +128,11 @@ def claim_names(
     settings: CircuitSettings, units: Units, has_scores: bool, has_truth: bool
 ) -> list[str]:
     """What the claims will be called, and what else can be checked."""
-    names = [*OF_SIZE, *(OF_UNITS if _has_own_units(units) else ()), *OF_ANSWERS]
+    names = [*OF_PAIRS, *(OF_HOLDOUT if settings.holdout else ()), *OF_SIZE]
+    names += [*(OF_UNITS if _has_own_units(units) else ()), *OF_ANSWERS]
     names += OF_CURVE if has_scores else ()
     names += OF_RANDOM if settings.random_circuits else ()
-    names += [_under(ablation) for ablation in ABLATIONS]
+    names += [under_claim(ablation) for ablation in ABLATIONS]
     names += OF_AUDIT if settings.audit else ()
     names += (*OF_TRUTH, *(("auroc",) if has_scores else ())) if has_truth else ()
     return names + ([f"scores.{name}" for name in units.names] if has_scores else [])
@@ -175,7 +153,7 @@ def circuit_result(
     if origin.settings.random_circuits:
         claims["random_faithfulness"] = number(tests.ends.faithfulness(tests.random).mean())
     for ablation, under in tests.ablations.items():
-        claims[_under(ablation)] = number(under.ends.faithfulness(under.circuit[None])[0])
+        claims[under_claim(ablation)] = number(under.ends.faithfulness(under.circuit[None])[0])
     if audited is not None:
         claims |= {
             "audit_pearson": number(audited.pearson),
@@ -197,13 +175,20 @@ def circuit_result(
         evaluation=tests,
         audit=audited,
         agreement=agreement,
-        warnings=tuple(_warnings(origin, tests, claims)),
+        warnings=tuple(caveats(origin, tests, claims, config)),
     )
 
 
 def _of_size(found: Chosen, origin: Origin) -> dict[str, Claim]:
+    groups = origin.tested_on.groups
     claims: dict[str, Claim] = {
-        "n_pairs": len(origin.tested_on),
+        "n_pairs": len(groups),
+        "n_distinct": groups.n_distinct,
+        "n_groups": groups.n,
+    }
+    if origin.is_held_out:
+        claims["n_groups_total"] = origin.tested_on.material.pair_groups.n
+    claims |= {
         "metric": origin.found_on.material.metric.unit,
         "n_edges_total": len(found.units.table.edges),
         "n_edges": found.circuit.n_edges,
@@ -217,7 +202,7 @@ def _of_size(found: Chosen, origin: Origin) -> dict[str, Claim]:
 def _of_answers(tests: Evaluation, origin: Origin) -> dict[str, Claim]:
     ends, alone = tests.ends, tests.alone
     n, drawn = origin.settings.resamples, generator(origin.seed, "bootstrap")
-    low, high = ends.interval(alone.metric, n, drawn)[:, 0]
+    low, high = ends.interval(alone.metric, origin.tested_on.groups.of, n, drawn)[:, 0]
     left = number(ends.faithfulness(tests.complement[None])[0])
     sure = [number(low), number(high)]
     return {
@@ -235,38 +220,10 @@ def _of_answers(tests: Evaluation, origin: Origin) -> dict[str, Claim]:
     }
 
 
-def _under(ablation: str) -> str:
-    return f"faithfulness_{ablation.replace('-', '_')}"
+def _held(claims: Mapping[str, Claim]) -> str:
+    return f"{claims['n_groups']:,} of {claims['n_groups_total']:,} groups"
 
 
 def _has_own_units(units: Units) -> bool:
     """Whether units are something else than edges."""
     return units.level != "edge" or bool(units.columns)
-
-
-def _warnings(origin: Origin, tests: Evaluation, claims: Mapping[str, Claim]) -> list[str]:
-    found, n = [], len(origin.tested_on)
-    if n < FEW:
-        found.append(f"with {n} pair{'s' * (n > 1)} the interval of faithfulness says little")
-    if tests.ends.is_defined and is_weak(tests.ends.gap):
-        found.append(
-            "the metric differs little between the whole model and nothing of it: over other pairs "
-            "the difference, which faithfulness is a share of, might be 0"
-        )
-    if origin.reached is not None and origin.reached < origin.settings.reach:
-        found.append(
-            f"no circuit reached a faithfulness of {origin.settings.reach:zg} on the pairs that it "
-            f"was looked for on: this one has all that there was to take, and {origin.reached:z.3g}"
-        )
-    for ablation, under in tests.ablations.items():
-        if not under.ends.is_defined:
-            found.append(
-                f"{_under(ablation)} is undefined: the metric is the same with the whole model and "
-                "with nothing of it"
-            )
-    undefined = [name for name, value in claims.items() if value is None]
-    known = {_under(ablation) for ablation in ABLATIONS}
-    for name in undefined:
-        if name not in known:
-            found.append(f"{name} is undefined: what it compares does not vary")
-    return found

@@ -11,7 +11,8 @@ from mitool.analysis.circuits.files import StoredCircuit
 from mitool.analysis.circuits.finding import ends_of, score, select
 from mitool.analysis.circuits.methods import Method
 from mitool.analysis.circuits.methods.scoring import Scoring
-from mitool.analysis.circuits.result import CircuitResult, Origin, circuit_result, claim_names
+from mitool.analysis.circuits.origin import Origin
+from mitool.analysis.circuits.result import CircuitResult, circuit_result, claim_names
 from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.truth import Agreement, agreement
 from mitool.analysis.circuits.units import Units

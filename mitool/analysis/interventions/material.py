@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+from jaxtyping import Int
+from torch import Tensor
 
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import Column, columns_of
+from mitool.analysis.interventions.pair_groups import PairGroups, grouped
 from mitool.analysis.interventions.reproduction import (
     require_edges_reproduced,
     require_variants_reproduced,
@@ -16,11 +21,12 @@ from mitool.device import Device, generator
 from mitool.errors import InputError, UsageError
 from mitool.models.decoder import Decoder, Tables
 from mitool.models.pretrained import Pretrained
-from mitool.pair_files import PairTexts, has_only_years, read_pairs
+from mitool.pair_files import PairTexts, group_names_of, has_only_years, read_pairs
 from mitool.pairs import PromptPairs, encode_pairs, of_task
 from mitool.settings import MetricName
 from mitool.subject import Subject
 from mitool.tasks import NO_ANSWER
+from mitool.tasks.apart import pairs_apart
 
 DRAWN = 256
 """Pairs drawn from a task, if nothing else is said."""
@@ -39,6 +45,8 @@ class Material:
         name: what the pairs are.
         groups: of pairs that have each column at one place.
         label: a token as a reader sees it.
+        group_names: the group of each pair, in the sense of ``pair_groups``, where a file gives
+            it.
     """
 
     name: str
@@ -47,6 +55,7 @@ class Material:
     columns: tuple[Column, ...]
     metric: Metric
     label: Callable[[int], str]
+    group_names: tuple[str, ...] | None = None
     _tables: dict[int, Tables] = field(default_factory=dict, repr=False, compare=False)
     _reproduced: set[bool] = field(default_factory=set, repr=False, compare=False)
 
@@ -54,9 +63,21 @@ class Material:
     def n_pairs(self) -> int:
         return sum(map(len, self.groups))
 
-    def chunks(self, budget: Budget) -> Iterator[tuple[int, PromptPairs]]:
-        """Pairs whose runs fit the budget, with the number of their group."""
-        for group, pairs in enumerate(self.groups):
+    @cached_property
+    def pair_groups(self) -> PairGroups:
+        """Which pairs have an input in common, whatever their length."""
+        return grouped(self.groups, self.group_names)
+
+    def chunks(
+        self, budget: Budget, chosen: Int[Tensor, " pair"] | None = None
+    ) -> Iterator[tuple[int, PromptPairs]]:
+        """Pairs whose runs fit the budget, with the number of their group.
+
+        Args:
+            chosen: which, by their numbers; left out, all.
+        """
+        for group, every in enumerate(self.groups):
+            pairs = every if chosen is None else every.among(chosen)
             size = budget.pairs(self.decoder, pairs.clean.shape[1])
             for start in range(0, len(pairs), size):
                 yield group, pairs[start : start + size]
@@ -110,14 +131,17 @@ def material_of(
             apart.
         UsageError: there are no pairs, or none that the metric can be taken on.
     """
+    group_names = None
     if pairs is None:
         name, groups, judge = _drawn(subject, metric, n_pairs, seed)
     else:
         chosen = (read_pairs(pairs) if isinstance(pairs, Path) else pairs)[:n_pairs]
         name, groups = f"pairs of {_origin(chosen)}", _encoded(chosen, subject, metric)
         judge = metric_of(metric or "logit-diff", None)
+        group_names = group_names_of(chosen)
     groups, columns = columns_of(groups, subject.label)
-    return Material(name, subject.decoder(device), groups, columns, judge, subject.label)
+    decoder = subject.decoder(device)
+    return Material(name, decoder, groups, columns, judge, subject.label, group_names)
 
 
 def _drawn(
@@ -134,7 +158,7 @@ def _drawn(
             "task's own metric is taken"
         )
     task = subject.task
-    pairs = of_task(task.pairs(n_pairs or DRAWN, generator(seed, "pairs")), task)
+    pairs = of_task(pairs_apart(task, n_pairs or DRAWN, generator(seed, "pairs")), task)
     name = f"pairs of task {task.name}"
     _require_answers([pairs], metric, lambda number: f"{name}, pair {number + 1}")
     return name, [pairs], metric_of(metric, task)

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from jaxtyping import Int
+from torch import Tensor
+
 from mitool.analysis.interventions.ablate import averaged, columns_at, means_of, zeroed
 from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import Column
@@ -11,17 +14,24 @@ from mitool.settings import Ablation
 
 
 class Sources:
-    """The other run's activations, zeros, or means over the clean inputs of all pairs.
+    """The other run's activations, zeros, or means over the clean inputs of pairs.
 
     Args:
         budget: how much the runs that means are taken over may hold at a time.
+        over: the numbers of the pairs that means are taken over; left out, all.
     """
 
-    def __init__(self, material: Material, ablation: Ablation, budget: Budget) -> None:
+    def __init__(
+        self,
+        material: Material,
+        ablation: Ablation,
+        budget: Budget,
+        over: Int[Tensor, " pair"] | None = None,
+    ) -> None:
         self.ablation = ablation
         self._columns = _columns(material, ablation)
         if self._columns:
-            chunks = material.chunks(budget)
+            chunks = material.chunks(budget, over)
             runs = ((material.clean(pairs), group) for group, pairs in chunks)
             self._means = means_of(runs, self._columns)
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mitool.analysis.interventions.pair_groups import PairGroups
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.study import Measured
 from mitool.analysis.statistics import bootstrap_ratio, largest_by_chance
@@ -32,7 +33,8 @@ class Effects:
     Attributes:
         sites: their names.
         patched: the metric with each patched, mean over pairs.
-        low, high: ends of a bootstrap interval (95 %) of the effect.
+        low, high: ends of a bootstrap interval (95 %) of the effect; NaN where all pairs are one
+            group.
         changed: share of the pairs in which the activation changed at all.
     """
 
@@ -90,7 +92,9 @@ def difference(measured: Measured) -> Float[Tensor, " pair"] | None:
     return None if found.mean().abs() <= ZERO * size else found
 
 
-def effects_of(measured: Measured, plan: Plan, n_resamples: int, seed: int) -> dict[str, Effects]:
+def effects_of(
+    measured: Measured, plan: Plan, groups: PairGroups, n_resamples: int, seed: int
+) -> dict[str, Effects]:
     """The effects of all that was patched, by family."""
     between = difference(measured)
     found = {}
@@ -102,7 +106,7 @@ def effects_of(measured: Measured, plan: Plan, n_resamples: int, seed: int) -> d
         if between is not None:
             effect = moved.mean(dim=1) / between.mean()
             drawn = generator(seed, "bootstrap", name)
-            low, high = bootstrap_ratio(moved, between, n_resamples, drawn)
+            low, high = bootstrap_ratio(moved, between, groups.of, n_resamples, drawn)
         changed = measured.changed[name].double().mean(dim=1)
         found[name] = Effects(sites, values.mean(dim=1), effect, low, high, changed)
     return found
@@ -116,7 +120,12 @@ def moved_by(measured: Measured, plan: Plan, name: str) -> Float[Tensor, "site p
 
 
 def top_of(
-    measured: Measured, plan: Plan, effects: Mapping[str, Effects], n_permutations: int, seed: int
+    measured: Measured,
+    plan: Plan,
+    effects: Mapping[str, Effects],
+    groups: PairGroups,
+    n_permutations: int,
+    seed: int,
 ) -> Top:
     """The site that matters most: of components where some were patched.
 
@@ -126,7 +135,8 @@ def top_of(
     residual = [family.name for family in plan.families if family.is_residual]
     names = [name for name in effects if name not in (*residual, "all_edges")] or residual
     moved = torch.cat([moved_by(measured, plan, name) for name in names])
-    p_value = largest_by_chance(moved, n_permutations, generator(seed, "permutation"))
+    drawn = generator(seed, "permutation")
+    p_value = largest_by_chance(moved, groups.of, n_permutations, drawn)
     index = int(moved.mean(dim=1).abs().argmax())
     for name in names:
         if index < len(effects[name].sites):

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from mitool import rundir
 from mitool.analysis.interventions.columns import Column
+from mitool.analysis.interventions.evidence import few, only, warnings_of_pairs
 from mitool.analysis.interventions.material import Material
+from mitool.analysis.interventions.pair_groups import PairGroups
 from mitool.analysis.patching.effects import (
     Effects,
     Top,
@@ -30,13 +32,11 @@ MOST = 20
 """Sites of a family whose effects are claims."""
 
 OF_RUNS = (
-    *("n_pairs", "metric", "clean_metric", "corrupted_metric", "clean_accuracy", "n_sites"),
+    *("n_pairs", "n_distinct", "n_groups"),
+    *("metric", "clean_metric", "corrupted_metric", "clean_accuracy", "n_sites"),
     *("n_unchanged", "top_site", "top_effect", "top_effect_ci", "top_p_value"),
 )
 OF_EDGES = ("all_edges_metric", "all_edges_effect", "all_edges_effect_ci")
-
-FEW = 6
-"""Pairs below which no effect can be told from chance (p < 0.05)."""
 
 POOR = 0.5
 """Accuracy below which a reader is warned."""
@@ -48,6 +48,7 @@ class PatchResult(Result):
 
     Attributes:
         unit: of the metric.
+        groups: which of the pairs have an input in common.
         measured: the metric of each pair.
         effects: by family; ``path``, ``edge`` and ``all_edges`` are such.
     """
@@ -55,12 +56,17 @@ class PatchResult(Result):
     plan: Plan
     unit: str
     columns: tuple[Column, ...]
+    groups: PairGroups
     measured: Measured
     effects: Mapping[str, Effects]
     top: Top
 
     def arrays(self) -> Mapping[str, Tensor]:
-        found = {"clean": self.measured.clean, "corrupted": self.measured.corrupted}
+        found = {
+            "clean": self.measured.clean,
+            "corrupted": self.measured.corrupted,
+            "pairs.group": self.groups.of,
+        }
         shapes = {family.name: family.shape for family in self.plan.families}
         for name, effects in self.effects.items():
             shape = shapes.get(name, (len(effects.sites),))
@@ -140,8 +146,9 @@ def patch_result(
     seed: int,
 ) -> PatchResult:
     """The result of what was measured."""
-    effects = effects_of(measured, plan, n_resamples, seed)
-    top = top_of(measured, plan, effects, n_resamples, seed)
+    groups = material.pair_groups
+    effects = effects_of(measured, plan, groups, n_resamples, seed)
+    top = top_of(measured, plan, effects, groups, n_resamples, seed)
     alone = {name: found for name, found in effects.items() if name != "all_edges"}
     return PatchResult(
         subject,
@@ -150,10 +157,15 @@ def patch_result(
         plan=plan,
         unit=material.metric.unit,
         columns=material.columns,
+        groups=groups,
         measured=measured,
         effects=effects,
         top=top,
-        warnings=(*_of_number(material.n_pairs, config), *_warnings(measured, alone)),
+        warnings=(
+            *warnings_of_pairs(material, config.get("n_pairs")),
+            *_of_number(groups),
+            *_warnings(measured, alone, groups),
+        ),
     )
 
 
@@ -172,6 +184,8 @@ def _claims(
     best = effects[top.family]
     claims: dict[str, Claim] = {
         "n_pairs": material.n_pairs,
+        "n_distinct": material.pair_groups.n_distinct,
+        "n_groups": material.pair_groups.n,
         "metric": material.metric.unit,
         "clean_metric": measured.clean.mean().item(),
         "corrupted_metric": measured.corrupted.mean().item(),
@@ -201,22 +215,19 @@ def _ends(effects: Effects, index: int) -> list[float] | None:
     return None if found is None else list(found)
 
 
-def _of_number(n_pairs: int, config: Mapping[str, Any]) -> list[str]:
-    """What a reader must know of how many pairs there are."""
-    found, asked_for = [], config.get("n_pairs")
-    if asked_for is not None and asked_for > n_pairs:
-        found.append(f"the file has {n_pairs} pairs, fewer than the {asked_for} asked for")
-    if n_pairs < FEW:
-        least = 2.0 ** (1 - n_pairs)
-        found.append(
-            f"with {n_pairs} pairs no p-value can be below {least:z.3g}, and intervals say little"
-            if n_pairs > 1
-            else "one pair says nothing of others: its intervals have no width, its p-value is 1"
-        )
-    return found
+def _of_number(groups: PairGroups) -> list[str]:
+    """What a reader must know of how many groups there are."""
+    if one := only(groups):
+        return [f"{one}: effects have no interval, and their p-value is 1"]
+    if some := few(groups):
+        least = 2.0 ** (1 - groups.n)
+        return [f"{some} no p-value can be below {least:z.3g}, and intervals say little"]
+    return []
 
 
-def _warnings(measured: Measured, effects: Mapping[str, Effects]) -> tuple[str, ...]:
+def _warnings(
+    measured: Measured, effects: Mapping[str, Effects], groups: PairGroups
+) -> tuple[str, ...]:
     found = []
     between = difference(measured)
     if between is None:
@@ -224,7 +235,7 @@ def _warnings(measured: Measured, effects: Mapping[str, Effects]) -> tuple[str, 
             "effects are undefined: the metric is the same on the clean and the corrupted inputs, "
             f"{measured.clean.mean().item():z.4g} on both"
         )
-    elif is_weak(between):
+    elif is_weak(between, groups.of):
         found.append(
             "the metric differs little between the clean and the corrupted inputs: over other "
             "pairs the difference, which effects are shares of, might be 0"

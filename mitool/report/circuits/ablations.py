@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from mitool.analysis.circuits import CircuitResult
-from mitool.report.circuits.summary import CARRIES, meaning, random_faithfulness, tested_on
+from mitool.report.circuits.summary import carried, meaning, random_faithfulness, tested_on
 from mitool.report.figures import BLUE, GREY, SKY, Figure, drawable, new_plot
 from mitool.settings import Ablation
 
@@ -20,7 +20,7 @@ def ablation_figures(result: CircuitResult) -> list[Figure]:
     if not under:
         return []
     own = result.origin.tested_on.ablation
-    carried = "; ".join(f"{name}: {CARRIES[name]}" for name in under)
+    puts_in = "; ".join(f"{name}: {carried(result, name)}" for name in under)
     undefined = [name for name in result.evaluation.ablations if name not in under]
     missing = (
         f" Undefined under {', '.join(undefined)}: there the metric is the same with the whole "
@@ -33,7 +33,7 @@ def ablation_figures(result: CircuitResult) -> list[Figure]:
             "ablations",
             "The circuit under each ablation",
             f"{meaning(result).partition(':')[0]}: 1 is all of it, 0 as much as nothing of the "
-            f"model, each under its own ablation. What all outside of a circuit carries: {carried}."
+            f"model, each under its own ablation. What all outside of a circuit carries: {puts_in}."
             f" Under {own}, by which the circuit was looked for or tested, also all but the "
             f"circuit{random}.{missing if undefined else ''} Means {tested_on(result)}.",
             _draw(result, under, own),

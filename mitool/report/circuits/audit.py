@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.circuits.audit import Audit
-from mitool.report.circuits.summary import pairs_of, unit_name, units_of
+from mitool.report.circuits.summary import unit_name, units_of
 from mitool.report.figures import BLUE, GREY, Figure, drawable, label, new_plot
 
 FEW = 100
@@ -19,7 +19,7 @@ def audit_figures(result: CircuitResult) -> list[Figure]:
     if audited is None or not len(audited.units):
         return []
     n, total = len(audited.units), len(result.found.units)
-    one, pairs = unit_name(result), pairs_of(len(result.origin.found_on))
+    one, pairs = unit_name(result), result.origin.found_on.groups
     which = f"all {units_of(result, n)}"
     if n < total:
         which = f"{n:,} of {units_of(result, total)}, drawn at random"

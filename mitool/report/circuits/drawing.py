@@ -16,7 +16,7 @@ from mitool.report.circuits.strokes import (
     stroke_of,
     strokes_caption,
 )
-from mitool.report.circuits.summary import of_scores, pairs_of, units_of
+from mitool.report.circuits.summary import of_scores, units_of
 from mitool.report.figures import TEMPLATE, Figure
 
 MOST_LINES = 1000
@@ -179,5 +179,5 @@ def _caption(result: CircuitResult, lines: Sequence[Line], everything: Sequence[
     text += strokes_caption(result, lines)
     if found.scores is not None:
         one = f"the {found.units.level}"
-        text += f" {of_scores(result, one)}; n = {pairs_of(len(result.origin.found_on))}."
+        text += f" {of_scores(result, one)}; n = {result.origin.found_on.groups}."
     return f"{text} Point at nodes and edges for their numbers."

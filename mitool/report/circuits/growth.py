@@ -6,6 +6,7 @@ from torch import Tensor
 from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.circuits.faithfulness import Curve
 from mitool.report.circuits.summary import how, meaning, random_faithfulness, unit_name, units_of
+from mitool.report.evidence import over
 from mitool.report.figures import BLACK, BLUE, GREY, VERMILLION, Figure, drawable, new_plot
 from mitool.report.tables import readable
 
@@ -24,7 +25,8 @@ def growth_figures(result: CircuitResult) -> list[Figure]:
     random = {0: "", 1: " Circle: a random circuit of the same size."}.get(
         n, f" Circles: {n:,} random circuits of the same size."
     )
-    ends = ", with a 95 % bootstrap interval over the pairs" if _interval(result) else ""
+    groups = over(result.origin.tested_on.groups)
+    ends = f", with a 95 % bootstrap interval {groups}" if _interval(result) else ""
     return [
         Figure(
             "faithfulness",

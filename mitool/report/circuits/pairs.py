@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import torch
 
 from mitool.analysis.circuits import CircuitResult
-from mitool.report.circuits.summary import CARRIES, tested_on
+from mitool.report.circuits.summary import carried, tested_on
 from mitool.report.figures import BLUE, GREY, Figure, drawable, new_plot
 
 MOST_PAIRS, FEW_PAIRS = 1000, 100
@@ -20,15 +20,14 @@ def pair_figures(result: CircuitResult) -> list[Figure]:
     step = math.ceil(n / MOST_PAIRS)
     nearer = int(((alone - tests.ends.full).abs() < (alone - tests.ends.empty).abs()).sum())
     thinned = f" One pair of every {step} is drawn." if step > 1 else ""
-    carries = CARRIES[result.origin.tested_on.ablation]
     return [
         Figure(
             "pairs",
             f"Pairs one by one: the {unit} of the whole model and of the circuit",
             f"Each pair by its {unit} with the whole model, and with the circuit alone or with "
-            f"nothing of the model, where all else carries {carries}. On the line the model loses "
-            f"nothing. In {nearer:,} of {n:,} pairs the circuit is nearer to the whole model than "
-            f"to nothing. Drawn {tested_on(result)}.{thinned}",
+            f"nothing of the model, where all else carries {carried(result)}. On the line "
+            f"the model loses nothing. In {nearer:,} of {n:,} pairs the circuit is nearer to the "
+            f"whole model than to nothing. Drawn {tested_on(result)}.{thinned}",
             _draw(result, step),
         )
     ]

@@ -5,7 +5,7 @@ import torch
 from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.patching.effects import largest
 from mitool.report.circuits.bars import Bar, unit_bars
-from mitool.report.circuits.summary import of_scores, pairs_of, unit_name
+from mitool.report.circuits.summary import of_scores, unit_name
 from mitool.report.columns import spans_of
 from mitool.report.figures import BLUE, VERMILLION, Figure, label
 from mitool.report.grid import Grid, draw_grid
@@ -100,4 +100,4 @@ def _hover(name: str, value: float, is_in: bool) -> str:
 
 def _scored_on(result: CircuitResult) -> str:
     held = ", those that are not held out" if result.origin.is_held_out else ""
-    return f"Scored on {pairs_of(len(result.origin.found_on))}{held}."
+    return f"Scored on {result.origin.found_on.groups}{held}."

@@ -2,13 +2,15 @@
 
 from mitool.analysis.circuits import CircuitResult
 from mitool.analysis.circuits.faithfulness import ZERO
+from mitool.report.evidence import of_groups
 from mitool.report.tables import readable
+from mitool.settings import Ablation
 
 CARRIES = {
     "patch": "what is written on the corrupted input",
     "zero": "zeros",
-    "mean": "its mean over the clean inputs of all pairs and all positions",
-    "mean-positional": "its mean at each position over the clean inputs of all pairs",
+    "mean": "its mean over the clean inputs of {pairs} and all positions",
+    "mean-positional": "its mean at each position over the clean inputs of {pairs}",
 }
 SCORE = (
     "A score is how much of the {unit} is lost without {one}, by {method}: above 0 it moves the "
@@ -33,31 +35,33 @@ def summary_of(result: CircuitResult) -> str:
     )
     # of pairs that are held out the conclusion speaks itself
     found += "" if result.origin.is_held_out else f", {tested_on(result)}"
-    return f"{found}.{_by_chance(result)}"
+    origin = result.origin
+    groups = of_groups(origin.tested_on.material.pair_groups, are_divided=origin.is_held_out)
+    return f"{found}.{_by_chance(result)}{groups}"
 
 
 def tested_on(result: CircuitResult) -> str:
     """On which pairs."""
-    n = len(result.origin.tested_on)
-    pairs = pairs_of(n)
+    groups = result.origin.tested_on.groups
     if result.origin.is_held_out:
-        return f"on {pairs} that were held out"
+        total = result.origin.tested_on.material.pair_groups.n
+        pairs = f"{len(groups):,} pair{'s' * (len(groups) != 1)}"
+        return f"on {pairs} that were held out ({groups.n:,} of {total:,} groups)"
     if result.config.get("circuit"):
-        return f"on {pairs}"
-    if n == 1:
-        return "on the 1 pair that the circuit was found on"
-    return f"on the {pairs} that the circuit was found on"
+        return f"on {groups}"
+    return f"on the {groups} that the circuit was found on"
 
 
-def pairs_of(n: int) -> str:
-    """So many pairs, in words."""
-    return f"{n:,} pairs" if n != 1 else "1 pair"
+def carried(result: CircuitResult, ablation: Ablation | None = None) -> str:
+    """What all outside of a circuit carries; under that ablation, or the result's own."""
+    origin = result.origin
+    pairs = "the pairs that are not held out" if origin.is_held_out else "all pairs"
+    return CARRIES[ablation or origin.tested_on.ablation].format(pairs=pairs)
 
 
 def how(result: CircuitResult) -> str:
     """What the circuit was tested by: a sentence for a caption."""
-    carries = CARRIES[result.origin.tested_on.ablation]
-    return f"Means {tested_on(result)}; all outside of a circuit carries {carries}."
+    return f"Means {tested_on(result)}; all outside of a circuit carries {carried(result)}."
 
 
 def meaning(result: CircuitResult) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.effects import moved_by
+from mitool.report.evidence import of_groups
 from mitool.report.figures import BLACK, BLUE, VERMILLION, Figure, drawable, label, new_plot
 from mitool.report.patching.shown import MAX_SITE
 
@@ -33,7 +34,7 @@ def pair_figures(result: PatchResult) -> list[Figure]:
             f"{site} patched, {_moves(moved)}{_aside(result)}; pairs in the order of their "
             "clean runs, and of the corrupted ones where those are equal. In "
             f"{n_like_mean:,} of {n:,} pairs the patch moves it the way that it does on "
-            f"average.{thinned}",
+            f"average.{thinned}{of_groups(result.groups)}",
             _points(result, f"{base} run, {site} patched", step),
         )
     ]

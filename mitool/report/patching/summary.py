@@ -2,6 +2,7 @@
 
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.plan import Plan
+from mitool.report.evidence import over
 from mitool.report.patching.shown import is_defined, values
 from mitool.report.tables import readable
 
@@ -72,12 +73,13 @@ def intervals(result: PatchResult, where: str) -> str:
     Args:
         where: it is that they are shown.
     """
-    return f" {where}: 95 % bootstrap intervals over the pairs." if is_defined(result) else ""
+    if not is_defined(result) or result.groups.n == 1:
+        return ""
+    return f" {where}: 95 % bootstrap intervals {over(result.groups)}."
 
 
 def _meaning(result: PatchResult) -> str:
-    measured, n = result.measured, len(result.measured.clean)
-    pairs = f"{n:,} pairs" if n > 1 else "1 pair"
+    measured, pairs = result.measured, result.groups
     if not is_defined(result):
         return (
             f"The {result.unit} is the same in the clean and in the corrupted run, so that effects "

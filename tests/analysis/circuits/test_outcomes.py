@@ -112,7 +112,7 @@ def test_a_part_of_the_pairs_has_their_outcomes_at_their_places() -> None:
     units = scoring_of(whole).units
     kept = units.kept(chosen_of(units))
     expected = outcomes(whole, kept)
-    sides = divided(7, 0.4, seed=1)
+    sides = divided(whole.groups, 0.4, seed=1)
     assert sorted(torch.cat(sides).tolist()) == list(range(7))
     assert [len(side) for side in sides] == [4, 3]
     for memory in (2**24, 1):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from mitool import planted, rundir
 from mitool.analysis.circuits import CircuitFiles, CircuitResult, analyze_circuit, prepare_circuit
+from mitool.analysis.circuits.evaluation import random_choices
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.circuits.select import first, ranked
@@ -95,13 +97,54 @@ def test_without_a_size_the_fewest_that_reach_it_are_taken(folder: Path) -> None
 def test_pairs_that_are_held_out_are_tested_and_no_others(folder: Path) -> None:
     result = searched(folder, holdout=0.25)
     found_on, tested_on = result.origin.found_on.chosen, result.origin.tested_on.chosen
-    assert len(tested_on) == 24
-    assert sorted([*found_on.tolist(), *tested_on.tolist()]) == list(range(96))
-    assert result.claims["n_pairs"] == 24
-    assert result.arrays()["metric.full"].shape == (24,)
-    assert "held out" in str(result.conclusion)
+    assert len(tested_on) == 8
+    assert sorted([*found_on.tolist(), *tested_on.tolist()]) == list(range(32))
+    numbers = ("n_pairs", "n_distinct", "n_groups", "n_groups_total")
+    assert [result.claims[name] for name in numbers] == [8, 8, 8, 32]
+    assert result.arrays()["metric.full"].shape == (8,)
+    assert str(result.conclusion).endswith("on pairs that were held out (8 of 32 groups)")
     same = searched(folder)
     assert torch.equal(same.origin.found_on.chosen, same.origin.tested_on.chosen)
+
+
+def test_means_are_of_pairs_that_are_not_held_out(folder: Path) -> None:
+    """What is held out has no part in finding, nor in what is put in: other pairs there change
+    neither scores nor means.
+    """
+    result = searched(folder, holdout=0.25, ablation="mean", method="eap")
+    found_on, tested_on = result.origin.found_on, result.origin.tested_on
+    material = found_on.material
+    (pairs,) = material.groups
+    others = pairs.clean.clone()
+    others[tested_on.chosen] = others[tested_on.chosen[0]].clone()
+    changed = dataclasses.replace(pairs, clean=others)
+    alike = dataclasses.replace(found_on, material=dataclasses.replace(material, groups=[changed]))
+    (was,), (now,) = found_on.chunks(), alike.chunks()
+    for layer, other in zip(was.source.layers, now.source.layers, strict=True):
+        assert torch.equal(layer.z, other.z)
+    everything = dataclasses.replace(alike, averaged=None)
+    (moved,) = everything.chunks()
+    assert not torch.allclose(moved.source.layers[0].z, was.source.layers[0].z)
+
+
+def test_no_random_circuit_is_drawn_twice(folder: Path) -> None:
+    result = searched(folder, random_circuits=1000, level="node", minimality=0)
+    n_nodes, n_chosen = len(result.found.units), int(result.found.chosen.sum())
+    there_are = math.comb(n_nodes, n_chosen)
+    assert result.evaluation.random.shape == (min(there_are, 1000), 32)
+    for n_units, n, asked_for, there_are in (
+        (6, 2, 10, 10),
+        (6, 2, 15, 15),
+        (6, 4, 1000, 15),
+        (6, 6, 10, 1),
+        (6, 0, 10, 1),
+        (6, 3, 0, 0),
+        (10_000, 5_000, 20, 20),
+    ):
+        drawn = random_choices(n_units, n, asked_for, seed=0)
+        assert drawn.shape == (there_are, n_units)
+        assert len(set(map(tuple, drawn.tolist()))) == there_are
+        assert drawn.sum(dim=1).tolist() == [n] * there_are
 
 
 def test_a_circuit_of_a_file_is_tested_as_if_it_had_been_found(
@@ -186,7 +229,7 @@ def test_less_memory_and_another_order_of_batches_change_nothing(folder: Path) -
         load(folder), chosen, pairs=folder / planted.base.PAIRS, device=exact()
     )
     whole = claims(prepared.run())
-    assert "96 of 96 pairs at a time" in prepared.plan
+    assert "32 of 32 pairs at a time" in prepared.plan
     found_on = prepared.found_on
     budget = dataclasses.replace(found_on.budget, size=2**20)
     small = dataclasses.replace(
@@ -194,7 +237,7 @@ def test_less_memory_and_another_order_of_batches_change_nothing(folder: Path) -
         found_on=dataclasses.replace(found_on, budget=budget),
         tested_on=dataclasses.replace(prepared.tested_on, budget=budget),
     )
-    assert "96 of 96" not in small.plan
+    assert "32 of 32" not in small.plan
     assert claims(small.run()) == pytest.approx(whole, rel=1e-9, abs=1e-9)
 
 
