@@ -56,8 +56,8 @@ def _of_holdout(origin: Origin, config: Mapping[str, Any]) -> list[str]:
     share = n / len(groups)
     if abs(share - settings.holdout) > FAR and abs(n - settings.holdout * len(groups)) > 1:
         found.append(
-            f"{share:z.1%} of the pairs are held out, not {settings.holdout:z.1%}: pairs that share "
-            f"an input stay together, and the largest of the {groups.n} groups has "
+            f"{share:z.1%} of the pairs are held out, not {settings.holdout:z.1%}: pairs that "
+            f"share an input stay together, and the largest of the {groups.n} groups has "
             f"{int(groups.of.bincount().max())} of {len(groups)} pairs"
         )
     for given in ("circuit", "scores"):
