@@ -127,7 +127,9 @@ Sources: Jermyn et al. 2022, Engineering Monosemanticity in Toy Models, arXiv 22
 """
 take_options(
     run,
-    options(MonosemanticitySettings, MonosemanticitySettings(), MODELS_PANEL, otherwise="PRESET's"),
+    options(
+        MonosemanticitySettings, MonosemanticitySettings(), MODELS_PANEL, left_out="{}, or PRESET's"
+    ),
     "mono",
 )
 mono = command("superpose mono")(run)
