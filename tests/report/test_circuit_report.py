@@ -208,8 +208,8 @@ def test_the_table_has_a_cell_for_each_edge(found: CircuitResult) -> None:
     }
     assert cells == pytest.approx(expected, rel=1e-3)
     assert len(trace.x) == len(table.readers)
-    row, column = trace.y.index("m1"), trace.x.index("logits")
-    assert trace.hovertext[row][column].startswith("m1-&gt;logits<br>score ")
+    row, column = trace.y.index("MLP1"), trace.x.index("logits")
+    assert trace.hovertext[row][column].startswith("MLP1-&gt;logits<br>score ")
     assert trace.hovertext[row][0] == "no such edge"
 
 

@@ -11,6 +11,7 @@ from mitool.analysis.attention.attribution import DirectAttribution
 from mitool.analysis.attention.scores import KINDS
 from mitool.analysis.attention.study import AttentionStudy
 from mitool.analysis.attention.verdicts import Evidence, OfAnswer, Scored, Written, verdict
+from mitool.node_names import head_name
 from mitool.numerals import share
 from mitool.result import Claim, Result, number
 
@@ -101,12 +102,12 @@ def _attributed(found: DirectAttribution | None) -> dict[str, Tensor]:
 
 def head_names(study: AttentionStudy) -> list[str]:
     """``L0H0`` and so on."""
-    return [f"L{layer}H{head}" for layer, head in study.weights.heads]
+    return [head_name(*head) for head in study.weights.heads]
 
 
 def claim_names(n_layers: int, n_heads: int) -> list[str]:
     """What the claims on a model of that shape will be called."""
-    heads = [f"L{layer}H{head}" for layer in range(n_layers) for head in range(n_heads)]
+    heads = [head_name(layer, head) for layer in range(n_layers) for head in range(n_heads)]
     return [*OF_MODEL, *(f"{head}.{measure}" for head in heads for measure in OF_HEAD)]
 
 

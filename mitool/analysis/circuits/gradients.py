@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.analysis.interventions.graph import LETTERS
+from mitool.analysis.interventions.patterns import LETTERS
 from mitool.analysis.interventions.restart import Stage
 from mitool.models.decoder import Decoder, Projection, Read
 

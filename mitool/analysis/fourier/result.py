@@ -78,8 +78,8 @@ class FourierStudy:
             "logit_output_means": self.fit.output_means,
         }
         for head in self.heads:
-            name = f"attention_layer{head.layer}_head{head.head}"
-            arrays |= {f"{name}_to_a": head.to_a, f"{name}_to_b": head.to_b}
+            name = f"attention.{head.name}"
+            arrays |= {f"{name}.to_a": head.to_a, f"{name}.to_b": head.to_b}
         if self.neurons is not None:
             arrays |= {
                 "neuron_norms": self.neurons.grid.norms,

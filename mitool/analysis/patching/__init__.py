@@ -78,7 +78,7 @@ def patch(
         pairs: a file, or pairs that were read or made; left out, they are drawn from the task.
         sites: families to sweep, with wildcards; left out, all of them, or none where there are
             paths or edges.
-        paths: such as ``a0.h1->a1.h2<q>``, with wildcards, each patched alone.
+        paths: such as ``L0H1->L1H2<q>``, with wildcards, each patched alone.
         edges: likewise, each patched alone, and then all at once.
         seed: of what is drawn.
         device: where to compute; left out, the CPU, in float32.

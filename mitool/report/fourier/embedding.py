@@ -129,12 +129,9 @@ def attention_figures(study: FourierStudy) -> list[Figure]:
     heads, figures = study.heads[:MOST_HEADS], []
     a, b = (operand_axis(study.form, name) for name in "ab")
     for side in "ab":
-        panels = {
-            f"layer {h.layer}, head {h.head}": h.to_a if side == "a" else h.to_b for h in heads
-        }
+        panels = {h.name: h.to_a if side == "a" else h.to_b for h in heads}
         terms = "; ".join(
-            f"layer {h.layer} head {h.head}: {_terms(h.terms_a if side == 'a' else h.terms_b)}"
-            for h in heads
+            f"{h.name}: {_terms(h.terms_a if side == 'a' else h.terms_b)}" for h in heads
         )
         n_left = len(study.heads) - len(heads)
         more = f" {len(heads)} of {len(study.heads)} heads are drawn." if n_left else ""
