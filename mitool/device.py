@@ -77,14 +77,14 @@ class Device:
         _keep_freed_memory()
         try:
             if not self.is_host:
-                torch.use_deterministic_algorithms(False)  # which refuses some of what is tried
+                _set_deterministic(False)  # which refuses some of what is tried
                 require_operators(self.torch_device)
-            torch.use_deterministic_algorithms(self.deterministic)
+            _set_deterministic(self.deterministic)
             with current:
                 yield
         finally:
             torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic)
+            _set_deterministic(deterministic)
 
     @contextlib.contextmanager
     def one_thread_each(self) -> Iterator[None]:
@@ -260,6 +260,12 @@ def _resolve_name(request: str) -> str:
             "choose one of these, or --device auto"
         )
     return name
+
+
+def _set_deterministic(asked: bool) -> None:
+    """Set torch's deterministic mode where it is another: torch loads its compiler to do so."""
+    if torch.are_deterministic_algorithms_enabled() != asked:
+        torch.use_deterministic_algorithms(asked)
 
 
 def _keep_freed_memory() -> None:

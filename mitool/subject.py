@@ -5,7 +5,7 @@ import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
 from jaxtyping import Int
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from mitool.models.pretrained import Pretrained
 
+
+Studied: TypeAlias = "Subject | Pretrained"
+"""What analyses look into; the second one is loaded where it is asked for, as it takes seconds."""
 
 _PART = r"[\w-][\w.-]{0,95}"
 HUB_NAME = re.compile(rf"(?!.*\.(safetensors|pth?)$){_PART}(/{_PART})?", re.ASCII)
@@ -189,7 +192,7 @@ def load(path: str | Path) -> Subject:
     return Subject(path, model, task, metadata, digest, notes, ended)
 
 
-def open_model(name: str) -> "Subject | Pretrained":
+def open_model(name: str) -> Studied:
     """A trained checkpoint or run, or a pretrained model: a folder, or a name on the Hub.
 
     Raises:

@@ -18,11 +18,10 @@ from mitool.analysis.fourier import FourierResult, analyze_fourier
 from mitool.analysis.interventions.material import GivenPairs
 from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
 from mitool.device import Device, out_of_memory_is_an_error
-from mitool.models.pretrained import Pretrained
 from mitool.progress import counted, phases
 from mitool.result import Result
 from mitool.settings import AttentionSettings, CircuitSettings, FourierSettings, PatchSettings
-from mitool.subject import Subject
+from mitool.subject import Studied, Subject
 from mitool.terminal import note
 
 R = TypeVar("R", bound=Result)
@@ -68,7 +67,7 @@ def fourier(
 
 
 def attention(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: AttentionSettings,
     device: Device,
     console: Console | None = None,
@@ -90,7 +89,7 @@ def attention(
 
 
 def patching(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: PatchSettings,
     wanted: Wanted,
     inputs: Inputs,
@@ -120,7 +119,7 @@ def patching(
 
 
 def circuit(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: CircuitSettings,
     files: CircuitFiles,
     inputs: Inputs,
@@ -150,7 +149,7 @@ def circuit(
             return _with_notes(prepared.run(tell), subject)
 
 
-def _with_notes(result: R, subject: Subject | Pretrained) -> R:
+def _with_notes(result: R, subject: Studied) -> R:
     """A result that warns of what is to be known of how its model was read, and claims whether its
     run has ended.
     """
@@ -158,7 +157,7 @@ def _with_notes(result: R, subject: Subject | Pretrained) -> R:
     return replace(result, claims=claims, warnings=(*subject.notes, *result.warnings))
 
 
-def _of_run(subject: Subject | Pretrained) -> dict[str, bool]:
+def _of_run(subject: Studied) -> dict[str, bool]:
     """What is claimed of the run that a model is of, if it is the last of one."""
     ended = subject.run_ended if isinstance(subject, Subject) else None
     return {} if ended is None else {underway.CLAIM: ended}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Int
@@ -12,13 +13,15 @@ from mitool.analysis.attention.observe import IsRight, equals_target
 from mitool.device import generator
 from mitool.errors import InputError, UsageError
 from mitool.models.decoder import Decoder
-from mitool.models.pretrained import Pretrained
 from mitool.pair_files import read_pairs
 from mitool.pairs import clean_prompts
 from mitool.prompts import Prompts, examples_of, of_examples, of_texts
 from mitool.settings import AttentionSettings
-from mitool.subject import Subject
+from mitool.subject import Studied, Subject
 from mitool.tasks import Task
+
+if TYPE_CHECKING:  # it takes seconds to load
+    from mitool.models.pretrained import Pretrained
 
 LISTED, DRAWN = 65_536, 1024
 """Examples of a list that is taken whole, and examples drawn else."""
@@ -82,7 +85,7 @@ class Material:
 
 
 def material_of(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: AttentionSettings,
     seed: int,
     pairs: Path | None = None,
@@ -115,7 +118,7 @@ def material_of(
 
 
 def _untasked(
-    subject: Subject | Pretrained,
+    subject: Studied,
     name: str,
     prompts: Sequence[Prompts],
     diagnostic: Prompts | None,
@@ -167,7 +170,7 @@ def _values(task: Task) -> dict[int, int]:
     return {token: int(label) for token, label in enumerate(labels) if label.isdecimal()}
 
 
-def _encoded(subject: Subject | Pretrained, text: str) -> Int[Tensor, " pos"]:
+def _encoded(subject: Studied, text: str) -> Int[Tensor, " pos"]:
     tokens = subject.encode(text)
     if len(tokens) < 2:
         raise UsageError(
@@ -176,7 +179,7 @@ def _encoded(subject: Subject | Pretrained, text: str) -> Int[Tensor, " pos"]:
     return tokens
 
 
-def _repeated(subject: Pretrained, seed: int) -> Prompts:
+def _repeated(subject: "Pretrained", seed: int) -> Prompts:
     """Random tokens, repeated, after the token that every text starts with.
 
     What is repeated is of another length in each, so that what followed the last occurrence of a
