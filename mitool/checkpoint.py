@@ -22,7 +22,7 @@ from torch import Tensor
 
 from mitool.config import describe
 from mitool.device import is_out_of_memory
-from mitool.errors import InputError
+from mitool.errors import InputError, said
 from mitool.files import atomic_write
 from mitool.result import Claim
 from mitool.rundir import CHECKPOINT, POINTS, TRAJECTORY
@@ -261,11 +261,11 @@ def _read(path: Path, part: Callable[[Any], T]) -> T:
         return found
     if is_out_of_memory(failure):
         raise failure
-    reason = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
+    reason = said(failure)
     is_torch = path.suffix in (".pt", ".pth")
     remedy = "mitool convert reads torch's files" if is_torch else "restore it, or train again"
     remedy = "rename it" if "not valid UTF-8" in reason else remedy
-    raise InputError(f"{path}: not a readable safetensors file: {reason}; {remedy}")
+    raise InputError(f"{path}: not a readable safetensors file: {reason}; {remedy}") from failure
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:

@@ -18,6 +18,7 @@ from mitool.device import exact, generator, out_of_memory_is_an_error, to_float6
 from mitool.errors import InputError, UsageError, about
 from mitool.models.foreign import Foreign, toy_transformer
 from mitool.models.transformer import ToyTransformer
+from mitool.numerals import share
 from mitool.result import Claim, Result
 from mitool.settings import ConversionSettings, TrainingSettings
 from mitool.state_file import StateFile
@@ -227,15 +228,15 @@ def _doubts(test: Score) -> list[str]:
     if test.accuracy >= POOR:
         return []
     return [
-        f"the model is right on {test.accuracy:.1%} of the test answers: another task, or other "
-        "options of it, may be what it was trained on"
+        f"the model is right on {share(test.accuracy, 1)} of the test answers: another task, or "
+        "other options of it, may be what it was trained on"
     ]
 
 
 def _differences(file: StateFile, claims: Mapping[str, Any]) -> list[str]:
     """Where a loss is another than the file itself records."""
     return [
-        f"{name} is {claims[name]:.4g}, but the last in the file's own record is {recorded:.4g}: "
+        f"{name} is {claims[name]:z.4g}, but the last in the file's own record is {recorded:z.4g}: "
         "another --split, --split-seed, --frac-train or option of the task may be the one that it "
         "was trained with"
         for name, recorded in file.losses.items()

@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from mitool.errors import RunError, UsageError, quoted
 from mitool.operators import require_operators
+from mitool.threads import available_cores
 
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
@@ -77,14 +77,14 @@ class Device:
         _keep_freed_memory()
         try:
             if not self.is_host:
-                torch.use_deterministic_algorithms(False)  # which refuses some of what is tried
+                _set_deterministic(False)  # which refuses some of what is tried
                 require_operators(self.torch_device)
-            torch.use_deterministic_algorithms(self.deterministic)
+            _set_deterministic(self.deterministic)
             with current:
                 yield
         finally:
             torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic)
+            _set_deterministic(deterministic)
 
     @contextlib.contextmanager
     def one_thread_each(self) -> Iterator[None]:
@@ -122,11 +122,18 @@ def resolve(
     dtype: str = "float32",
     threads: int | None = None,
     deterministic: bool = False,
+    *,
+    resume: bool = False,
 ) -> Device:
     """Turn a request (``auto``, ``cpu``, ``cuda``, ``cuda:I``, ``mps``) into a device.
 
     ``auto`` takes the first CUDA device if there is one and the CPU otherwise: models of this
     size are slower on MPS than on the CPU, so MPS is used where it is asked for.
+
+    Args:
+        threads: of the CPU; left out, all cores.
+        resume: it is for a run that may have begun on more cores: ``threads`` is then what may be
+            used at the most.
 
     Raises:
         UsageError: the request is no device's name, ``dtype`` is neither float32 nor float64, or
@@ -136,6 +143,8 @@ def resolve(
     if dtype not in DTYPES:
         raise UsageError(f"dtype: expected {' or '.join(DTYPES)}, found {quoted(dtype)}")
     cores = available_cores()
+    if resume and isinstance(threads, int) and threads > cores:
+        threads = cores
     if threads is not None and not (isinstance(threads, int) and 1 <= threads <= cores):
         raise UsageError(f"threads: expected 1 to {cores}, as many cores, found {threads!r}")
     name = _resolve_name(request)
@@ -181,15 +190,6 @@ def device_label(name: str) -> str:
         return "Apple GPU"
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{platform.machine()} ({capability}), {available_cores()} cores"
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use, by its affinity and its container's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return max(1, min(cores or 1, int(quota) // int(period)))
-    return cores or 1
 
 
 def generator(seed: int, *purpose: str | int) -> torch.Generator:
@@ -260,6 +260,12 @@ def _resolve_name(request: str) -> str:
             "choose one of these, or --device auto"
         )
     return name
+
+
+def _set_deterministic(asked: bool) -> None:
+    """Set torch's deterministic mode where it is another: torch loads its compiler to do so."""
+    if torch.are_deterministic_algorithms_enabled() != asked:
+        torch.use_deterministic_algorithms(asked)
 
 
 def _keep_freed_memory() -> None:

@@ -90,17 +90,21 @@ def first_few(names: Sequence[str], between: str = ", ") -> str:
 
 
 def quoted(text: str) -> str:
-    """A text of a user's or a file's for a message, in quotes and in ASCII, its start if it is
-    long.
+    """A text of a user's or a file's for a message, in quotes and in ASCII; of a long one the
+    start, and its length.
     """
-    return ascii(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..")
+    if len(text) <= MOST_SHOWN:
+        return ascii(text)
+    return f"{text[:MOST_SHOWN]!a}.. ({len(text):,} characters)"
 
 
 def plain(name: str) -> str:
-    """A name in a user's or another's file for a message, without quotes: printable letters, its
-    start if it is long.
+    """A name in a user's or another's file for a message, without quotes: printable letters, of a
+    long one the start, and its length.
     """
-    return _printable(name if len(name) <= MOST_OF_A_NAME else f"{name[:MOST_OF_A_NAME]}..")
+    if len(name) <= MOST_OF_A_NAME:
+        return _printable(name)
+    return f"{_printable(name[:MOST_OF_A_NAME])}.. ({len(name):,} characters)"
 
 
 def said(failure: BaseException) -> str:
@@ -113,9 +117,8 @@ def said(failure: BaseException) -> str:
     shown = _printable(words)
     if len(shown) <= MOST_SAID:
         return shown.rstrip(".")
-    return (
-        f"{shown[:MOST_SAID].rpartition(' ')[0] or shown[:MOST_SAID]} .. (--debug shows the rest)"
-    )
+    start = shown[:MOST_SAID].rpartition(" ")[0] or shown[:MOST_SAID]
+    return f"{start} .. (all {len(shown):,} characters: --debug)"
 
 
 def _printable(text: str) -> str:

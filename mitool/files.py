@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from mitool.errors import InputError, RunError, UsageError
+from mitool.errors import InputError, RunError, UsageError, said
 from mitool.strict_json import kind, parsed
 
 DOCUMENT = "expected a JSON document of mitool's"
@@ -89,7 +89,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise InputError(f"{path}: {DOCUMENT}, found too many levels") from None
     except ValueError as failure:
-        raise InputError(f"{path}: {DOCUMENT}; found: {failure}") from None
+        raise InputError(f"{path}: {DOCUMENT}; found: {said(failure)}") from failure
     if not isinstance(value, dict):
         raise InputError(f"{path}: {DOCUMENT}, an object, found {kind(value)}")
     return value

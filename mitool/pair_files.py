@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mitool.errors import InputError
+from mitool.errors import InputError, said
 from mitool.strict_json import kind, parsed
 
 REQUIRED = ("clean", "corrupted")
@@ -134,10 +134,11 @@ def _of_csv(path: Path) -> list[PairTexts]:
             couples = _answer_columns(path, reader.fieldnames or ())
             pairs = [_of_row(path, reader.line_num, row, couples) for row in reader]
     except UnicodeDecodeError as failure:
-        raise InputError(f"{path}: expected a CSV file in UTF-8; found: {failure}") from None
+        found = said(failure)
+        raise InputError(f"{path}: expected a CSV file in UTF-8; found: {found}") from failure
     except csv.Error as failure:
         raise InputError(
-            f"{path}, after line {reader.line_num}: expected a CSV file; found: {failure} (a "
+            f"{path}, after line {reader.line_num}: expected a CSV file; found: {said(failure)} (a "
             "quote that is not closed is the usual reason)"
         ) from None
     if not pairs:
@@ -217,7 +218,8 @@ def _of_json(path: Path) -> list[PairTexts]:
     except RecursionError:
         raise InputError(f"{path}: expected a JSON file of pairs, found too many levels") from None
     except ValueError as failure:  # whatever is wrong with JSON, UTF-8 and numbers of many digits
-        raise InputError(f"{path}: expected a JSON file in UTF-8; found: {failure}") from None
+        found = said(failure)
+        raise InputError(f"{path}: expected a JSON file in UTF-8; found: {found}") from failure
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: expected a JSON object with the list {PROMPTS!r}, found {kind(content)}"

@@ -223,9 +223,11 @@ def _answer(model: Reader, pair: PairTexts, answer: int | str) -> int:
     after = after_text(model, pair, answer)
     if after is None or len(after) != 1:
         found = "" if after is None else f", which is `{_shown(model, after, 0)}`"
+        ends = isinstance(pair.clean, str) and pair.clean[-1:].isspace()
+        space = "; the text ends with a space: move it to the answers" if ends else ""
         raise InputError(
             f"{pair.where}: expected an answer that is one token after the text (a space before "
-            f"a word belongs to it), found {answer[:MOST_SHOWN]!r}{found}"
+            f"a word belongs to it), found {answer[:MOST_SHOWN]!r}{found}{space}"
         )
     if int(after[0]) == model.unk:
         raise InputError(

@@ -135,7 +135,7 @@ class TrainingProgress(Generic[E]):
         assert self._first is not None
         done, elapsed = epoch - self._first[0], time.monotonic() - self._first[1]
         rate = _per_second(done / elapsed) if elapsed > 0 and done else ""
-        left = f"{(self.epochs - epoch) * elapsed / done:.0f} s left" if done else ""
+        left = f"{(self.epochs - epoch) * elapsed / done:z.0f} s left" if done else ""
         done_of_all = f"{self._unit} {epoch}/{self.epochs}"
         line = f"{self.label}: {done_of_all}  {self._latest}  {rate}  {left}".rstrip()
         self.console.print(line, highlight=False, markup=False)
@@ -155,9 +155,9 @@ def shown_steps(
 
 
 def _per_second(rate: float) -> str:
-    return f"{rate:.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
+    return f"{rate:z.0f}/s" if rate >= 10 else f"{rate:z.2g}/s"
 
 
 def short(loss: float) -> str:
     """Two digits: 2.5e-7, which leaves room on a terminal of 80 columns."""
-    return re.sub(r"e([+-])0", r"e\1", f"{loss:.1e}").replace("e+", "e")
+    return re.sub(r"e([+-])0", r"e\1", f"{loss:z.1e}").replace("e+", "e")

@@ -3,15 +3,17 @@
 import unicodedata
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from jaxtyping import Int
 from torch import Tensor
 
 from mitool.errors import quoted
-from mitool.models.pretrained import Pretrained
 from mitool.pair_files import MOST_SHOWN, PairTexts
 from mitool.pair_tokens import Reader, after_text, answers_of, clean_of, side_of
+
+if TYPE_CHECKING:  # it takes seconds to load
+    from mitool.models.pretrained import Pretrained
 
 OPENING = "([{<\"'`\u00ab\u201c\u2018\u00bf\u00a1-\u2013\u2014/\\=_@#$+*|"
 """Letters after which a word starts without a space."""
@@ -52,7 +54,7 @@ def reading_of_pairs(
         pairs: some that ``mitool.pairs.encode_pairs`` takes.
         sides: the texts of a pair that are read.
     """
-    if pairs is None or not isinstance(model, Pretrained):
+    if pairs is None or not _reads_texts(model):
         return Reading()
     texts = [(getattr(pair, side), side_of(model, pair, side)) for pair in pairs for side in sides]
     found = [*_of_texts(model, texts), *_of_answers(model, pairs)]
@@ -62,7 +64,7 @@ def reading_of_pairs(
 
 def reading_of_texts(model: Reader, texts: Sequence[str]) -> Reading:
     """How a model reads texts; at least one."""
-    if not isinstance(model, Pretrained):
+    if not _reads_texts(model):
         return Reading()
     encoded = [(text, model.encode(text)) for text in texts]
     return _reading(model, encoded[0][1], _of_texts(model, encoded))
@@ -70,12 +72,17 @@ def reading_of_texts(model: Reader, texts: Sequence[str]) -> Reading:
 
 def reading_of_tokens(model: Reader, tokens: Int[Tensor, " pos"]) -> Reading:
     """How a model reads tokens that were drawn for it, where they are the first of several."""
-    if not isinstance(model, Pretrained):
+    if not _reads_texts(model):
         return Reading()
     return _reading(model, tokens, [])
 
 
-def _reading(model: Pretrained, first: Int[Tensor, " pos"], found: Sequence[str]) -> Reading:
+def _reads_texts(model: Reader) -> TypeGuard["Pretrained"]:
+    """Whether a model has a tokenizer; a toy reads the names of its tokens."""
+    return hasattr(type(model), "text_tokens")
+
+
+def _reading(model: "Pretrained", first: Int[Tensor, " pos"], found: Sequence[str]) -> Reading:
     around = model.text_tokens.around
     return Reading(
         before=tuple(map(model.label, around.before)),
@@ -85,7 +92,7 @@ def _reading(model: Pretrained, first: Int[Tensor, " pos"], found: Sequence[str]
 
 
 def _of_texts(
-    model: Pretrained, texts: Sequence[tuple[str | tuple[int, ...], Int[Tensor, " pos"]]]
+    model: "Pretrained", texts: Sequence[tuple[str | tuple[int, ...], Int[Tensor, " pos"]]]
 ) -> list[str]:
     """What is to be known of texts, each with its tokens."""
     rule = model.text_tokens
@@ -126,7 +133,7 @@ def _of_texts(
 
 
 def _changed(
-    model: Pretrained, texts: Sequence[tuple[str | tuple[int, ...], Int[Tensor, " pos"]]]
+    model: "Pretrained", texts: Sequence[tuple[str | tuple[int, ...], Int[Tensor, " pos"]]]
 ) -> list[str]:
     """Texts of which a tokenizer drops or exchanges letters, and says so by no token."""
     encoded = {text: model.text_tokens.alone(text) for text, _ in texts if isinstance(text, str)}
@@ -153,7 +160,7 @@ def _letters(text: str) -> str:
     return "".join(letter for letter in apart if letter.isalnum())
 
 
-def _of_answers(model: Pretrained, pairs: Sequence[PairTexts]) -> list[str]:
+def _of_answers(model: "Pretrained", pairs: Sequence[PairTexts]) -> list[str]:
     """What is to be known of answers."""
     special = model.text_tokens.special
     n_special = n_other = 0
@@ -184,7 +191,7 @@ def _of_answers(model: Pretrained, pairs: Sequence[PairTexts]) -> list[str]:
     return found
 
 
-def _spaced(model: Pretrained, pair: PairTexts, answer: int | str) -> str | None:
+def _spaced(model: "Pretrained", pair: PairTexts, answer: int | str) -> str | None:
     """An answer beside the one that it would be with a space before it; None where there is none
     such, or no space is to be expected.
     """
@@ -204,7 +211,7 @@ def _spaced(model: Pretrained, pair: PairTexts, answer: int | str) -> str | None
     return f"{answer[:MOST_SHOWN]!r}, which is {without} and would be {with_space}"
 
 
-def _labels(model: Pretrained, tokens: Sequence[int]) -> str:
+def _labels(model: "Pretrained", tokens: Sequence[int]) -> str:
     return " ".join(map(model.label, tokens))
 
 

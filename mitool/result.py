@@ -17,7 +17,7 @@ MOST_LABELS = 12
 
 def number(value: SupportsFloat) -> float | None:
     """A value as a claim: a plain number; None where it is not finite, and so undefined."""
-    found = float(value)
+    found = float(value) + 0.0  # which is no -0
     return found if math.isfinite(found) else None
 
 
@@ -40,6 +40,11 @@ class Result:
     claims: Mapping[str, Claim]
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
 
+    def __post_init__(self) -> None:
+        # of the numbers that are found none is shown, or compared as a text, as -0
+        unsigned = {name: _unsigned(value) for name, value in self.claims.items()}
+        object.__setattr__(self, "claims", unsigned)
+
     def arrays(self) -> Mapping[str, "Tensor"]:
         """The arrays behind the findings, by name."""
         return {}
@@ -57,6 +62,15 @@ class Result:
     def conclusion(self) -> str | None:
         """The finding on one line, where it can be said on one."""
         return None
+
+
+def _unsigned(claim: Claim) -> Any:
+    """A claim whose zeros have no sign."""
+    if isinstance(claim, float):
+        return claim + 0.0
+    if isinstance(claim, list | tuple):
+        return type(claim)(_unsigned(value) for value in claim)
+    return claim
 
 
 def read_as(config: Mapping[str, Any]) -> str | None:

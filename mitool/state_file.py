@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mitool import checkpoint
 from mitool.device import HOST
-from mitool.errors import InputError, UsageError, about, first_few
+from mitool.errors import InputError, UsageError, about
 from mitool.state_nests import REMEDY, found_in
 
 CONFIGS = ("cfg", "config", "model_config")
@@ -68,6 +68,8 @@ class StateFile:
     Attributes:
         weights: the tensors by their names in the file, in host memory.
         config: the model's configuration in TransformerLens's names; empty where there is none.
+        arguments: those of the Lightning module, such as are settings in TransformerLens's names:
+            hints, as they may be of anything.
         losses: the last value of each recorded history, ``train_loss`` and ``test_loss``.
         settings: the settings of the toy transformer, in a file that mitool wrote.
         notes: which of several state dicts it is, and what was taken from where.
@@ -75,16 +77,18 @@ class StateFile:
 
     weights: Mapping[str, Tensor]
     config: Mapping[str, object] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
     losses: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def read(path: Path, index: int | None = None) -> StateFile:
+def read(path: Path, index: int | None = None, *, has_index: bool = True) -> StateFile:
     """Read a state dict, alone or nested beside other things.
 
     Args:
         index: which of several state dicts, as of a training's steps; negative from the last.
+        has_index: whether the reader of a message can say which.
 
     Raises:
         InputError: the file is missing, damaged, refused, or holds something else; or it holds
@@ -104,7 +108,11 @@ def read(path: Path, index: int | None = None) -> StateFile:
             f"--index: found {index}, but {path} is a file of safetensors, which holds one state "
             "dict; leave it out"
         )
-    found = _from_safetensors(path) if is_safetensors else _from_pickle(path, index)
+    found = (
+        _from_safetensors(path)
+        if is_safetensors
+        else _from_pickle(path, index, has_index=has_index)
+    )
     size = path.stat().st_size
     for name, weight in found.weights.items():
         require_plain(f"{path}: {name}", weight, size)
@@ -187,33 +195,31 @@ def _require_stored(path: Path) -> None:
         )
 
 
-def _from_pickle(path: Path, index: int | None) -> StateFile:
+def _from_pickle(path: Path, index: int | None, *, has_index: bool) -> StateFile:
     held = load_pickle(path, EXPECTED, REMEDY + EXTRACT)
     with about(path):
-        nested = found_in(held, index)
+        nested = found_in(held, index, has_index=has_index)
     weights = {name: weight.detach() for name, weight in nested.weights.items()}
-    config, notes = _config(nested.beside)
     losses = {} if nested.is_of_series else _last_losses(nested.beside)
-    return StateFile(weights, config, losses, notes=(*nested.notes, *notes))
+    config, arguments = _config(nested.beside)
+    return StateFile(weights, config, arguments, losses, notes=nested.notes)
 
 
-def _config(beside: Sequence[Mapping[Any, Any]]) -> tuple[Mapping[str, object], tuple[str, ...]]:
-    """The model's configuration that lies nearest to the weights, and a note where it comes from
-    a module's arguments.
-    """
+def _config(
+    beside: Sequence[Mapping[Any, Any]],
+) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """The model's configuration, or else a module's arguments, which lie nearest to the weights."""
     for level in beside:
         for name in CONFIGS:
             if isinstance(found := level.get(name), dict):
-                return found, ()
+                return found, {}
         arguments = level.get(HYPER_PARAMETERS)
         for inner in (*CONFIGS, "model"):
             if isinstance(arguments, dict) and isinstance(arguments.get(inner), dict):
                 arguments = arguments[inner]
         if isinstance(arguments, dict) and (stated := _stated(arguments)):
-            shown = [f"{name} {ascii(value)[:80]}" for name, value in stated.items()]
-            said = f"settings are those of the file's {HYPER_PARAMETERS}: {first_few(shown)}"
-            return stated, (said,)
-    return {}, ()
+            return {}, stated
+    return {}, {}
 
 
 def _stated(arguments: Mapping[Any, Any]) -> dict[str, object]:

@@ -46,11 +46,12 @@ class Nested:
     is_of_series: bool = False
 
 
-def found_in(held: Any, index: int | None = None) -> Nested:
+def found_in(held: Any, index: int | None = None, *, has_index: bool = True) -> Nested:
     """The state dict in what torch saved.
 
     Args:
         index: which of several, negative from the last; None where there is one.
+        has_index: whether the reader of a message can say which.
 
     Raises:
         InputError: there is none, or several.
@@ -62,7 +63,7 @@ def found_in(held: Any, index: int | None = None) -> Nested:
     is_of_series = False
     for _ in range(DEEPEST):
         if (several := _series(level)) is not None:
-            level, own = _picked(several, asked, where)
+            level, own = _picked(several, asked, where, has_index=has_index)
             notes = (*notes, *own)
             where, asked, is_of_series = "", None, True
             continue
@@ -101,7 +102,9 @@ def _series(level: Any) -> list[Any] | None:
     return list(level.values()) if is_numbered and all(map(_is_nest, level.values())) else None
 
 
-def _picked(several: list[Any], index: int | None, where: str) -> tuple[Any, tuple[str, ...]]:
+def _picked(
+    several: list[Any], index: int | None, where: str, *, has_index: bool
+) -> tuple[Any, tuple[str, ...]]:
     """One of several state dicts, and a note that says which."""
     count = len(several)
     others = sorted({type(one).__name__ for one in several if not _is_nest(one)})
@@ -112,9 +115,11 @@ def _picked(several: list[Any], index: int | None, where: str) -> tuple[Any, tup
             f"expected a state dict, or a list of them, {where}; found {kind}; {REMEDY}"
         )
     if index is None and count > 1:
+        by_index = (
+            f"say which with --index, from 0 to {count - 1}, or from -1, the last, to -{count}"
+        )
         raise InputError(
-            f"expected one state dict, found a list of {count}; say which with --index, from 0 to "
-            f"{count - 1}, or from -1, the last, to -{count}"
+            f"expected one state dict, found a list of {count}; {by_index if has_index else REMEDY}"
         )
     if index is not None and not -count <= index < count:
         raise UsageError(

@@ -1,18 +1,17 @@
 """A model together with the task to study it on."""
 
-import contextlib
 import copy
 import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool import checkpoint, rundir, tasks
+from mitool import checkpoint, rundir, tasks, underway
 from mitool.checkpoint import Metadata
 from mitool.config import build
 from mitool.device import Device
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
 
     from mitool.models.pretrained import Pretrained
 
+
+Studied: TypeAlias = "Subject | Pretrained"
+"""What analyses look into; the second one is loaded where it is asked for, as it takes seconds."""
 
 _PART = r"[\w-][\w.-]{0,95}"
 HUB_NAME = re.compile(rf"(?!.*\.(safetensors|pth?)$){_PART}(/{_PART})?", re.ASCII)
@@ -53,7 +55,8 @@ class Subject:
         task: the task it was trained on.
         metadata: what the checkpoint says of itself.
         digest: of all that the checkpoint holds, where it was read from a file.
-        notes: what a user is to know of how it was read, each a sentence.
+        notes: what a user is to know of how it was read, and of its run, each a sentence.
+        run_ended: whether the run has ended whose last checkpoint it is; None where it is not one.
     """
 
     path: Path
@@ -62,6 +65,7 @@ class Subject:
     metadata: Metadata
     digest: str | None = None
     notes: tuple[str, ...] = ()
+    run_ended: bool | None = None
 
     separator: ClassVar[str] = " "
     """What stands between the labels of two tokens in a text."""
@@ -183,10 +187,12 @@ def load(path: str | Path) -> Subject:
         )
     with about(path):
         model = with_weights(cfg, tensors)
-    return Subject(path, model, task, metadata, checkpoint.record_of(path)["digest"], notes)
+    notes = (*notes, *underway.doubts(path, metadata))
+    digest, ended = checkpoint.record_of(path)["digest"], underway.has_ended(path, metadata)
+    return Subject(path, model, task, metadata, digest, notes, ended)
 
 
-def open_model(name: str) -> "Subject | Pretrained":
+def open_model(name: str) -> Studied:
     """A trained checkpoint or run, or a pretrained model: a folder, or a name on the Hub.
 
     Raises:
@@ -194,32 +200,8 @@ def open_model(name: str) -> "Subject | Pretrained":
     """
     path = Path(name)
     if not hub_files.is_hugging_face(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
-        _require_no_other(path)
+        hub_files.require_no_other(path)
         return load(path)
     from mitool.models.pretrained import load_pretrained
 
     return load_pretrained(name)
-
-
-def _require_no_other(path: Path) -> None:
-    """Tell of what looks like a model and is none, in its own words.
-
-    Raises:
-        InputError: the path is such a thing.
-    """
-    with contextlib.suppress(OSError):  # as of a path that is too long: load says so
-        if path.is_dir() and not any(path.iterdir()):
-            raise InputError(
-                f"{path}: expected a run directory or the folder of a Hugging Face model, found an "
-                "empty folder"
-            )
-    if path.suffix == ".gguf":
-        raise InputError(
-            f"{path}: expected a checkpoint, or the folder of a Hugging Face model, found "
-            "quantised weights (GGUF); give the model that they were made from"
-        )
-    if path.name in hub_files.WEIGHTS and hub_files.is_hugging_face(path.parent):
-        raise InputError(
-            f"{path}: expected a checkpoint of mitool, found a file of a Hugging Face model; give "
-            f"its folder, {path.parent}"
-        )

@@ -176,13 +176,25 @@ def test_the_arguments_of_a_lightning_module_are_heeded(tmp_path: Path) -> None:
     result = converted(tmp_path, held)
     assert is_same(result)
     assert notes(result) == [
-        "settings are those of the file's hyper_parameters: n_heads 2, act_fn 'relu'",
         "names are read without 'net.'",
+        "settings are those of the file's hyper_parameters: n_heads 2, act_fn relu",
     ]
-    with pytest.raises(InputError, match="n_heads: stated as 4, but the file's own .* says 2"):
-        converted(tmp_path, held, n_heads=4)
+    other = converted(tmp_path, held, n_heads=4)
+    assert other.claims["n_heads"] == 4
+    assert "n_heads is 4, as stated, though the file's hyper_parameters say 2" in notes(other)
     with pytest.raises(InputError, match=r"pathlib.*weights_only=False\)\['state_dict'\]"):
         converted(tmp_path, held | {"hyper_parameters": {"folder": tmp_path}})
+
+
+def test_arguments_that_the_weights_contradict_are_told_and_left_out(tmp_path: Path) -> None:
+    arguments = {"n_heads": 3, "normalization_type": "LN", "act_fn": "gelu"}
+    held = {"state_dict": WHOLE, "hyper_parameters": arguments}
+    result = converted(tmp_path, held, act_fn="relu")
+    assert is_same(result)
+    said = "though the file's hyper_parameters say"
+    assert f"n_heads is 2, as the weights show, {said} 3" in result.warnings
+    assert f"normalization_type is none, as the weights show, {said} LN" in result.warnings
+    assert f"act_fn is relu, as stated, {said} gelu" in result.warnings
 
 
 def test_tensors_in_any_storage_are_read(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import torch
 from mitool import device
 from mitool.device import generator, out_of_memory_is_an_error, resolve
 from mitool.errors import RunError, UsageError
+from mitool.threads import available_cores
 
 
 def test_auto_takes_cuda_where_there_is_one_and_the_cpu_otherwise(
@@ -31,7 +32,7 @@ def test_a_word_that_is_no_device_is_wrong_usage(request_: str) -> None:
 
 
 def test_threads_are_bounded_by_the_cores() -> None:
-    cores = device.available_cores()
+    cores = available_cores()
     with pytest.raises(UsageError, match=f"expected 1 to {cores}"):
         resolve("cpu", threads=cores + 1)
     with pytest.raises(UsageError):

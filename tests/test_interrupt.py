@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -48,3 +50,31 @@ def test_a_later_one_acts_at_once(arrived: list[int], monkeypatch: pytest.Monkey
         assert not arrived
         os.kill(os.getpid(), signal.SIGINT)
         assert arrived == [signal.SIGINT]
+
+
+SIGNALLED = """
+import importlib.abc, os, signal, sys
+
+class Signal(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {signum})
+        return None
+
+sys.meta_path.insert(0, Signal())
+from mitool.__main__ import main
+sys.argv[1:] = ["tasks"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["mitool.cli.main", "typer", "mitool.cli.output"])
+@pytest.mark.parametrize("signum", interrupt.SIGNALS)
+def test_a_signal_while_the_program_loads_ends_it_in_one_line(
+    module: str, signum: signal.Signals
+) -> None:
+    code = SIGNALLED.format(module=module, signum=int(signum))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 128 + signum
+    assert done.stderr == f"Error: interrupted by {signum.name}\n"
+    assert not done.stdout

@@ -117,6 +117,12 @@ def test_inputs_that_are_no_pair_are_refused(refused: PairTexts, message: str) -
         encode_pairs([pair("a", "b"), refused], Letters(n_ctx=30))
 
 
+def test_a_space_that_ends_a_text_is_told() -> None:
+    refused = pair("a b ", "a c ", correct=("a d",), incorrect=(5,))
+    with pytest.raises(InputError, match="the text ends with a space: move it to the answers"):
+        encode_pairs([refused], Letters())
+
+
 @pytest.mark.parametrize(
     ("correct", "incorrect", "message"),
     [

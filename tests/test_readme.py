@@ -66,7 +66,7 @@ PRINTED = {
             "torch.Size([14, 6, 1])",
         ],
         [
-            "7 ['attention_layer0_head0_to_a', 'attention_layer0_head0_to_b']",
+            "7 ['attention.L0H0.to_a', 'attention.L0H0.to_b']",
             "['logit_frequencies', 'logit_by_difference']",
             "['arrays.safetensors', 'report.html', 'result.json']",
         ],

@@ -26,6 +26,7 @@ class Parity(Task):
     name: ClassVar[str] = "parity"
     summary: ClassVar[str] = "The parity of n bits"
     sources: ClassVar[tuple[str, ...]] = ("an example of mitool's",)
+    outputs_are_tokens: ClassVar[bool] = True  # the parities 0 and 1 are bits
     model: ClassVar[ModelSettings] = ModelSettings(d_model=32)
     training: ClassVar[TrainingSettings] = TrainingSettings(epochs=2_000)
 

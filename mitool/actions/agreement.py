@@ -13,18 +13,15 @@ from torch import Tensor
 from mitool.agreement import require_agreement
 from mitool.analysis.interventions.material import GivenPairs
 from mitool.device import Device, generator
-from mitool.models.pretrained import Pretrained
 from mitool.pair_files import read_pairs
 from mitool.pair_tokens import both_of
-from mitool.subject import Subject
+from mitool.subject import Studied, Subject
 
 FIRST = 4
 """Pairs, or examples of a task, that are tried."""
 
 
-def require_same_outputs(
-    subject: Subject | Pretrained, pairs: GivenPairs, seed: int, device: Device
-) -> None:
+def require_same_outputs(subject: Studied, pairs: GivenPairs, seed: int, device: Device) -> None:
     """Check that a model's logits and gradients on a study's first prompts are the CPU's.
 
     Nothing is computed unless the device is doubted; then by a copy of the model.
@@ -42,7 +39,7 @@ def require_same_outputs(
 
 
 def outputs(
-    subject: Subject | Pretrained,
+    subject: Studied,
     prompts: Sequence[Int[Tensor, " pos"]],
     device: torch.device,
     dtype: torch.dtype,
@@ -60,20 +57,19 @@ def outputs(
 
 
 def _copied(
-    subject: Subject | Pretrained, device: torch.device, dtype: torch.dtype
+    subject: Studied, device: torch.device, dtype: torch.dtype
 ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     """What gives a copy's logits of tokens on a device, and the copy's embedding."""
     if isinstance(subject, Subject):
         toy = copy.deepcopy(subject.model).to(device, dtype)
         return toy.logits, toy.embed.W_E
-    model: Any = copy.deepcopy(subject.model).to(device, dtype)  # type: ignore[arg-type]
+    model: Any = copy.deepcopy(subject.model)
+    model.to(device, dtype)
     embedding: Tensor = model.get_input_embeddings().weight
     return lambda tokens: model(tokens, use_cache=False).logits, embedding
 
 
-def _first_prompts(
-    subject: Subject | Pretrained, pairs: GivenPairs, seed: int
-) -> list[Int[Tensor, " pos"]]:
+def _first_prompts(subject: Studied, pairs: GivenPairs, seed: int) -> list[Int[Tensor, " pos"]]:
     if pairs is None:
         assert isinstance(subject, Subject), "a pretrained model has no task of its own"
         return list(subject.task.sample(FIRST, generator(seed, "agreement")).tokens)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from mitool import underway
 from mitool.actions.agreement import require_same_outputs
 from mitool.actions.pairs import pairs_of
 from mitool.actions.request import Expect
@@ -17,11 +18,10 @@ from mitool.analysis.fourier import FourierResult, analyze_fourier
 from mitool.analysis.interventions.material import GivenPairs
 from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
 from mitool.device import Device, out_of_memory_is_an_error
-from mitool.models.pretrained import Pretrained
 from mitool.progress import counted, phases
 from mitool.result import Result
 from mitool.settings import AttentionSettings, CircuitSettings, FourierSettings, PatchSettings
-from mitool.subject import Subject
+from mitool.subject import Studied, Subject
 from mitool.terminal import note
 
 R = TypeVar("R", bound=Result)
@@ -67,7 +67,7 @@ def fourier(
 
 
 def attention(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: AttentionSettings,
     device: Device,
     console: Console | None = None,
@@ -79,7 +79,7 @@ def attention(
 ) -> AttentionResult:
     """See ``analyze_attention``."""
     shape = subject.shape
-    expect(attention_claim_names(shape.n_layers, shape.n_heads))
+    expect([*attention_claim_names(shape.n_layers, shape.n_heads), *_of_run(subject)])
     remedy = REMEDIES["attn"]
     with out_of_memory_is_an_error(remedy), device.active(), counted(console, "prompts") as tell:
         found = analyze_attention(
@@ -89,7 +89,7 @@ def attention(
 
 
 def patching(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: PatchSettings,
     wanted: Wanted,
     inputs: Inputs,
@@ -112,14 +112,14 @@ def patching(
             seed=inputs.seed,
             device=device,
         )
-        expect(prepared.claim_names)
+        expect([*prepared.claim_names, *_of_run(subject)])
         require_same_outputs(subject, given, inputs.seed, device)
         with counted(console, "patched runs") as tell:
             return _with_notes(prepared.run(tell), subject)
 
 
 def circuit(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: CircuitSettings,
     files: CircuitFiles,
     inputs: Inputs,
@@ -142,13 +142,22 @@ def circuit(
             seed=inputs.seed,
             device=device,
         )
-        expect(prepared.claim_names)
+        expect([*prepared.claim_names, *_of_run(subject)])
         require_same_outputs(subject, given, inputs.seed, device)
         note(console, prepared.plan)
         with phases(console) as tell:
             return _with_notes(prepared.run(tell), subject)
 
 
-def _with_notes(result: R, subject: Subject | Pretrained) -> R:
-    """A result that warns of what is to be known of how its model was read."""
-    return replace(result, warnings=(*subject.notes, *result.warnings))
+def _with_notes(result: R, subject: Studied) -> R:
+    """A result that warns of what is to be known of how its model was read, and claims whether its
+    run has ended.
+    """
+    claims = {**result.claims, **_of_run(subject)}
+    return replace(result, claims=claims, warnings=(*subject.notes, *result.warnings))
+
+
+def _of_run(subject: Studied) -> dict[str, bool]:
+    """What is claimed of the run that a model is of, if it is the last of one."""
+    ended = subject.run_ended if isinstance(subject, Subject) else None
+    return {} if ended is None else {underway.CLAIM: ended}

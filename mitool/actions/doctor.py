@@ -4,6 +4,7 @@ import torch
 
 from mitool.agreement import disagreements
 from mitool.device import Device
+from mitool.errors import said
 from mitool.operators import wrong_operators
 from mitool.settings import ModelSettings
 from mitool.tasks.modadd import ModAdd
@@ -32,5 +33,5 @@ def faults(name: str) -> list[str]:
             learner = TransformerLearner(RunConfig(TASK, MODEL, TASK.training, device))
             step = disagreements(device, lambda place, dtype: learner.gradients(0, 0, place, dtype))
         except RuntimeError as failure:  # how torch says that a device lacks an operator
-            return [*wrong, f"a toy transformer cannot be computed ({failure})"]
+            return [*wrong, f"a toy transformer cannot be computed ({said(failure)})"]
     return [*wrong, *(f"in a toy transformer {found}" for found in step)]

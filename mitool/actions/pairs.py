@@ -2,14 +2,13 @@
 
 from mitool.analysis.interventions.material import DRAWN, GivenPairs
 from mitool.errors import UsageError
-from mitool.models.pretrained import Pretrained
 from mitool.pair_prompts import GENERATED, generated_pairs
 from mitool.settings import MetricName
-from mitool.subject import Subject
+from mitool.subject import Studied, Subject
 
 
 def pairs_of(
-    subject: Subject | Pretrained,
+    subject: Studied,
     given: GivenPairs,
     task: str | None,
     metric: MetricName | None,

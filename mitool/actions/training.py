@@ -92,4 +92,4 @@ def _observed(request: Request, tensorboard: bool) -> Iterator[ObserversOf]:
 
 def _metrics(evaluation: Evaluation) -> str:
     train, test = (short(loss) for loss in (evaluation.train_loss, evaluation.test_loss))
-    return f"train {train} test {test} acc {evaluation.test_accuracy:.0%}"
+    return f"train {train} test {test} acc {evaluation.test_accuracy:z.0%}"

@@ -210,5 +210,5 @@ def _listed(claims: Mapping[str, Claim]) -> list[str]:
 
 
 def _shortened(claim: Claim) -> str:
-    text = f"{claim:.6g}" if isinstance(claim, float) else str(claim)
+    text = f"{claim:z.6g}" if isinstance(claim, float) else str(claim)
     return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"

@@ -139,7 +139,7 @@ class Model(Opened):
             task: make pairs for a pretrained model: greater-than or ioi.
             sites: families to sweep, with wildcards; left out, all, or none where there are
                 paths or edges.
-            paths: such as ``a0.h1->a1.h2<q>``, with wildcards, each patched alone.
+            paths: such as ``L0H1->L1H2<q>``, with wildcards, each patched alone.
             edges: likewise, each patched alone, and then all at once.
             seed: of what is drawn.
             device: auto, cpu, cuda, cuda:INDEX or mps.

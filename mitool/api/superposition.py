@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from mitool.api.asking import request_of
 from mitool.api.calls import called
 from mitool.api.finding import Finding
-from mitool.api.keywords import divided, own_keywords, plain, required_seed, takes
-from mitool.config import build, nearest
+from mitool.api.keywords import divided, own_keywords, required_seed, takes
+from mitool.config import nearest
 from mitool.errors import UsageError
 from mitool.settings import MonosemanticitySettings, SuperpositionSettings
 
@@ -60,8 +60,8 @@ def superpose(
     if experiment not in PRESETS:
         raise UsageError(f"no experiment named {experiment!r}: {nearest(str(experiment), PRESETS)}")
     (stated,) = divided(values, [SuperpositionSettings], own_keywords(superpose))
-    settings = build(SuperpositionSettings, plain(PRESETS[experiment].settings) | stated)
-    compute = devices.resolve(str(device), threads=threads)
+    settings = PRESETS[experiment].settled(stated)
+    compute = devices.resolve(str(device), threads=threads, resume=resume)
     config = SuperpositionConfig(experiment, settings, compute, required_seed("seed", seed))
     request = request_of(
         f"superpose {experiment}",
@@ -120,7 +120,7 @@ def monosemanticity(
     from mitool.report import monosemanticity_report
 
     (stated,) = divided(values, [MonosemanticitySettings], own_keywords(monosemanticity))
-    compute = devices.resolve(str(device), threads=threads)
+    compute = devices.resolve(str(device), threads=threads, resume=resume)
     seed, axes = required_seed("seed", seed), dict(sweep or {})
     config, reference = configs(preset, scale, axes, stated, compute, seed)
     given = {"scale": None if scale == "published" else scale, "sweep": axes or None}

@@ -69,7 +69,8 @@ def train(
 
     own = own_keywords(train)
     given = {"seed": seed or None, "split_seed": split_seed, "device": _unless_auto(device)}
-    config = _config(task, own, values, device, dtype, threads, deterministic, seed, split_seed)
+    where = (device, dtype, threads, deterministic)
+    config = _config(task, own, values, *where, seed, split_seed, resume=resume)
     request = request_of(
         f"train {config.task.name}",
         called("mitool.train", _named(task), **given, **values),
@@ -111,7 +112,8 @@ def train_seeds(
     chosen = _seeds(seeds)
     own = own_keywords(train_seeds)
     given = {"split_seed": split_seed, "device": _unless_auto(device)}
-    config = _config(task, own, values, device, dtype, threads, deterministic, 0, split_seed)
+    where = (device, dtype, threads, deterministic)
+    config = _config(task, own, values, *where, 0, split_seed, resume=resume)
     request = request_of(
         f"train {config.task.name}",
         called("mitool.train_seeds", _named(task), chosen, **given, **values),
@@ -175,6 +177,8 @@ def _config(
     deterministic: bool,
     seed: int,
     split_seed: int | None,
+    *,
+    resume: bool,
 ) -> "RunConfig":
     """All that decides the weights of a run.
 
@@ -191,7 +195,7 @@ def _config(
         task=build(cls, stated | of_task),
         model=build(ModelSettings, plain(cls.model) | of_model),
         training=build(TrainingSettings, plain(cls.training) | of_training),
-        device=devices.resolve(str(device), dtype, threads, deterministic),
+        device=devices.resolve(str(device), dtype, threads, deterministic, resume=resume),
         seed=required_seed("seed", seed),
         split_seed=None if split_seed is None else required_seed("split_seed", split_seed),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from mitool.config import nearest
 from mitool.errors import MOST_SHOWN, CheckFailed, UsageError, quoted
+from mitool.node_names import spelled
 from mitool.result import Claim
 from mitool.strict_json import parsed
 from mitool.wildcards import fitting
@@ -22,12 +23,16 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
 }
 SYNTAX = re.compile(r"((?:->|<[qkv]+>|[^\s<>=!])+)\s*(>=|<=|==|!=|>|<)\s*(\S.*)")
-"""A name may be an edge's, with its arrow and letters: ``scores.m1->a2.h0<k> > 0``."""
+"""A name may be an edge's, with its arrow and letters: ``scores.MLP1->L2H0<k> > 0``."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A condition on claims: on one, or on all that a wildcard name matches."""
+    """A condition on claims: on one, or on all that a wildcard name matches.
+
+    Attributes:
+        name: heads and MLPs in it are spelled as in claims, ``L0H1``, or as in files, ``a0.h1``.
+    """
 
     name: str
     operator: str
@@ -79,6 +84,20 @@ def require_known(checks: Sequence[Check], names: Collection[str]) -> None:
         _names(check, names)
 
 
+def outcomes(checks: Sequence[Check], claims: Mapping[str, Claim]) -> list[dict[str, Any]]:
+    """What comes of every check, as JSON values: whether it is met, and the claims that it is
+    about, each with its value.
+    """
+    return [
+        {
+            "check": str(check),
+            "met": not _failures(check, claims),
+            "claims": {name: claims[name] for name in _names(check, claims)},
+        }
+        for check in checks
+    ]
+
+
 def require(checks: Sequence[Check], claims: Mapping[str, Claim]) -> None:
     """Hold every check against the claims.
 
@@ -115,12 +134,13 @@ def _shown(check: Check, found: Claim) -> str:
 
 def _names(check: Check, claims: Collection[str]) -> list[str]:
     """The claims that a check is about."""
-    # a neuron's name, such as m1[3], is not to be taken for a pattern
-    names = [check.name] if check.name in claims else fitting(check.name, claims)
-    if not names:
-        hint = nearest(check.name, claims, _shortened(claims))
-        raise UsageError(f"--check: no claim is named {quoted(check.name)}: {hint}")
-    return names
+    ours = spelled(check.name)
+    for name in (check.name, ours):
+        # a neuron's name, such as MLP1[3], is not to be taken for a pattern
+        if names := [name] if name in claims else fitting(name, claims):
+            return names
+    hint = nearest(ours, claims, _shortened(claims))
+    raise UsageError(f"--check: no claim is named {quoted(check.name)}: {hint}")
 
 
 def _shortened(claims: Collection[str]) -> list[str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mitool.cli.output import Output
 
 PANEL = "Circuit"
-FORMATS = "the JSON of EAP-IG or its .pt, or a text of edges such as '{a5.h1,a5.h5}->m*'"
+FORMATS = "the JSON of EAP-IG or its .pt, or a text of edges such as '{L5H1,L5H5}->MLP*'"
 
 CircuitOption = Annotated[
     Path | None,

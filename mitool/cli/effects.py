@@ -25,7 +25,7 @@ def effects_tables(result: PatchResult) -> list[Table | str]:
             table.add_row(
                 escape(effects.sites[index]),
                 readable(number(effects.effect[index])),
-                "" if ends is None else f"{ends[0]:.3g} to {ends[1]:.3g}",
-                f"{effects.patched[index].item():.4g}",
+                "" if ends is None else f"{ends[0]:z.3g} to {ends[1]:z.3g}",
+                f"{effects.patched[index].item():z.4g}",
             )
     return [claims_table(whole), table]

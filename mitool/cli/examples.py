@@ -25,8 +25,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "patch": (
         "mitool patch runs/first",
         "mitool patch runs/first --site 'resid_*' --by-position",
-        "mitool patch runs/first --path 'a0.h*->logits' --direction noise",
-        "mitool patch gpt2 --task ioi --edge 'a9.h*->logits' --n-pairs 32",
+        "mitool patch runs/first --path 'L0H*->logits' --direction noise",
+        "mitool patch gpt2 --task ioi --edge 'L9H*->logits' --n-pairs 32",
     ),
     "report": (
         "mitool report runs/first",

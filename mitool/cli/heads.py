@@ -7,6 +7,7 @@ from mitool.cli.output import claims_table
 
 HEADINGS = {
     "ov_top1": "OV top-1",
+    "ov_raised": "OV raised",
     "copying_score": "copying",
     "qk_rank_correlation": "QK rank",
     "current_token_score": "current",
@@ -34,7 +35,7 @@ def heads_tables(result: AttentionResult) -> list[Table | str]:
     table = Table("head", *(HEADINGS[name] for name in measured), box=None, pad_edge=False)
     for head in result.head_names:
         values = (result.claims.get(f"{head}.{name}") for name in measured)
-        table.add_row(head, *(f"{v:.3g}" if isinstance(v, float) else "" for v in values))
+        table.add_row(head, *(f"{v:z.3g}" if isinstance(v, float) else "" for v in values))
     return [claims_table(whole), table, *_verdicts(result)]
 
 

@@ -25,7 +25,7 @@ def inspect(
     path: PathArgument,
 ) -> None:
     """Show a checkpoint's task, settings, metrics and weights."""
-    from mitool import checkpoint
+    from mitool import checkpoint, underway
     from mitool.cli.output import claims_table
     from mitool.models import hub_files
     from mitool.models.weights import widened
@@ -33,9 +33,11 @@ def inspect(
 
     if hub_files.is_hugging_face(path):
         raise InputError(hub_files.other_message(path))
+    hub_files.require_no_other(path)
     path = checkpoint.find(path)
     tensors, metadata = checkpoint.load(path)
-    notes = widened(tensors)[1]
+    notes = (*widened(tensors)[1], *underway.doubts(path, metadata))
+    ended = underway.has_ended(path, metadata)
     read = {
         checkpoint.SUPERPOSITION: _weights_of_families,
         checkpoint.MONOSEMANTICITY: _weights_of_sweep,
@@ -50,6 +52,7 @@ def inspect(
         "seed": metadata.seed,
         "trained_weights": sum(math.prod(w["shape"]) for w in weights.values() if w["trained"]),
         **_metrics(path, metadata.epoch),
+        **({} if ended is None else {underway.CLAIM: ended}),
     }
     described = {"checkpoint": str(path), "weights": weights}
     config = {

@@ -91,7 +91,7 @@ def run(
         require_no_training([*given, *map(option_name, stated)])
         output.finish_done(redraw(request, source))
         return
-    compute = devices.resolve(device, threads=threads)
+    compute = devices.resolve(device, threads=threads, resume=resume)
     axes = parse_axes(sweep or [])
     config, reference = configs(preset, scale, axes, stated, compute, seed)
     output.require_known(claim_names(config))
@@ -125,9 +125,7 @@ run.__doc__ = """Train neurons to stand for one feature each, over a sweep of se
 
 Sources: Jermyn et al. 2022, Engineering Monosemanticity in Toy Models, arXiv 2211.09169
 """
-take_options(
-    run,
-    options(MonosemanticitySettings, MonosemanticitySettings(), MODELS_PANEL, otherwise="PRESET's"),
-    "mono",
-)
+SHOWN = "{}, or PRESET's"
+MADE = options(MonosemanticitySettings, MonosemanticitySettings(), MODELS_PANEL, left_out=SHOWN)
+take_options(run, MADE, "mono")
 mono = command("superpose mono")(run)

@@ -13,12 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from mitool import rundir
-from mitool.cli.checks import Check, require, require_known
+from mitool.cli.checks import Check, outcomes, require, require_known
 from mitool.cli.common import command_line
 from mitool.cli.tables import fitted
 from mitool.errors import RunError
 from mitool.result import Claim, Result, read_as
-from mitool.terminal import console_on, note, one_line
+from mitool.terminal import console_on, is_live, note, one_line
 
 if TYPE_CHECKING:
     from mitool.actions.request import Done
@@ -115,9 +115,11 @@ class Output:
     ) -> None:
         require_known(self.checks, result.checkable)
         try:
-            self._print(envelope, tables or [claims_table(result.claims)])
-            if result.conclusion is not None and not self.as_json:
-                self.stdout.print(escape(result.conclusion), soft_wrap=True, highlight=False)
+            if self.as_json:
+                self._print_json({**envelope, "checks": outcomes(self.checks, result.checkable)})
+            else:
+                first = [] if result.conclusion is None else [result.conclusion]
+                self._print(envelope, [*first, *(tables or [claims_table(result.claims)])])
         except OSError as failure:
             raise RunError(f"the result cannot be written to stdout: {failure.strerror}") from None
         if reading := read_as(result.config):
@@ -126,22 +128,33 @@ class Output:
             self.warn(warning)
         require(self.checks, result.checkable)
 
+    def _print_json(self, document: Mapping[str, Any]) -> None:
+        text = json.dumps(document, indent=2, allow_nan=False)
+        self.stdout.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def _print(self, envelope: Mapping[str, Any], tables: Sequence[Table | str]) -> None:
-        if self.as_json:
-            text = json.dumps(envelope, indent=2, allow_nan=False)
-            self.stdout.print(text, markup=False, highlight=False, soft_wrap=True)
-            return
         for table in tables:
             if isinstance(table, str):
                 self.stdout.print(escape(table), soft_wrap=True, highlight=False)
             else:
-                self.stdout.print(fitted(table, self.stdout))
+                self._print_table(table)
         artifacts = list(map(Path, envelope["artifacts"]))
         pages = [path for path in artifacts if path.name in (rundir.REPORT, rundir.INDEX)]
         images = {path.parent: None for path in artifacts if path.parent.name == rundir.FIGURES}
         for label, paths in (("report", pages), ("figures", [] if pages else images)):
             for path in paths:
                 self.stdout.print(f"{label}  {escape(str(path))}", soft_wrap=True, highlight=False)
+
+    def _print_table(self, table: Table) -> None:
+        """A table; in a pipe or file without the spaces that fill its lines up to the longest."""
+        out = self.stdout
+        if is_live(out):
+            out.print(fitted(table, out))
+            return
+        with out.capture() as captured:
+            out.print(fitted(table, out))
+        for line in captured.get().splitlines():
+            out.print(line.rstrip(), markup=False, highlight=False, soft_wrap=True)
 
 
 def claims_table(claims: Mapping[str, Claim]) -> Table:
@@ -164,6 +177,6 @@ def readable(value: Claim) -> str:
         case bool() | str() | int():
             return str(value)
         case float():
-            return f"{value:.6g}"
+            return f"{value:z.6g}"
     shown = ", ".join(readable(item) for item in value[:MOST_LISTED])
     return shown if len(value) <= MOST_LISTED else f"{shown}, … ({len(value)} in all)"

@@ -47,8 +47,8 @@ PathOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="A->B",
-        help="Patch what A writes for B alone to read, such as 'a0.h1->a1.h2<q>' or "
-        "'a*.h*->logits'. Repeatable.",
+        help="Patch what A writes for B alone to read, such as 'L0H1->L1H2<q>' or "
+        "'L*H*->logits'. Repeatable.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -56,7 +56,7 @@ EdgeOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="A->B",
-        help="Patch direct connections, such as 'a9.h1->m9' or '{input,m0}->a5.h*<k>', each "
+        help="Patch direct connections, such as 'L9H1->MLP9' or '{input,MLP0}->L5H*<k>', each "
         "alone and all at once. Repeatable.",
         rich_help_panel=PANEL,
     ),

@@ -11,7 +11,7 @@ from typer.main import get_command
 from mitool import tasks
 from mitool.cli.settings import option_name, settings_of
 from mitool.config import nearest
-from mitool.errors import UsageError, quoted
+from mitool.errors import UsageError, quoted, said
 from mitool.report import Formats
 from mitool.sweeps import Point, point_name
 from mitool.sweeps.grid import Assignment
@@ -156,7 +156,7 @@ def read_command(text: str) -> BaseCommand:
     try:
         words = tuple(shlex.split(text))
     except ValueError as failure:
-        raise UsageError(f"{EXPECTED}, found {quoted(text)}: {failure}") from None
+        raise UsageError(f"{EXPECTED}, found {quoted(text)}: {said(failure)}") from failure
     kind, name, *_ = (*words, "", "")
     if kind not in ("train", "superpose") or HELP & set(words):
         raise UsageError(f"{EXPECTED}, found {quoted(text)}")

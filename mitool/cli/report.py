@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitool.cli.command import command
-from mitool.cli.common import command_line
+from mitool.cli.common import OUTPUT_PANEL, command_line
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output
@@ -18,18 +18,28 @@ def report(
     folder: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run directory, or a folder of several.")
     ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder to write index.html to; left out: RUN.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = None,
 ) -> None:
     """Gather all reports of a run on one page, from what was trained to its circuit.
 
     Finds the results in RUN and below it, wherever their commands put them, and writes
-    RUN/index.html: what each found, the command that gives it again, and a link to its report. It
+    index.html: what each found, the command that gives it again, and a link to its report. It
     says which are older than the checkpoint, and which are still to be made.
 
     Example: mitool report runs/first
     """
-    from mitool import rundir
+    from mitool import files, rundir
     from mitool.report import gather, write_index
 
-    result = gather(folder)
-    output.note(f"writing {folder / rundir.INDEX}")
+    result = gather(folder, out)
+    files.require_writable(result.page)
+    output.note(f"writing {result.page / rundir.INDEX}")
     output.finish(result, artifacts=[write_index(result, command_line())])

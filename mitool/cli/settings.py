@@ -1,8 +1,9 @@
 """Options made from the fields of settings dataclasses: name, type, default, range and help."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -18,13 +19,13 @@ class SettingsOption(inspect.Parameter):
 
 
 def options(
-    cls: type, defaults: object, panel: str, *, otherwise: str | None = None
+    cls: type, defaults: object, panel: str, *, left_out: str | None = None
 ) -> list[SettingsOption]:
     """A keyword parameter, annotated for Typer, for each field of ``cls``.
 
     Args:
-        otherwise: where values may come from instead where an option is left out, which then is
-            None; ``defaults`` are only shown.
+        left_out: how a default is shown, such as ``{}, or PRESET's``, where an option that is left
+            out is to be None; otherwise it is its default.
     """
     hints, plain = field_hints(cls), get_type_hints(cls)
     made = []
@@ -33,14 +34,14 @@ def options(
         declared: Any = typer.Option(
             *([option_name(field.name)] if len(field.name) == 1 else []),
             help=f"{help_text(field, hints[field.name])}.",
-            show_default=f"{default}, or {otherwise}" if otherwise else True,
+            show_default=left_out.format(default) if left_out and default is not None else True,
             rich_help_panel=panel,
         )
-        kind = plain[field.name] | None if otherwise else plain[field.name]
+        kind = plain[field.name] | None if left_out else plain[field.name]
         option = SettingsOption(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=None if otherwise else default,
+            default=None if left_out else default,
             annotation=Annotated[kind, declared],
         )
         option.cls = cls
@@ -53,9 +54,17 @@ def option_name(field_name: str) -> str:
     return f"--{field_name.replace('_', '-')}"
 
 
-def take_options(function: Callable[..., None], made: Sequence[SettingsOption], owner: str) -> None:
+def take_options(
+    function: Callable[..., None],
+    made: Sequence[SettingsOption],
+    owner: str,
+    settled: Callable[[Mapping[str, Any]], object] | None = None,
+) -> None:
     """Put the parameters ``made`` in the place of the function's ``**settings``, after ``output``,
     and note on it the classes that they are of (``settings_of``).
+
+    Args:
+        settled: makes settings of what is stated, where that is not just its class.
 
     Raises:
         UsageError: two options would have one name.
@@ -66,7 +75,8 @@ def take_options(function: Callable[..., None], made: Sequence[SettingsOption], 
     require_distinct(parameters, owner)
     described: Any = function  # a type checker knows no signature to set on a function
     described.__signature__ = inspect.Signature([output, *parameters])
-    described.settings = tuple(dict.fromkeys(option.cls for option in made))
+    classes = dict.fromkeys(option.cls for option in made)
+    described.settings = {cls: settled or partial(build, cls) for cls in classes}
 
 
 def settings_of(function: Callable[..., None], values: dict[str, Any]) -> list[object]:
@@ -79,8 +89,8 @@ def settings_of(function: Callable[..., None], values: dict[str, Any]) -> list[o
     described: Any = function
     stated = {name: value for name, value in values.items() if value is not None}
     return [
-        build(cls, {name: stated[name] for name in chosen(cls, values) if name in stated})
-        for cls in described.settings
+        settled({name: stated[name] for name in chosen(cls, values) if name in stated})
+        for cls, settled in described.settings.items()
     ]
 
 

@@ -20,7 +20,6 @@ from mitool.cli.common import (
 )
 from mitool.cli.completion import complete_runs
 from mitool.cli.settings import option_name, options, take_options
-from mitool.config import build, non_defaults
 from mitool.errors import UsageError
 from mitool.settings import SuperpositionSettings
 from mitool.settings.superposition import PRESETS
@@ -63,24 +62,24 @@ def experiment_command(name: str) -> Callable[..., None]:
 
         formats = Formats.parse(report_format)
         request = request_of(output, out, formats, resume=resume, overwrite=overwrite)
-        chosen = build(SuperpositionSettings, settings)
+        stated = {name: value for name, value in settings.items() if value is not None}
         if source is None:
-            compute = devices.resolve(device, threads=threads)
-            config = SuperpositionConfig(name, chosen, compute, seed)
+            compute = devices.resolve(device, threads=threads, resume=resume)
+            config = SuperpositionConfig(name, preset.settled(stated), compute, seed)
             output.require_known(claim_names(config))
             output.finish_done(train_and_draw(request, config))
         else:
             others = {"--seed": seed, "--resume": resume}
             given = [name for name, value in others.items() if value]
-            changed = map(option_name, non_defaults(chosen, preset.settings))
-            require_no_training([*changed, *given])
+            require_no_training([*map(option_name, stated), *given])
             output.finish_done(redraw(request, source, name))
 
     run.__doc__ = (
         f"{preset.summary}\n\n"
         "Sources: Elhage et al. 2022, Toy Models of Superposition, arXiv 2209.10652"
     )
-    take_options(run, options(SuperpositionSettings, preset.settings, "Models"), name)
+    made = options(SuperpositionSettings, preset.settings, "Models", left_out="{}")
+    take_options(run, made, name, preset.settled)
     return command(f"superpose {name}")(run)
 
 

@@ -94,7 +94,7 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
             task=build(task_cls, chosen(task_cls, settings)),
             model=build(ModelSettings, chosen(ModelSettings, settings)),
             training=build(TrainingSettings, chosen(TrainingSettings, settings)),
-            device=devices.resolve(device, dtype, threads, deterministic),
+            device=devices.resolve(device, dtype, threads, deterministic, resume=resume),
             seed=seed,
             split_seed=split_seed,
         )

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from mitool.config import as_dict, build
-from mitool.errors import InputError
+from mitool.errors import InputError, first_few
 from mitool.models.features import stated_by
 from mitool.models.layouts import Hooked, to_hooked
 from mitool.models.layouts.renames import parsed
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.settings import Biases, StatedModel
-from mitool.state_file import StateFile
+from mitool.state_file import HYPER_PARAMETERS, StateFile
 from mitool.tasks import Task
 
 PRESET = ("act_fn", "attention_dir", "init_scale")
@@ -56,10 +56,11 @@ def toy_transformer(
             stated; or they are of a model that no toy transformer is the equal of.
     """
     stated = _stated(file, options)
-    n_heads = stated.get("n_heads", task.model.n_heads)
+    hints = _present(as_dict(build(StatedModel, stated_by(file.arguments), InputError)))
+    n_heads = (hints | stated).get("n_heads", task.model.n_heads)
     hooked = to_hooked(file.weights, n_heads, parsed(rename))
     notes = [*file.notes, *hooked.notes, *_direction(stated, hooked, task)]
-    if hooked.heads_are_stated and "n_heads" not in stated:
+    if hooked.heads_are_stated and "n_heads" not in hints | stated:
         notes.append(
             f"a {hooked.layout}'s weights do not show how many heads there are: taken to be "
             f"{n_heads}, the task's preset; --n-heads says otherwise"
@@ -70,7 +71,9 @@ def toy_transformer(
         **dict(hooked.sizes),
         **{"d_vocab_out": task.d_vocab_out, "n_ctx": task.n_ctx},
     }
-    for name, possible in _possible(hooked).items():
+    possible_values = _possible(hooked)
+    notes += _hinted(hints, stated, possible_values)
+    for name, possible in possible_values.items():
         value = stated.setdefault(name, possible[0])
         if value not in possible:
             expected = " or ".join(map(str, possible))
@@ -96,7 +99,32 @@ def _stated(file: StateFile, options: StatedModel) -> dict[str, Any]:
             )
     stated = {name: asked[name] if in_file[name] is None else in_file[name] for name in names}
     scale = {name: file.settings[name] for name in ("init_scale",) if name in file.settings}
-    return {name: value for name, value in stated.items() if value is not None} | scale
+    return _present(stated) | scale
+
+
+def _present(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _hinted(
+    hints: Mapping[str, Any], stated: dict[str, Any], possible: Mapping[str, tuple[Any, ...]]
+) -> list[str]:
+    """Take a module's arguments where nothing else is stated and the weights allow it; returns
+    what there is to say of them.
+    """
+    taken, notes = [], []
+    for name, value in hints.items():
+        said = f"the file's {HYPER_PARAMETERS} say {value}"
+        if name in stated and stated[name] != value:
+            notes.append(f"{name} is {stated[name]}, as stated, though {said}")
+        elif name not in stated and value not in possible.get(name, (value,)):
+            notes.append(f"{name} is {possible[name][0]}, as the weights show, though {said}")
+        elif name not in stated:
+            stated[name] = value
+            taken.append(f"{name} {value}")
+    if taken:
+        notes.insert(0, f"settings are those of the file's {HYPER_PARAMETERS}: {first_few(taken)}")
+    return notes
 
 
 def _direction(stated: dict[str, Any], hooked: Hooked, task: Task) -> list[str]:

@@ -1,9 +1,12 @@
 """The files of a Hugging Face folder, by whose names one is known; nothing slow is loaded here."""
 
+import contextlib
+import json
 from pathlib import Path
+from typing import Any
 
 from mitool import files, rundir
-from mitool.errors import InputError
+from mitool.errors import InputError, said
 
 CONFIG = "config.json"
 """What a model is: its architecture and sizes."""
@@ -33,6 +36,9 @@ VOCABULARIES = (
 )
 """Any one of them holds the tokens of a tokenizer."""
 
+NAMED = (CONFIG, *WEIGHTS, *ADAPTERS, ADAPTER_CONFIG, TOKENIZER, TOKENIZER_CONFIG)
+"""Names of files that are given for the folder that they are in."""
+
 POINTER = b"version https://git-lfs.github.com/spec/"
 LONGEST_POINTER = 1024
 """How a file begins that git leaves in the place of a large one, and its bytes at most."""
@@ -55,6 +61,29 @@ def is_hugging_face(folder: Path) -> bool:
         return _is_foreign(config) or any(True for name in names for _ in folder.glob(name))
     except OSError:
         return False
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """A JSON document of a folder; Python's ``Infinity`` and ``NaN`` may stand in it.
+
+    Args:
+        expected: what it is to be, for messages.
+
+    Raises:
+        InputError: it cannot be read, is no JSON, or only points to a large file.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: expected {expected}, found a folder, pipe or device")
+    if is_pointer(path):
+        raise InputError(pointer_message(path))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise InputError(f"{path}: cannot be read: {failure.strerror}") from failure
+    except (ValueError, RecursionError) as failure:
+        raise InputError(
+            f"{path}: expected {expected}; found: {said(failure)}; restore the file"
+        ) from failure
 
 
 def is_pointer(path: Path) -> bool:
@@ -82,6 +111,30 @@ def other_message(folder: Path) -> str:
         f"{folder}: expected a checkpoint or a run of mitool, found a Hugging Face model; `mitool "
         "patch`, `analyze attn` and `analyze circuit` look at it"
     )
+
+
+def require_no_other(path: Path) -> None:
+    """Tell of what looks like a model and is none, in its own words.
+
+    Raises:
+        InputError: the path is such a thing.
+    """
+    with contextlib.suppress(OSError):  # as of a path that is too long: load says so
+        if path.is_dir() and not any(path.iterdir()):
+            raise InputError(
+                f"{path}: expected a run directory or the folder of a Hugging Face model, found an "
+                "empty folder"
+            )
+    if path.suffix == ".gguf":
+        raise InputError(
+            f"{path}: expected a checkpoint, or the folder of a Hugging Face model, found "
+            "quantised weights (GGUF); give the model that they were made from"
+        )
+    if path.name in NAMED and is_hugging_face(path.parent):
+        raise InputError(
+            f"{path}: expected a checkpoint of mitool, found a file of a Hugging Face model; give "
+            f"its folder, {path.parent}"
+        )
 
 
 def _config_of(folder: Path) -> dict[str, object] | None:

@@ -40,8 +40,8 @@ PLANTED = Planted(
         "Conmy et al. 2023, arXiv 2304.14997 (ACDC: what patching cannot see of an or)",
     ),
     task=TASK,
-    truth=("input->a0.h0<v>", "input->a1.h3<v>", "a0.h0->m1", "a1.h3->m1", "m1->logits"),
+    truth=("input->L0H0<v>", "input->L1H3<v>", "L0H0->MLP1", "L1H3->MLP1", "MLP1->logits"),
     build=build,
     draw=draw,
-    alternatives=("a0.h0", "a1.h3"),
+    alternatives=("L0H0", "L1H3"),
 )

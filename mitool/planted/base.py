@@ -16,6 +16,7 @@ from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import as_dict
 from mitool.device import generator
 from mitool.models.transformer import ToyTransformer
+from mitool.node_names import published
 from mitool.pair_files import WORDS
 from mitool.pairs import PromptPairs
 from mitool.tasks import Task
@@ -46,9 +47,9 @@ class Planted:
         summary: what its circuit does, on one line.
         sources: where the construction is from.
         task: what it computes.
-        truth: the edges that carry what the answer depends on, by the names of
-            ``mitool.analysis.interventions.graph``. An edge that carries the same in both inputs of
-            every pair, such as positions to a head that looks one token back, is none of them.
+        truth: the edges that carry what the answer depends on, such as ``L0H1->MLP1``. An edge
+            that carries the same in both inputs of every pair, such as positions to a head that
+            looks one token back, is none of them.
         alternatives: heads of which any one alone gives the clean answers.
         build: sets the weights.
         draw: draws pairs with different answers.
@@ -100,8 +101,8 @@ class Planted:
         paths = [folder / name for name in (rundir.CHECKPOINT, PAIRS, TRUTH)]
         checkpoint.save(paths[0], self.model.state_dict(), self.metadata)
         files.atomic_write(paths[1], self._csv())
-        heading = f"# {self.name}: {self.summary}\n"
-        files.atomic_write(paths[2], heading + "".join(f"{edge}\n" for edge in self.truth))
+        lines = [f"# {self.name}: {self.summary}", *map(published, self.truth)]
+        files.atomic_write(paths[2], "".join(f"{line}\n" for line in lines))
         return paths
 
     def _csv(self) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 import torch
 
 from mitool.models.transformer import ToyTransformer
+from mitool.node_names import head_name
 from mitool.planted.base import Planted
 from mitool.planted.draws import independent
 from mitool.planted.heads import POSITIONS, look_back
@@ -28,12 +29,14 @@ def build() -> ToyTransformer:
     return weights.model()
 
 
+NAME = head_name(LAYER, HEAD)
+
 PLANTED = Planted(
     name="copy",
     summary="one head copies the token before",
     sources=("Elhage et al. 2021, A Mathematical Framework for Transformer Circuits",),
     task=TASK,
-    truth=(f"input->a{LAYER}.h{HEAD}<v>", f"a{LAYER}.h{HEAD}->logits"),
+    truth=(f"input->{NAME}<v>", f"{NAME}->logits"),
     build=build,
     draw=partial(independent, TASK),
 )

@@ -39,7 +39,7 @@ PLANTED = Planted(
     summary="two heads carry bits to an MLP that computes or; a third has a gradient and no effect",
     sources=("Tracr, arXiv 2301.05062 (weights by hand)",),
     task=TASK,
-    truth=("input->a0.h2<v>", "input->a1.h0<v>", "a0.h2->m1", "a1.h0->m1", "m1->logits"),
+    truth=("input->L0H2<v>", "input->L1H0<v>", "L0H2->MLP1", "L1H0->MLP1", "MLP1->logits"),
     build=build,
     draw=partial(independent, TASK),
 )

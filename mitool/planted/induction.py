@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from mitool.models.transformer import ToyTransformer
+from mitool.node_names import head_name
 from mitool.planted.base import Drawn, Planted
 from mitool.planted.heads import POSITIONS, look_back
 from mitool.planted.stream import Weights
@@ -64,7 +65,7 @@ def _behind_bos(tokens: Tensor) -> Tensor:
     return torch.cat([torch.full((len(tokens), 1), TASK.d_vocab - 1), tokens], dim=-1)
 
 
-BEFORE, MATCH = (f"a{layer}.h{head}" for layer, head in (PREVIOUS, MATCHING))
+BEFORE, MATCH = head_name(*PREVIOUS), head_name(*MATCHING)
 
 PLANTED = Planted(
     name="induction",

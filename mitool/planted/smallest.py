@@ -5,6 +5,7 @@ from functools import partial
 import torch
 
 from mitool.models.transformer import ToyTransformer
+from mitool.node_names import head_name
 from mitool.planted.base import Planted
 from mitool.planted.draws import independent
 from mitool.planted.heads import POSITIONS
@@ -36,7 +37,7 @@ def build() -> ToyTransformer:
     return weights.model()
 
 
-NAME = f"a{LAYER}.h{HEAD}"
+NAME = head_name(LAYER, HEAD)
 
 PLANTED = Planted(
     name="min",

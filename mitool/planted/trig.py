@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mitool.models.transformer import ToyTransformer
+from mitool.node_names import head_name, mlp_name
 from mitool.planted.base import Planted
 from mitool.planted.draws import independent
 from mitool.planted.heads import POSITIONS, look_at
@@ -70,9 +71,9 @@ PLANTED = Planted(
         edge
         for layer, heads in HEADS.items()
         for edge in (
-            *(f"input->a{layer}.h{head}<v>" for head in heads),
-            *(f"a{layer}.h{head}->m{layer}" for head in heads),
-            f"m{layer}->logits",
+            *(f"input->{head_name(layer, head)}<v>" for head in heads),
+            *(f"{head_name(layer, head)}->{mlp_name(layer)}" for head in heads),
+            f"{mlp_name(layer)}->logits",
         )
     ),
     build=build,

@@ -24,7 +24,7 @@ PLANTED = Planted(
     summary="two heads carry bits, and an MLP computes their exclusive or",
     sources=("Minsky and Papert 1969, Perceptrons", "Tracr, arXiv 2301.05062 (weights by hand)"),
     task=TASK,
-    truth=("input->a0.h1<v>", "input->a1.h2<v>", "a0.h1->m1", "a1.h2->m1", "m1->logits"),
+    truth=("input->L0H1<v>", "input->L1H2<v>", "L0H1->MLP1", "L1H2->MLP1", "MLP1->logits"),
     build=build,
     draw=partial(independent, TASK),
 )

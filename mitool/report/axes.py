@@ -103,5 +103,5 @@ def shown(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return f"{value:g}"
+            return f"{value:zg}"
     return str(value)

@@ -188,7 +188,7 @@ def drawable(value: float | None, least: float = -math.inf) -> float | None:
     """The value, to the digits that can be seen, or None where it is not finite or <= least."""
     if value is None or not math.isfinite(value) or value <= least:
         return None
-    return float(f"{value:.6g}")
+    return float(f"{value:z.6g}")
 
 
 def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
@@ -208,7 +208,7 @@ def log_ticks(values: Sequence[float]) -> dict[str, list[Any]]:
     # one that is a little off the values still has room beside them
     near = [(at, text) for at, text in ticks if low - 0.15 <= math.log10(at) <= high + 0.15]
     if len(near) < 2:
-        near = [(10**end, f"{10**end:.3g}") for end in sorted({low, high})]
+        near = [(10**end, f"{10**end:z.3g}") for end in sorted({low, high})]
     return {"tickvals": [at for at, _ in near], "ticktext": [text for _, text in near]}
 
 
@@ -216,7 +216,7 @@ def _power(step: int, power: int) -> str:
     """The number, of which only a power of ten is ever written as one."""
     if step == 1 and abs(power) > 4:
         return f"10<sup>{power}</sup>"
-    return f"{step * 10.0**power:.12g}"
+    return f"{step * 10.0**power:z.12g}"
 
 
 def spread(n: int, most: int) -> list[int]:

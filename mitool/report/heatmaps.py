@@ -212,7 +212,7 @@ def _trace(values: Tensor, x: Labels = None, y: Labels = None) -> go.Heatmap:
 
 
 def _number(value: float) -> float | None:
-    return float(f"{value:.4g}") if math.isfinite(value) else None
+    return float(f"{value:z.4g}") if math.isfinite(value) else None
 
 
 def _places(names: Labels, chosen: Sequence[int]) -> list[object]:

@@ -12,6 +12,7 @@ from typing import Any
 import plotly.graph_objects as go
 import psutil
 
+from mitool.errors import said
 from mitool.files import atomic_write
 from mitool.report.browser import VARIABLE, BrowserError, require_browser
 from mitool.report.figures import WIDTH, Figure, titled
@@ -80,7 +81,7 @@ def _draw(wanted: Sequence[Image], browser: Path, timeout: float) -> list[bytes]
             return pool.submit(asyncio.run, drawing).result()
         except failures as failure:
             raise BrowserError(
-                f"{browser}: expected it to draw {len(wanted)} images within {timeout:g} s, "
+                f"{browser}: expected it to draw {len(wanted)} images within {timeout:zg} s, "
                 f"but it {_what_failed(failure)}; leave png out of --format, or set {VARIABLE} to "
                 "another Chrome or Chromium"
             ) from failure
@@ -158,7 +159,7 @@ def _what_failed(failure: BaseException) -> str:
     if isinstance(failure, TimeoutError):
         return "was not done by then"
     if isinstance(failure, JavascriptError | KaleidoError):
-        return f"could not: {str(failure)[:200]}"
+        return f"could not: {said(failure)}"
     return "ended early"
 
 

@@ -17,27 +17,46 @@ class Phase:
 
     Attributes:
         name: a few words for the mark.
-        meaning: what holds from that epoch on, for the caption.
+        meaning: what marks the epoch, for the caption.
+        between: the epochs that it lies between for sure, where that is known.
     """
 
     name: str
     meaning: str
     epoch: int
     color: str
+    between: tuple[int, int] | None = None
+
+    @property
+    def explained(self) -> str:
+        """What a caption says of it."""
+        sure = ""
+        if self.between is not None:
+            first, last = self.between
+            sure = f"; for sure between {first:,} and {last:,}"
+        return f"{self.name} from epoch {self.epoch:,} ({self.meaning}{sure})"
 
 
-def phases_of(result: Result) -> tuple[Phase, ...]:
+def phases_of(result: Result, *, was_delayed: bool = True) -> tuple[Phase, ...]:
     """The phases that the claims of a run define, in their order; none that is undefined.
+
+    Args:
+        was_delayed: the training set was fitted while test answers were wrong.
 
     The names say what was measured. They do not say "memorised": a run whose training examples
     are all right may have generalised by then.
     """
     known = (
-        ("memorised_at", "training set fitted", "every training example is right", ORANGE),
+        (
+            "memorised_at",
+            "training set fitted",
+            "every training example is right for the first time",
+            ORANGE,
+        ),
         (
             "grokked_at",
-            "grokked",
-            f"test accuracy is 1 and test loss < {GROKKED_LOSS:g} for {GROKKED_EPOCHS} epochs",
+            "grokked" if was_delayed else "generalised",
+            f"test accuracy is 1 and test loss < {GROKKED_LOSS:zg} for {GROKKED_EPOCHS} epochs",
             GREEN,
         ),
     )
@@ -58,7 +77,7 @@ def with_phases(figure: Figure, phases: Sequence[Phase], last_epoch: int) -> Fig
         _mark(figure, phase, end, last_epoch, line)
     room = 22 * len(phases)
     figure.plot.update_layout(height=figure.height + room, margin_t=TEMPLATE.layout.margin.t + room)
-    meanings = "; ".join(f"from epoch {p.epoch:,} on {p.meaning} ({p.name})" for p in phases)
+    meanings = "; ".join(phase.explained for phase in phases)
     return replace(figure, caption=f"{figure.caption} Shaded: {meanings}.")
 
 

@@ -138,8 +138,8 @@ def readable(value: float) -> str:
     if not math.isfinite(value):
         return str(value)
     if value.is_integer() and abs(value) < 1e6:
-        return f"{value:,.0f}"
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
+        return f"{value:z,.0f}"
+    mantissa, _, exponent = f"{value:z.4g}".partition("e")
     return mantissa if not exponent else f"{mantissa} \u00d7 10{_raised(int(exponent))}"
 
 

@@ -30,6 +30,9 @@ LOSS = "mean cross-entropy (nats)"
 ACCURACY = "accuracy (share of answer tokens)"
 ACCURACY_RANGE = (-0.03, 1.03)
 
+FITTED_ALONE = 0.9
+"""Test accuracy up to which a run that is right on its training set has fitted that alone."""
+
 History = Sequence[Evaluation]
 
 
@@ -55,7 +58,7 @@ def training_figures(result: TrainResult) -> tuple[Figure, ...]:
     if len(history) < len(result.history):
         note = f" {len(history):,} of {len(result.history):,} evaluations are drawn."
         figures = [replace(figure, caption=figure.caption + note) for figure in figures]
-    phases = phases_of(result)
+    phases = phases_of(result, was_delayed=_was_delayed(result))
     return tuple(with_phases(figure, phases, history[-1].epoch) for figure in figures)
 
 
@@ -179,18 +182,38 @@ def _gaps(plot: go.Figure) -> str:
 
 
 def _summary(result: TrainResult) -> str:
-    last, grokked = result.history[-1], result.claims["grokked_at"]
-    end = "grokking was not reached" if grokked is None else f"it grokked at epoch {grokked:,}"
+    last = result.history[-1]
     return (
         f"{last.epoch:,} epochs: test loss {readable(last.test_loss)}, "
-        f"test accuracy {readable(last.test_accuracy)}; {end}."
+        f"test accuracy {readable(last.test_accuracy)}; {_outcome(result)}."
     )
+
+
+def _outcome(result: TrainResult) -> str:
+    """Whether it has grokked, or generalised without; and whether it still does."""
+    epoch, last = result.claims["grokked_at"], result.history[-1]
+    if epoch is None:
+        return "grokking was not reached"
+    lost = "" if last.is_grokked else ", which is lost at the end"
+    if _was_delayed(result):
+        return f"it grokked at epoch {epoch:,}{lost}"
+    return f"it generalised at epoch {epoch:,}, without having fitted its training set first{lost}"
+
+
+def _was_delayed(result: TrainResult) -> bool:
+    """Whether the training set was fitted while test answers were wrong: what grokking ends."""
+    fitted = result.claims["memorised_at"]
+    then = next((e for e in result.history if e.epoch == fitted), None)
+    return then is not None and then.test_accuracy <= FITTED_ALONE
 
 
 def _seeds_summary(result: SeedsResult) -> str:
     losses = [run.history[-1].test_loss for run in result.runs]
-    n_grokked = sum(run.claims["grokked_at"] is not None for run in result.runs)
+    reached = [run for run in result.runs if run.claims["grokked_at"] is not None]
+    n_grokked, others = sum(map(_was_delayed, reached)), ""
+    if n := len(reached) - n_grokked:
+        others = f", and {n} generalised without having fitted the training set first"
     return (
         f"{len(losses)} seeds: test loss {readable(min(losses))} to {readable(max(losses))} at the "
-        f"end; {n_grokked} of {len(losses)} grokked."
+        f"end; {n_grokked} of {len(losses)} grokked{others}."
     )

@@ -10,17 +10,23 @@ POWERS = re.compile(rf"({NUMBER})\^i")
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})")
 
 
+def n_listed(text: str) -> int | None:
+    """How many values a list has, such as ``0,0.5,0.9``; None of what is no list."""
+    return text.count(",") + 1 if "," in text else None
+
+
 def importances(text: str, n: int) -> tuple[float, ...]:
     """One importance for each of ``n`` features: ``0.9^i``, powers from the 0th on; ``1..0.01``, a
-    range in equal ratios; or ``1``, the same for all.
+    range in equal ratios; ``1,0.5,0.2``, a list of ``n``; or ``1``, the same for all.
 
     Raises:
-        ValueError: it is none of these, one is too large, or all are 0.
+        ValueError: it is none of these, a list of others than ``n``, one is too large, or all are
+            0.
     """
     if match := POWERS.fullmatch(text.strip()):
         values = [_power(float(match[1]), i) for i in range(n)]
     else:
-        values = _spread(text, n, "0.9^i, 1..0.01 or 1")
+        values = _spread(text, n, "0.9^i, 1..0.01, a list such as 1,0.5,0.2 or 1")
     if not (all(map(math.isfinite, values)) and max(values) > 0):
         raise ValueError(f"expected finite importances, not all of them 0, found {quoted(text)}")
     return tuple(values)
@@ -58,12 +64,15 @@ def _sparsity(text: str, whole: str) -> float:
 
 
 def _spread(text: str, n: int, expected: str) -> list[float]:
+    parts = [part.strip() for part in text.split(",")]
     if match := RANGE.fullmatch(text.strip()):
         first, last = map(float, match.groups())
         if first > 0 and last > 0:
             return in_equal_ratios(first, last, n)
-    elif re.fullmatch(NUMBER, text.strip()):
-        return [float(text)] * n
+    elif all(re.fullmatch(NUMBER, part) for part in parts):
+        if len(parts) not in (1, n):
+            raise ValueError(f"expected {n} values, found {len(parts)} in {quoted(text)}")
+        return [float(part) for part in parts] * (n if len(parts) == 1 else 1)
     raise ValueError(f"expected {expected}, found {quoted(text)}")
 
 

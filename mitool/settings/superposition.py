@@ -1,12 +1,15 @@
 """The settings of toy models of superposition."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
-from mitool.settings.spread import importances, sparsities
+from mitool.config import FROZEN, build, field_hints
+from mitool.errors import UsageError, quoted
+from mitool.settings.spread import importances, n_listed, sparsities
 
 OutputActivation = Literal["relu", "linear"]
 
@@ -26,13 +29,14 @@ class SuperpositionSettings:
         int | None, Field(ge=1, le=65_536, description="Hidden dimensions; left out: as published")
     ] = None
     n_instances: Annotated[
-        int, Field(ge=1, le=10_000, description="Models, one for each sparsity")
+        int,
+        Field(ge=1, le=10_000, description="Models; a list of sparsities says how many it is for"),
     ] = 10
     importance: Annotated[
         str | None,
         Field(
-            description="Importance of feature i: 0.9^i, 1..0.01 (in equal ratios) or 1; left out: "
-            "as published"
+            description="Importance of feature i: 0.9^i, 1..0.01 (in equal ratios), a list such as "
+            "1,0.5,0.2, one for each feature, or 1; left out: as published"
         ),
     ] = None
     sparsity: Annotated[
@@ -70,11 +74,13 @@ class SuperpositionSettings:
     def _check(self) -> "SuperpositionSettings":
         if (self.n_features is None) != (self.n_hidden is None):
             raise ValueError(
-                "n_features and n_hidden: expected both or neither; give the other too"
+                "n_features (or a list of importances) and n_hidden: expected both or neither; "
+                "give the other too"
             )
         if self.importance is not None:
+            n = n_listed(self.importance) or self.n_features or 1
             try:
-                importances(self.importance, self.n_features or 1)
+                importances(self.importance, n)
             except ValueError as failure:
                 raise ValueError(f"importance: {failure}") from None
         try:
@@ -84,12 +90,48 @@ class SuperpositionSettings:
         return self
 
 
+OF_FEATURES = {"sparsity": "n_instances", "importance": "n_features"}
+OF_DIAGRAM = {"sparsity": "n_instances", "importance": "n_instances"}
+"""Settings that may be lists, each with the setting that says of how many values: of a diagram both
+lists are a side.
+"""
+
+
 @dataclass(frozen=True, config=FROZEN)
 class Preset:
-    """An experiment's line of help, and its defaults."""
+    """An experiment's line of help, and its defaults.
+
+    Attributes:
+        counts: the settings that may be lists, each with the one that says of how many values.
+    """
 
     summary: str
     settings: SuperpositionSettings
+    counts: Mapping[str, str] = field(default_factory=lambda: OF_FEATURES)
+
+    def settled(self, stated: Mapping[str, Any]) -> SuperpositionSettings:
+        """The experiment's settings but for what is stated, in which a list says how many there
+        are.
+
+        Raises:
+            UsageError: a number is stated that is not the one of a list, or a value is out of its
+                range.
+        """
+        said = dict[str, int]()
+        for name, count in self.counts.items():
+            given = stated.get(name)
+            n = n_listed(given) if isinstance(given, str) else None
+            if n is None:
+                continue
+            if stated.get(count, n) != n:
+                option = f"--{count.replace('_', '-')}"
+                raise UsageError(
+                    f"{option} {stated[count]} and --{name} {quoted(str(given))}: expected a list "
+                    f"of as many values, found {n}; leave {option} out, or give another list"
+                )
+            said.setdefault(count, n)
+        own = {name: getattr(self.settings, name) for name in field_hints(SuperpositionSettings)}
+        return build(SuperpositionSettings, {**own, **said, **stated})
 
 
 UNIFORM = SuperpositionSettings(
@@ -128,6 +170,7 @@ PRESETS = {
             lr=1e-2,
             eval_every=500,
         ),
+        OF_DIAGRAM,
     ),
     "correlated": Preset(
         "Draw where correlated and anticorrelated features have their directions.",

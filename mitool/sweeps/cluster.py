@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mitool import rundir
-from mitool.errors import RunError, UsageError
+from mitool.errors import RunError, UsageError, plain, said
 from mitool.sweeps.base import Command, End, Job, run_here
 
 MOST_RETRIES = 3
@@ -24,7 +24,6 @@ SECONDS_TO_SAVE = 60.0
 """After which a job that was told to end is left to end with its worker."""
 
 SECONDS_TO_ANSWER = 10.0
-MOST_OF_A_REASON = 200
 VARIABLE = "RAY_ADDRESS"
 """Where Ray looks first for the cluster that ``auto`` is."""
 
@@ -122,11 +121,11 @@ def _end(ray: Any, reference: Any) -> End:
         return End(ray.get(reference))
     except ray.exceptions.RayTaskError as failure:
         cause = failure.cause or failure
-        return End(1, (str(cause).strip().splitlines() or [type(cause).__name__])[-1])
+        return End(1, plain((str(cause).strip().splitlines() or [type(cause).__name__])[-1]))
     except ray.exceptions.WorkerCrashedError:
         return End(1, f"its worker was lost {MOST_RETRIES + 1} times")
     except ray.exceptions.RayError as failure:
-        return End(1, " ".join(str(failure).split()) or type(failure).__name__)
+        return End(1, said(failure))
 
 
 def _stop(ray: Any, references: list[Any]) -> None:
@@ -165,7 +164,7 @@ def _connected(address: str) -> Iterator[Any]:
     except (OSError, OverflowError, RuntimeError, ValueError) as failure:
         raise RunError(
             f"--ray {address}: no Ray cluster answers there "
-            f"({' '.join(str(failure).split())[:MOST_OF_A_REASON]}); start one with ray start "
+            f"({said(failure)}); start one with ray start "
             "--head, or give the address of one that runs"
         ) from None
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mitool import strict_json
-from mitool.errors import InputError, MitoolError, UsageError, quoted
+from mitool.errors import InputError, MitoolError, UsageError, quoted, said
 
 MOST_POINTS = 10_000
 DIGITS = 4
@@ -132,7 +132,8 @@ def _content(path: Path) -> Any:
     except OSError as failure:
         raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
     except (ValueError, RecursionError) as failure:
-        raise InputError(f"{path}: expected {path.suffix[1:].upper()}: {failure}") from None
+        kind = path.suffix[1:].upper()
+        raise InputError(f"{path}: expected {kind}: {said(failure)}") from failure
 
 
 def _point(path: Path, index: int, point: Any) -> Assignment:

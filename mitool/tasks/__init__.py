@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from mitool.config import nearest
-from mitool.errors import MitoolError, UsageError, quoted
+from mitool.errors import MitoolError, UsageError, quoted, said
 from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
 
 __all__ = [
@@ -84,10 +84,12 @@ def _load(plugin: EntryPoint) -> type[Task]:
     try:
         found = plugin.load()
     except Exception as failure:  # whatever another's module raises as it loads
-        reason = f"{type(failure).__name__}: {failure}"
+        reason = f"{type(failure).__name__}: {said(failure)}"
         raise UsageError(f"{where} does not load: {reason}") from failure
     if not (isinstance(found, type) and issubclass(found, Task)):
-        raise UsageError(f"{where}: expected a subclass of mitool.tasks.Task, found {found!r}")
+        raise UsageError(
+            f"{where}: expected a subclass of mitool.tasks.Task, found {quoted(repr(found))}"
+        )
     missing = [name for name in REQUIRED if not hasattr(found, name)]
     if missing or getattr(found, "__abstractmethods__", None):
         missing += sorted(getattr(found, "__abstractmethods__", ()))

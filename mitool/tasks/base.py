@@ -137,6 +137,11 @@ class Task(ABC):
     copies_operand: ClassVar[bool] = False
     """Whether every answer is one of the tokens at ``operand_positions``."""
 
+    outputs_are_tokens: ClassVar[bool] = False
+    """Whether output i stands for what token i stands for where it is read, so that a head can copy
+    it; not where outputs are positions, or classes, or tokens that no example reads.
+    """
+
     @property
     @abstractmethod
     def vocabulary(self) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ class Digits(Task):
         "Nanda et al. 2023, arXiv 2301.05217 (non-modular tasks)",
         "minGPT, projects/adder",
     )
+    outputs_are_tokens: ClassVar[bool] = True
     model: ClassVar[ModelSettings] = ModelSettings(n_layers=1, n_heads=4, d_model=128, d_mlp=512)
     training: ClassVar[TrainingSettings] = TrainingSettings(
         epochs=30_000,

@@ -38,6 +38,7 @@ class GreaterThan(Task):
     summary: ClassVar[str] = "A span of years must end after it starts: any year > YY"
     sources: ClassVar[tuple[str, ...]] = ("Hanna et al. 2023, arXiv 2305.00586",)
     metric_name: ClassVar[str] = "probability difference"
+    outputs_are_tokens: ClassVar[bool] = True
     model: ClassVar[ModelSettings] = ModelSettings(n_layers=1, n_heads=4, d_model=128)
     training: ClassVar[TrainingSettings] = TrainingSettings(
         epochs=2_000,

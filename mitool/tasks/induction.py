@@ -62,6 +62,7 @@ class Induction(Task):
         "Nanda et al. 2023, arXiv 2301.05217 (non-modular tasks)",
         "Olsson et al. 2022, arXiv 2209.11895",
     )
+    outputs_are_tokens: ClassVar[bool] = True
     model: ClassVar[ModelSettings] = ModelSettings(
         n_layers=2, n_heads=4, d_model=48, d_head=12, attn_only=True
     )

@@ -37,6 +37,7 @@ class ListTask(Task):
     """The tokens behind the numbers in the vocabulary."""
 
     copies_operand: ClassVar[bool] = True
+    outputs_are_tokens: ClassVar[bool] = True
 
     @property
     def vocabulary(self) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class Min(Task):
     summary: ClassVar[str] = "The smallest (or largest) of k integers"
     sources: ClassVar[tuple[str, ...]] = ("The min-of-two-ints interpretability problem",)
     copies_operand: ClassVar[bool] = True
+    outputs_are_tokens: ClassVar[bool] = True
     model: ClassVar[ModelSettings] = ModelSettings(
         n_layers=1, n_heads=1, d_model=32, attn_only=True, positional="zero"
     )

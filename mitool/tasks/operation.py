@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic.dataclasses import dataclass
 
@@ -24,6 +24,8 @@ class Operation(Task):
 
     if TYPE_CHECKING:
         frac_train: float
+
+    outputs_are_tokens: ClassVar[bool] = True
 
     @property
     @abstractmethod

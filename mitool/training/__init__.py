@@ -14,6 +14,7 @@ from mitool.training.config import FREE_TO_CHANGE, RunConfig, require_same
 from mitool.training.learner import Observer
 from mitool.training.metrics import Evaluation, grokked_at, memorised_at
 from mitool.training.run import Run
+from mitool.training.sessions import moves
 from mitool.training.transformers import TransformerLearner
 
 __all__ = [
@@ -218,5 +219,8 @@ def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
         folder=run.folder,
         history=tuple(run.history),
         answer_labels=config.task.answer_labels,
-        warnings=tuple(f"{name} {why}" for name, why in UNDEFINED.items() if claims[name] is None),
+        warnings=(
+            *(f"{name} {why}" for name, why in UNDEFINED.items() if claims[name] is None),
+            *moves(run.folder),
+        ),
     )

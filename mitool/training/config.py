@@ -1,6 +1,5 @@
 """What decides a run, and whether two runs are the same."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ from mitool.device import Device
 from mitool.errors import MOST_SHOWN, UsageError, first_few
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks import Task
+from mitool.training.sessions import WHERE
 
 FREE_TO_CHANGE = frozenset(
     {"epochs", "checkpoint_every", "checkpoint_spacing", "stop_test_loss", "stop_on_grok"}
@@ -53,11 +53,11 @@ class RunConfig:
         }
 
 
-def require_same(saved: dict[str, Any], asked: dict[str, Any], free: Collection[str]) -> None:
+def require_same(saved: dict[str, Any], asked: dict[str, Any], free: frozenset[str]) -> None:
     """Check that a run is resumed with the settings that it was started with.
 
     Args:
-        free: those that it may change.
+        free: those that it may change, beside where it computes (``sessions.WHERE``).
 
     Raises:
         UsageError: a setting differs that decides the weights; all of them are named.
@@ -69,7 +69,7 @@ def require_same(saved: dict[str, Any], asked: dict[str, Any], free: Collection[
             differences += [
                 _difference(key, was.get(key), now.get(key))
                 for key in sorted(was.keys() | now.keys())
-                if was.get(key) != now.get(key) and key not in free
+                if was.get(key) != now.get(key) and key not in free | WHERE
             ]
         elif was != now:
             differences.append(_difference(name, was, now))

@@ -17,6 +17,7 @@ from mitool.config import FROZEN, as_dict, build
 from mitool.errors import InputError, Interrupted, RunError, about
 from mitool.interrupt import PendingSignal, deferred_signals
 from mitool.training.learner import Diverged, E, Learner, Observer
+from mitool.training.sessions import SESSIONS, Session, begun, of_record
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class Run(Generic[E]):
         self.batch = 0
         self.history: list[E] = []
         self.seconds = 0.0
+        self._sessions: list[Session] = []
         self._saved_at = time.monotonic()
         self._noted_epochs = sorted(learner.saved_epochs | learner.also_evaluated)
 
@@ -91,7 +93,9 @@ class Run(Generic[E]):
         """Go back to the last saved state of the folder, if it holds one."""
         if not rundir.holds_run(self.folder):
             return
-        self.learner.require_same(files.read_json(self.folder / rundir.CONFIG))
+        record = files.read_json(self.folder / rundir.CONFIG)
+        self.learner.require_same({k: v for k, v in record.items() if k != SESSIONS})
+        self._sessions = of_record(record)
         path = self.folder / rundir.RESUME
         if not path.exists():
             return
@@ -109,7 +113,10 @@ class Run(Generic[E]):
         self.history = [evaluation for evaluation in history if evaluation.epoch <= self.epoch]
 
     def _execute(self) -> None:
-        files.write_json(self.folder / rundir.CONFIG, self.learner.record())
+        if not self._is_finished():
+            self._sessions = begun(self._sessions, self.learner.device, self.step)
+        record = {**self.learner.record(), SESSIONS: self._sessions}
+        files.write_json(self.folder / rundir.CONFIG, record)
         files.write_lines(self.folder / rundir.METRICS, [_line(e) for e in self.history])
         self.learner.begin(self.step)
         with deferred_signals() as pending:

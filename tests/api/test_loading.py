@@ -36,7 +36,9 @@ def test_what_is_no_model_is_an_input_error(
 
 
 def test_toy_models_are_studied_as_the_command_studies_them(invoke: Invoke, tmp_path: Path) -> None:
-    trained = mitool.superpose("intro", steps=2, n_instances=3, out="toys", **HERE)
+    with pytest.raises(mitool.UsageError, match=r"^`n_instances` 3 and `sparsity` '0,0.5': "):
+        mitool.superpose("intro", steps=2, n_instances=3, sparsity="0,0.5", out="toys", **HERE)
+    trained = mitool.superpose("intro", steps=2, sparsity="0,0.5,0.9", out="toys", **HERE)
     assert {"ckpt.safetensors", "arrays.safetensors", "report.html"} <= files_of(
         trained.folder
     ).keys()

@@ -13,9 +13,9 @@ CLAIMS = {
     "losses": [0.1, None, *[0.2] * 9],
     "seed0.loss": 0.1,
     "seed1.loss": 0.9,
-    "scores.m1->logits": 2.0,
-    "scores.input->a0.h0<k>": -1.0,
-    "scores.m1[3]": 0.5,
+    "scores.MLP1->logits": 2.0,
+    "scores.input->L0H0<k>": -1.0,
+    "scores.MLP1[3]": 0.5,
 }
 
 
@@ -37,12 +37,17 @@ CLAIMS = {
         "frequencies > 2",
         "seed*.loss < 1",
         "*loss > 0",
+        "scores.MLP1->logits > 1",
         "scores.m1->logits > 1",
-        "scores.m1->logits>1",
-        "scores.input->a0.h0<k> <= -1",
-        "scores.input->a0.h0<k><0",
-        "scores.*->* > -2",
+        "scores.m*->logits > 1",
+        "scores.mlp1->logits > 1",
+        "scores.input->a0.h*<k> < 0",
         "scores.m1[3] == 0.5",
+        "scores.MLP1->logits>1",
+        "scores.input->L0H0<k> <= -1",
+        "scores.input->L0H0<k><0",
+        "scores.*->* > -2",
+        "scores.MLP1[3] == 0.5",
     ],
 )
 def test_checks_that_are_met(text: str) -> None:

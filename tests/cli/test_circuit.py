@@ -16,6 +16,7 @@ from transformers import (
 
 from mitool import checkpoint, planted
 from mitool.analysis.circuits import analyze_circuit
+from mitool.node_names import published
 from mitool.settings import CircuitSettings
 from mitool.subject import load
 from tests.analysis.attention.models import tiny_llama
@@ -49,7 +50,7 @@ def test_a_circuit_is_found_tested_and_kept(invoke: Invoke, xor: Path) -> None:
     assert "24 of 24 pairs" in document["config"]["memory_plan"]  # 8 more are held out
     kept = json.loads((folder / "circuit.json").read_text())
     chosen = sorted(name for name, edge in kept["edges"].items() if edge["in_graph"])
-    assert chosen == sorted(planted.plant("xor").truth)
+    assert chosen == sorted(map(published, planted.plant("xor").truth))
     arrays, record = checkpoint.read_tensors(folder / "circuit.safetensors")
     assert arrays["scores"].shape == arrays["exists"].shape == (27, 11, 1)
     assert arrays["metric.circuit"].shape == (8,)
@@ -79,7 +80,7 @@ def test_what_was_found_is_chosen_from_again_and_tested_again(invoke: Invoke, xo
 
 
 def test_checks_hold_claims_and_scores(invoke: Invoke, xor: Path) -> None:
-    checks = ["--check", "faithfulness > 0.9", "--check", "scores.m1->logits > 1"]
+    checks = ["--check", "faithfulness > 0.9", "--check", "scores.MLP1->logits > 1"]
     assert invoke(*SEARCH, *checks, "-o", "a").exit_code == 0
     assert invoke(*SEARCH, "--check", "n_edges < 2", "-o", "b").exit_code == 4
     unknown = invoke(*SEARCH, "--check", "auroc > 0", "-o", "c")  # there is no --truth

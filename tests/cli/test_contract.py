@@ -15,7 +15,7 @@ from tests.cli.conftest import QUICK, Invoke, Shell, mitool
 
 ENVELOPE = {
     *("mitool", "command", "command_line", "subject", "config", "claims", "report"),
-    *("artifacts", "seconds", "finished", "warnings"),
+    *("artifacts", "seconds", "finished", "warnings", "checks"),
 }
 TRAIN_CLAIMS = {
     *("epochs", "train_loss", "test_loss", "train_accuracy", "test_accuracy"),

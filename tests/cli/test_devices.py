@@ -31,7 +31,7 @@ TRAININGS = {
 }
 STUDIES = {
     "patch": ("patch", "run"),
-    "edges": ("patch", "run", "--edge", "a0.h0->logits"),
+    "edges": ("patch", "run", "--edge", "L0H0->logits"),
     "circuit": ("analyze", "circuit", "run", "--method", "eap"),
 }
 

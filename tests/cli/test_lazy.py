@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,33 @@ def test_help_is_fast() -> None:
         subprocess.run(mitool(["--help"]), stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.3
+
+
+OF_TOYS = """
+import sys
+from mitool.cli.main import app
+from typer.main import get_command
+
+for line in sys.argv[1:]:
+    get_command(app).main(line.split(), standalone_mode=False)
+print(*sys.modules, file=sys.stderr)
+"""
+UNUSED = ("transformer_lens", "transformers", "tokenizers", "sympy", "torch._dynamo", "kaleido")
+"""Libraries that take a second each to load, and of which the study of a toy uses nothing."""
+
+
+def test_studies_of_a_toy_load_nothing_that_they_do_not_use(tmp_path: Path) -> None:
+    run, more = tmp_path / "run", ["--format", "html", "--quiet"]
+    training = f"train modadd --p 5 --epochs 2 --d-model 8 -o {run}".split()
+    subprocess.run(mitool([*training, *more]), check=True, capture_output=True)
+    studies = ("patch", "analyze attn", "analyze fourier", "analyze circuit")
+    typed = [" ".join([study, str(run), *more]) for study in studies]
+    done = subprocess.run(
+        [sys.executable, "-c", OF_TOYS, *typed], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert "mitool.report.circuits" in loaded
+    assert {name for name in UNUSED if name in loaded} == set()
 
 
 def test_completion_of_a_name_loads_no_command() -> None:

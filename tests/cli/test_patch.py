@@ -80,22 +80,22 @@ def test_json_alone_goes_to_stdout_and_claims_can_be_checked(invoke: Invoke, lla
 
 def test_paths_and_edges(invoke: Invoke, llama: Path) -> None:
     command = ["patch", "llama", "--pairs", "pairs.csv", *QUICK, "--json"]
-    done = invoke(*command, "-o", "a", "--edge", "a0.h*->a1.h2<k>", "--edge", "{input,m0}->m1")
+    done = invoke(*command, "-o", "a", "--edge", "L0H*->L1H2<k>", "--edge", "{input,MLP0}->MLP1")
     assert done.exit_code == 0, done.stderr
     claims = json.loads(done.stdout)["claims"]
     assert claims["n_sites"] == 6
-    assert "effects.a0.h3->a1.h2<k>" in claims
+    assert "effects.L0H3->L1H2<k>" in claims
     assert "all_edges_effect" in claims
-    done = invoke(*command, "-o", "b", "--path", "a0.h1->logits", "--between", "recomputed")
+    done = invoke(*command, "-o", "b", "--path", "L0H1->logits", "--between", "recomputed")
     assert done.exit_code == 0, done.stderr
-    assert json.loads(done.stdout)["claims"]["top_site"] == "a0.h1->logits"
+    assert json.loads(done.stdout)["claims"]["top_site"] == "L0H1->logits"
 
 
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (["--edge", "a0.h1"], 2, "expected WRITER->READER"),
-        (["--path", "m1->a0.h0"], 2, "a writer comes before its reader"),
+        (["--edge", "L0H1"], 2, "expected WRITER->READER"),
+        (["--path", "MLP1->L0H0"], 2, "a writer comes before its reader"),
         (["--site", "resid"], 2, "did you mean 'resid_"),
         (["--metric", "logitdiff"], 2, "metric"),
         (["--ablation", "zero", "--direction", "denoise"], 2, "leave one of them out"),
@@ -230,8 +230,8 @@ def test_a_file_may_name_its_groups(invoke: Invoke, llama: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--edge", "m0->m1", "--between", "mlps"], "--between says what becomes of"),
-        (["--edge", "m0->m1", "--by-position"], "--by-position is about the heads of a sweep"),
+        (["--edge", "MLP0->MLP1", "--between", "mlps"], "--between says what becomes of"),
+        (["--edge", "MLP0->MLP1", "--by-position"], "--by-position is about the heads of a sweep"),
     ],
 )
 def test_options_that_would_do_nothing(

@@ -1,6 +1,7 @@
 """``mitool report``: the index of a run, from its results to its removal with the run."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def test_the_index_of_a_run_has_the_story_and_goes_with_the_run(
     assert invoke("report", "run", "--check", "n_outdated == 0").exit_code == 4
     assert invoke(*longer, "--resume").exit_code == 0
     assert Path("run/index.html").exists()
+
+
+def test_the_index_of_a_folder_that_cannot_be_written_goes_elsewhere(invoke: Invoke) -> None:
+    leave(Path("shared/run"), "train", task="modadd")
+    done = invoke("report", "shared/run", "--out", "mine/pages")
+    assert done.exit_code == 0, done.stderr
+    assert not Path("shared/run/index.html").exists()
+    links = re.findall('href="([^"#]+result.json)"', Path("mine/pages/index.html").read_text())
+    assert links == ["../../shared/run/result.json"]
+    assert (Path("mine/pages") / links[0]).exists()
+    Path("file").write_text("")
+    refused = invoke("report", "shared/run", "--out", "file")
+    assert refused.exit_code == 2
+    assert "expected a folder to write to, found the file file" in refused.stderr
 
 
 def test_a_folder_without_results_gives_exit_3(invoke: Invoke) -> None:

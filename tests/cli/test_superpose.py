@@ -34,6 +34,45 @@ def test_every_experiment_leaves_a_run_and_its_report(invoke: Invoke, name: str)
     assert json.loads((folder / "result.json").read_text())["claims"] == envelope["claims"]
 
 
+def test_a_list_says_how_many_models_and_features_there_are(invoke: Invoke) -> None:
+    words = ["--steps", "4", "--batch-size", "8", "--format", "html", "--json"]
+    lists = ["--sparsity", "0,0.5,0.99", "--importance", "1,0.5,0.2,0.1"]
+    done = invoke("superpose", "intro", *words, *lists, "-o", "run")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["claims"]["sparsity"] == pytest.approx([0, 0.5, 0.99])
+    model = json.loads(Path("run/config.json").read_text())["model"]
+    assert (model["n_instances"], model["n_features"], model["n_hidden"]) == (3, 4, 2)
+    same = ["--n-instances", "3", "--n-features", "4"]
+    assert invoke("superpose", "intro", *words, *lists, *same, "-o", "same").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["intro", "--n-instances", "4", "--sparsity", "0,0.5"],
+            "--n-instances 4 and --sparsity '0,0.5': expected a list of as many values, found 2",
+        ),
+        (
+            ["intro", "--n-features", "5", "--importance", "1,2,3"],
+            "--n-features 5 and --importance '1,2,3': expected a list of as many values, found 3",
+        ),
+        (
+            ["phase", "--n-instances", "3", "--importance", "0.1,1"],
+            "--n-instances 3 and --importance '0.1,1': expected a list of as many values, found 2",
+        ),
+        (["norms", "--importance", "1,2,3"], "a list of importances) and n_hidden: expected both"),
+    ],
+)
+def test_a_number_that_is_not_the_one_of_a_list_is_refused(
+    invoke: Invoke, options: list[str], said: str
+) -> None:
+    refused = invoke("superpose", *options, "-o", "run")
+    assert refused.exit_code == 2
+    assert said in " ".join(refused.stderr.split())
+    assert not Path("run").exists()
+
+
 def test_a_run_is_redrawn_by_another_experiment_beside_its_checkpoint(invoke: Invoke) -> None:
     first = json.loads(invoke(*INTRO, "--json").stdout)
     done = invoke("superpose", "norms", "--from", "run", "--format", "html", "--json")
@@ -69,7 +108,11 @@ def test_a_run_is_not_overwritten_and_goes_on(invoke: Invoke) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["intro", "--importance", "fast"], 2, "expected 0.9^i, 1..0.01 or 1, found 'fast'"),
+        (
+            ["intro", "--importance", "fast"],
+            2,
+            "a list such as 1,0.5,0.2 or 1, found 'fast'",
+        ),
         (["intro", "--sparsity", "0..1"], 2, "0 <= S < 1"),
         (["intro", "--activation", "gelu"], 2, "--activation: expected one of"),
         (["phase", "--n-features", "9", "--n-hidden", "2"], 2, "expected 2 in 1 or 3 in 2"),

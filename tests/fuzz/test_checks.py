@@ -21,13 +21,13 @@ CLAIMS: dict[str, Claim] = {
     "none": None,
     "list": [1, 2.5, 3],
     "empty": [],
-    "m1[3]": 1,
+    "MLP1[3]": 1,
     "L0H1.entropy": 0.5,
     "L0H2.entropy": 0.75,
-    "scores.m1->a2.h0<k>": 2.0,
+    "scores.MLP1->L2H0<k>": 2.0,
 }
 NAMES = st.one_of(
-    st.sampled_from([*CLAIMS, "L*H*.entropy", "*", "l?ss", "[a-z]*", "[", "m1[3", "nosuch"]),
+    st.sampled_from([*CLAIMS, "L*H*.entropy", "*", "l?ss", "[a-z]*", "[", "MLP1[3", "nosuch"]),
     st.text("aelos*?[]!-.01<>kq", max_size=12),
     st.text(max_size=8),
 )

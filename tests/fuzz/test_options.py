@@ -10,7 +10,7 @@ from mitool.config import build
 from mitool.device import resolve
 from mitool.errors import RunError, UsageError
 from mitool.settings import SuperpositionSettings
-from mitool.settings.spread import importances, sparsities
+from mitool.settings.spread import importances, n_listed, sparsities
 from tests.fuzz.commands import Commands, accepted, bounded
 from tests.fuzz.profiles import fuzzed
 
@@ -79,8 +79,9 @@ def test_any_text_is_a_spread_of_values_or_refused(text: str, n: int) -> None:
     for field, values_of in (("importance", importances), ("sparsity", sparsities)):
         settings = {"n_features": n, "n_hidden": 1, "n_instances": n, field: text}
         if accepted(partial(build, SuperpositionSettings, settings), UsageError) is not None:
-            values = values_of(text, n)
-            assert len(values) == n
+            listed = n_listed(text) or n
+            values = values_of(text, listed if field == "importance" else n)
+            assert len(values) in (n, listed)
             assert all(0 <= value < float("inf") for value in values)
 
 

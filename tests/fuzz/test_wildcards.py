@@ -3,22 +3,29 @@
 import fnmatch
 import itertools
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import strategies as st
 
-from mitool.analysis.interventions.graph import MOST_PATTERNS, Edge, Graph
+from mitool.analysis.interventions.graph import Edge, Graph, Node
+from mitool.analysis.interventions.patterns import MOST_PATTERNS
 from mitool.errors import UsageError
 from tests.fuzz.commands import Commands, accepted
 from tests.fuzz.profiles import fuzzed
 
 GRAPH = Graph(n_layers=3, n_heads=3, has_mlp=True, is_parallel=False)
-SOUP = st.text("amhinputlogs0123.*?[]!{},-><qkv# ", max_size=24)
+SOUP = st.text("amhLHMPinputlogs0123.*?[]!{},-><qkv# ", max_size=24)
 NODES = st.one_of(
     st.sampled_from(
-        [*map(str, GRAPH.writers), "logits", "*", "a*", "a?.h1", "m[01]", "m[!0]", "m9"]
+        [
+            *map(str, GRAPH.writers),
+            *("logits", "*", "a*", "a?.h1", "m[01]", "m[!0]", "m9", "a0.h1", "mlp1", "l0h1"),
+            *("L*", "L?H1", "MLP[01]", "MLP[!0]", "MLP 2", "[!L]*", "[!a]*", "l*h*", "L0KV1"),
+        ]
     ),
-    st.sampled_from(["{a0.h1,m2}", "a{0,1}.h{1,2}", "m{0,{1}}", "{{{{", "{,}", "{", "}", "{}{}"]),
+    st.sampled_from(["{L0H1,MLP2}", "L{0,1}H{1,2}", "{a0.h1,m2}", "a{0,1}.h{1,2}"]),
+    st.sampled_from(["m{0,{1}}", "{{{{", "{,}", "{", "}", "{}{}"]),
     SOUP,
 )
 ENDS = st.sampled_from(["", "", "<q>", "<k>", "<v>", "<*>", "<x>", "<", "<q"])
@@ -38,18 +45,40 @@ def slowly_expanded(name: str) -> list[str]:
     return [name]
 
 
+def in_file(node: Node) -> str:
+    """A node as files of circuits have it."""
+    return {"a": f"a{node.layer}.h{node.head}", "m": f"m{node.layer}"}.get(node.kind, node.kind)
+
+
+def slowly_fitting(pattern: str, nodes: list[Node]) -> list[Node]:
+    """The nodes that fit in the first of the ways to read a pattern in which any does."""
+    names: list[Callable[[Node], str]] = [in_file, Node.__str__]
+    for name in names if pattern == pattern.lower() else names[::-1]:
+        if found := [node for node in nodes if fnmatch.fnmatchcase(name(node), pattern)]:
+            return found
+    low = pattern.lower()
+    return [
+        node
+        for node in nodes
+        if any(fnmatch.fnmatchcase(name(node).lower(), low) for name in names)
+    ]
+
+
 def slowly_matching(pattern: str) -> list[Edge]:
     """The edges that a pattern names, each edge held against each name."""
-    source, _, target = pattern.partition("->")
+    source, _, target = "".join(pattern.split()).partition("->")
     found = []
-    for edge in GRAPH.edges():
-        for writer in slowly_expanded(source.strip()):
-            for reader in slowly_expanded(target.strip()):
-                node, _, letter = reader.strip().partition("<")
-                fits = fnmatch.fnmatchcase(str(edge.source), writer.strip())
-                fits = fits and fnmatch.fnmatchcase(str(edge.target), node)
-                if fits and letter[:-1] in ("", "*", edge.letter) and edge not in found:
-                    found.append(edge)
+    writers = [n for name in slowly_expanded(source) for n in slowly_fitting(name, GRAPH.writers)]
+    for reader in slowly_expanded(target):
+        name, _, letter = reader.partition("<")
+        readers = slowly_fitting(name, GRAPH.readers)
+        found += [
+            edge
+            for edge in GRAPH.edges()
+            if edge.source in writers
+            and edge.target in readers
+            and letter[:-1] in ("", "*", edge.letter)
+        ]
     return found
 
 

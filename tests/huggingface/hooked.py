@@ -6,7 +6,11 @@ Models are run in float64 to the end, under ``exactly_float64``.
 
 from tests.huggingface.edges import eap_scores, logit_difference, reader_gradients
 from tests.huggingface.exactness import exactly_float64
-from tests.huggingface.one_token import one_token_scores, one_token_writes
+from tests.huggingface.one_token import (
+    one_token_scores,
+    one_token_writes,
+    scale_after_attention,
+)
 from tests.huggingface.parts import direct_attribution, stream_parts, uncapped_logits
 from tests.huggingface.places import places_of
 from tests.huggingface.runs import Activations, activations, logits_of, patched_logits
@@ -24,6 +28,7 @@ __all__ = [
     "patched_logits",
     "places_of",
     "reader_gradients",
+    "scale_after_attention",
     "stream_parts",
     "uncapped_logits",
 ]

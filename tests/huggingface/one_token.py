@@ -11,9 +11,9 @@ from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 from tests.huggingface.exactness import SOFTMAXES, exactly_float64
-from tests.huggingface.parts import head_writes
+from tests.huggingface.parts import frozen, head_writes
 from tests.huggingface.places import Places, places_of
-from tests.huggingface.runs import Hook, attached, recorded
+from tests.huggingface.runs import Hook, Recording, attached, recorded
 
 NO_POSITION_IDS = ("bloom", "mpt")
 """Architectures whose attention only knows of positions by biases, which are taken off."""
@@ -28,7 +28,8 @@ def one_token_scores(
     """Each head's attention score between two tokens, each alone in the stream at position 0.
 
     The stream that the layer reads holds a token's embedding, as it comes to the first block but
-    for a learned embedding of positions. Scores are those that go into the softmax: scaled,
+    for a learned embedding of positions, and through the norms that the stream itself goes through
+    before the layer. Scores are those that go into the softmax: scaled,
     after any norm of queries and keys and any soft cap, without sinks and biases of distance.
     """
     places, n = places_of(model), n_tokens(model)
@@ -50,14 +51,31 @@ def one_token_scores(
 def one_token_writes(model: PreTrainedModel, layer: int) -> Float[Tensor, "head token d_model"]:
     """What each head writes for a token, alone in the stream, that attends to itself only.
 
-    The stream is that of ``one_token_scores``. Writes are what z becomes by W_O and any
-    multiplier, with no bias of the output projection and before any norm after it.
+    The stream is that of ``one_token_scores``. Writes are what z becomes by W_O, by the norm after
+    attention as it is in that context, and by any multiplier, with no biases.
     """
-    places, n = places_of(model), n_tokens(model)
+    places, run = places_of(model), _alone(model, layer)
+    block = places.blocks[layer]
+    after = frozen(block.attn_after, run.attn_raw[layer])
+    writes = [after(write) for write in head_writes(places, layer, run.z[layer])]
+    return torch.stack(writes)[:, :, 0] * block.multiplier
+
+
+def scale_after_attention(model: PreTrainedModel, layer: int) -> Float[Tensor, "token 1"]:
+    """The root of the mean square that a norm after attention divides by there; else 1."""
+    written = _alone(model, layer).attn_raw[layer][:, 0]
+    norm = places_of(model).blocks[layer].attn_after
+    if norm is None:
+        return torch.ones_like(written[:, :1])
+    eps = float(getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", None) or 0.0)
+    return (written.square().mean(dim=-1, keepdim=True) + eps).sqrt()
+
+
+def _alone(model: PreTrainedModel, layer: int) -> Recording:
+    """Runs over each token alone, which attends to itself only."""
+    places, tokens = places_of(model), torch.arange(n_tokens(model))[:, None]
     with torch.no_grad(), _embeddings_at(model, places, layer), _no_sinks(places, layer):
-        run = recorded(model, torch.arange(n)[:, None])
-    writes = head_writes(places, layer, run.z[layer][:, 0])
-    return writes * places.blocks[layer].multiplier
+        return recorded(model, tokens)
 
 
 def n_tokens(model: PreTrainedModel) -> int:
@@ -75,11 +93,21 @@ def _sinks(places: Places, layer: int) -> Float[Tensor, " head"] | None:
 
 @contextmanager
 def _embeddings_at(model: PreTrainedModel, places: Places, layer: int) -> Iterator[None]:
-    """The stream before a layer is that before the first, without learned positions."""
+    """The stream before a layer is that before the first, without learned positions and all that
+    blocks write, after the norms that the stream itself goes through.
+    """
     held: list[Tensor] = []
+
+    def arriving(_: Tensor) -> Tensor:
+        stream = held[-1].clone()
+        for block in places.blocks[:layer]:
+            for norm in block.stream_norms.values():
+                stream = norm(stream)
+        return stream
+
     hooks = [
         Hook(places.blocks[0].whole, "input", lambda x: held.append(x)),
-        Hook(places.blocks[layer].whole, "input", lambda _: held[-1].clone()),
+        Hook(places.blocks[layer].whole, "input", arriving),
     ]
     if places.positions is not None:
         hooks.append(Hook(places.positions, "output", torch.zeros_like))

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from mitool.analysis.attention.attribution import Attributor
-from mitool.analysis.attention.circuits import qk_circuit
+from mitool.analysis.attention.circuits import positional_circuit, qk_circuit
 from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.weights import weights_of
 from mitool.analysis.circuits.attribution import contracted, gradients_at
@@ -35,6 +36,8 @@ from tests.huggingface.hooked import (
     one_token_scores,
     one_token_writes,
     patched_logits,
+    scale_after_attention,
+    stream_parts,
 )
 from tests.huggingface.random_models import (
     KINDS,
@@ -82,6 +85,7 @@ def test_parts_and_all_that_is_said_of_them_are_the_models(kind: str, seed: int)
         activations_are_the_models(case)
         patches_are_the_models(case)
         attributions_are_the_models(case)
+        writes_arrive_as_the_models_do(case)
         edges_are_the_models(case)
         circuits_are_those_of_one_token(case)
 
@@ -143,6 +147,15 @@ def attributions_are_the_models(case: Case) -> None:
     same(found.biases, torch.stack(list(own.values())).sum(), CLOSE)
 
 
+def writes_arrive_as_the_models_do(case: Case) -> None:
+    """What each head writes as it is in the last stream, up to the scales of norms on its way."""
+    arriving, weights = stream_parts(case.model, case.tokens).final, weights_of(case.decoder)
+    for layer, head in weights.heads:
+        own = arriving[f"a{layer}.h{head}"]
+        found = case.clean.layers[layer].z[:, head] @ weights.W_O[layer, head]
+        same(F.normalize(found, dim=-1), F.normalize(own, dim=-1), CLOSE)
+
+
 def edges_are_the_models(case: Case) -> None:
     """Scores of EAP, and runs with all edges patched and with none."""
     decoder, index = case.decoder, torch.arange(2)
@@ -169,18 +182,55 @@ def edges_are_the_models(case: Case) -> None:
 
 
 def circuits_are_those_of_one_token(case: Case) -> None:
-    """Scores whole; writes up to what the biases write, which is the same for every token."""
+    """Scores whole; writes up to what the biases write, which is the same for every token but for
+    the scale of a norm after attention.
+    """
     weights = weights_of(case.decoder)
     contexts = OneTokenContexts(case.decoder, weights.W_E)
     for layer, part in enumerate(case.decoder.layers):
         scores = one_token_scores(case.model, layer)
         writes = one_token_writes(case.model, layer)
+        scale = scale_after_attention(case.model, layer)
+        embedded, added, scale_before = carried(case.decoder, layer, weights.W_E)
+        scale_ln1 = part.ln1.scale(embedded + added)
+        scale_read = scale_before * scale_ln1
         for head in range(case.decoder.n_heads):
             same(qk_circuit(contexts, layer, head).dense(), scores[head], CLOSE)
-            if part.clip is None and part.ln1_post.is_identity and case.decoder.adds:
-                W_OV = weights.W_V[layer, head] @ weights.W_O[layer, head]
-                of_biases = writes[head] - weights.W_E @ W_OV / part.ln1.scale(weights.W_E)
+            assert (contexts.values_cut(layer) > 0) == (part.clip is not None)
+            if part.clip is None:
+                W_O = weights.W_O[layer, head] if case.decoder.adds else part.W_write[head]
+                W_OV = weights.W_V[layer, head] @ W_O
+                own_V = part.v.by_head[head * part.v.n_heads // case.decoder.n_heads]
+                of_biases = writes[head] * scale - weights.W_E @ W_OV / scale_read
+                of_biases = of_biases - part.ln1.linear(added) / scale_ln1 @ own_V @ W_O
                 same(of_biases, of_biases[:1].expand_as(of_biases), CLOSE)
+        if weights.W_pos is not None:
+            q, k = (weights.W_pos @ getattr(weights, name)[layer, 0] for name in ("W_Q", "W_K"))
+            positional = positional_circuit(contexts, weights, layer, 0)
+            assert positional is not None
+            same(positional.dense(), q @ k.T * scale_of_scores(case.model, layer), CLOSE)
+
+
+def carried(decoder: Decoder, layer: int, W_E: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Embeddings through the norms of the stream itself before a layer: what they become, what the
+    norms' biases add to that, and what the norms divide by together.
+    """
+    embedded, added, scale = W_E, torch.zeros_like(W_E), torch.ones_like(W_E[:, :1])
+    for norm in decoder.stream_norms(0, layer):
+        divided = norm.scale(embedded + added)
+        embedded = norm.linear(embedded) / divided
+        added = norm.linear(added) / divided + norm.constant(added)
+        scale = scale * divided
+    return embedded, added, scale
+
+
+def scale_of_scores(model: PreTrainedModel, layer: int) -> float:
+    """What a query times a key is multiplied by, in models that embed positions."""
+    cfg = model.config
+    if cfg.model_type == "gpt_neo" or not getattr(cfg, "scale_attn_weights", True):
+        return 1.0
+    by_layer = layer + 1 if getattr(cfg, "scale_attn_by_inverse_layer_idx", False) else 1
+    return float((cfg.hidden_size // cfg.num_attention_heads) ** -0.5 / by_layer)
 
 
 def same(found: Tensor, own: Tensor, close: float) -> None:

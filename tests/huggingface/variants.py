@@ -37,7 +37,7 @@ VARIANTS: Mapping[str, tuple[Settings, ...]] = {
         {"n_head": 6, "hidden_size": 24, "tie_word_embeddings": False},
     ),
     "mpt": (
-        {"n_heads": 3, "d_model": 24},
+        {"n_heads": 3, "d_model": 24, "logit_scale": "inv_sqrt_d_model"},
         {"attn_config": {"alibi": False, "clip_qkv": 0.8}},
         {"n_heads": 6, "d_model": 24, "attn_config": {"softmax_scale": 0.7, "alibi_bias_max": 4}},
     ),
@@ -176,7 +176,12 @@ VARIANTS: Mapping[str, tuple[Settings, ...]] = {
             "logits_scaling": 2.0,
             "num_key_value_heads": 2,
         },
-        {"residual_multiplier": 1.7, "attention_bias": True, "mlp_bias": True},
+        {
+            "residual_multiplier": 1.7,
+            "attention_multiplier": 1,
+            "attention_bias": True,
+            "mlp_bias": True,
+        },
     ),
     "granitemoe": (
         {

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from mitool.errors import InputError, UsageError
+from mitool.models.layouts import to_hooked
 from mitool.models.layouts.buffers import buffer_of
 from mitool.models.layouts.renames import applied, parsed
 from mitool.models.layouts.synonyms import meant
@@ -116,3 +117,20 @@ def test_other_tensors_may_be_weights(name: str, tensor: Tensor) -> None:
 def test_a_mask_of_another_attention_is_refused(tensor: Tensor) -> None:
     with pytest.raises(InputError, match="a.mask: expected a mask that is causal or hides nothing"):
         buffer_of("a.mask", tensor)
+
+
+OF_TRANSFORMERS = (
+    "transformer.h.0.attn.c_attn.weight",
+    "model.layers.1.mlp.gate_proj.weight",
+    "gpt_neox.layers.0.attention.query_key_value.weight",
+    "transformer.blocks.0.attn.Wqkv.weight",
+)
+
+
+@pytest.mark.parametrize("name", OF_TRANSFORMERS)
+def test_a_pretrained_models_weights_are_known_by_their_names(name: str) -> None:
+    weights = {name: torch.ones(6, 2)}
+    with pytest.raises(InputError, match="found names of a model of Hugging Face's transformers"):
+        to_hooked(weights, 2)
+    with pytest.raises(InputError, match="expected the state dict of a HookedTransformer, a"):
+        to_hooked(weights, 2, parsed([f"{name}=other"]))

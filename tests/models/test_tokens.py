@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from mitool.errors import InputError, UsageError
@@ -118,6 +118,11 @@ def test_entries_for_bytes_are_letters_where_nothing_else_is() -> None:
         *("<41>", "<0A>", "\\t", "<E5>", "<20>", "A", "\\n", "▁a", "▁"),
     ]
     assert labels_of(bpe_of("<0x41>", "<0x0A>"))[0] == "<0x41>"
+
+
+def test_no_two_labels_are_alike() -> None:
+    labels = labels_of(bpe_of("a#2", "a", "<a>", decoder=decoders.Replace(Regex("[<>]"), "")))
+    assert [labels[i] for i in range(3)] == ["a#2", "a", "a#2#2"]
 
 
 @pytest.mark.parametrize(

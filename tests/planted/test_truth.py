@@ -59,7 +59,7 @@ def test_no_other_edge_does_anything(name: str) -> None:
 
 def test_each_of_two_heads_is_enough_and_alone_none_is_missed() -> None:
     found = patched("backup")
-    assert found.planted.alternatives == ("a0.h0", "a1.h3")
+    assert found.planted.alternatives == ("L0H0", "L1H3")
     for head in found.planted.alternatives:
         its = [edge for edge in found.truth if head in (str(edge.source), str(edge.target))]
         assert len(its) == 2
@@ -71,7 +71,7 @@ def test_each_of_two_heads_is_enough_and_alone_none_is_missed() -> None:
 def test_gradients_at_either_input_miss_what_feeds_a_step(name: str) -> None:
     found = patched(name)
     *before, last = found.planted.truth
-    assert last == "m1->logits"
+    assert last == "MLP1->logits"
     for at in (found.clean, found.corrupted):
         scores = _attributed(found, at)
         assert scores[last] == pytest.approx(found.gap, rel=1e-4)
@@ -80,7 +80,7 @@ def test_gradients_at_either_input_miss_what_feeds_a_step(name: str) -> None:
 
 def test_gradients_take_a_decoy_for_a_part_of_the_circuit() -> None:
     found = patched("decoy")
-    decoy = {"input->a1.h3<v>", "a1.h3->m1"}
+    decoy = {"input->L1H3<v>", "L1H3->MLP1"}
     *before, _ = found.planted.truth
     scores = _attributed(found, found.clean)
     assert min(abs(scores[edge]) for edge in decoy) > max(abs(scores[edge]) for edge in before)

@@ -199,7 +199,7 @@ LIBRARY: dict[str, Callable[[Path], Report]] = {
     "attention of a pretrained model": attention_of_pretrained,
     "patching": patching,
     "patching of paths and edges": partial(
-        patching, paths=("a0.h*->logits",), edges=("a0.h*->m1",)
+        patching, paths=("L0H*->logits",), edges=("L0H*->MLP1",)
     ),
     "patching of a pretrained model": patching_of_pretrained,
     "circuit of edges": circuit,

@@ -102,7 +102,7 @@ def test_of_many_heads_those_that_add_most_are_drawn() -> None:
     wide = changed(
         result,
         observation=replace(study.observation, attribution=attribution),
-        to_answer_operand=None,
+        answer_operand=None,
         answer_row=None,
         shown=(pattern_of(("a",) * 256, n_heads=20),),
     )

@@ -77,7 +77,7 @@ def test_circuits_are_those_of_the_weights(lists: AttentionResult) -> None:
 
 def test_positions_that_a_query_cannot_see_are_blank(lists: AttentionResult) -> None:
     plot = by_name(lists)["positional_circuits"].plot
-    factors = positional_circuit(lists.study.weights, 0, 0)
+    factors = positional_circuit(lists.study.contexts, lists.study.weights, 0, 0)
     assert factors is not None
     n = len(factors.left)
     assert plot.data[0].z[0][1:] == [None] * (n - 1)
@@ -122,8 +122,9 @@ def test_one_head_has_bars_for_heatmaps() -> None:
     result = analysed(Min(max_value=4), n_layers=1, n_heads=1, positional="zero")
     figures = by_name(result)
     (bars,) = figures["measures"].plot.data
-    values = dict(zip(bars.y, bars.x, strict=True))
-    assert values["OV top-1 (chance 0.2)"] == pytest.approx(result.study.ov_top1.item(), abs=1e-4)
+    values, own = dict(zip(bars.y, bars.x, strict=True)), result.study.on_itself
+    assert own is not None
+    assert values["OV top-1 (chance 0.2)"] == pytest.approx(own.top1.item(), abs=1e-4)
     (mean,) = figures["mean_attention"].plot.data
     expected = result.study.observation.mean_attention.flatten().tolist()
     assert list(mean.y) == pytest.approx(expected, abs=1e-4)

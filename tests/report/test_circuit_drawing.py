@@ -56,10 +56,10 @@ def rows(layout: Layout) -> list[list[str]]:
 def test_nodes_go_up_from_the_input_by_layer_heads_below_their_mlp() -> None:
     assert rows(of_graph()) == [
         ["input"],
-        ["a0.h0", "a0.h1", "a0.h2"],
-        ["m0"],
-        ["a1.h0", "a1.h1", "a1.h2"],
-        ["m1"],
+        ["L0H0", "L0H1", "L0H2"],
+        ["MLP0"],
+        ["L1H0", "L1H1", "L1H2"],
+        ["MLP1"],
         ["logits"],
     ]
     assert of_graph().layers == {"layer 0": (1, 2), "layer 1": (3, 4)}
@@ -67,7 +67,7 @@ def test_nodes_go_up_from_the_input_by_layer_heads_below_their_mlp() -> None:
 
 def test_in_a_parallel_model_the_mlp_stands_beside_the_heads() -> None:
     layout = of_graph(is_parallel=True)
-    assert rows(layout)[1:3] == [[f"a{n}.h0", f"a{n}.h1", f"a{n}.h2", f"m{n}"] for n in (0, 1)]
+    assert rows(layout)[1:3] == [[f"L{n}H0", f"L{n}H1", f"L{n}H2", f"MLP{n}"] for n in (0, 1)]
     assert layout.n_rows == 4
 
 
@@ -85,9 +85,9 @@ def test_rows_are_centred_with_nodes_one_apart_and_long_ones_are_broken() -> Non
 
 def test_only_nodes_that_are_in_are_drawn() -> None:
     table = EdgeTable(Graph(2, 3, True, False))
-    chosen = [edge for edge in table.edges if str(edge) in ("input->a1.h2<v>", "a1.h2->logits")]
+    chosen = [edge for edge in table.edges if str(edge) in ("input->L1H2<v>", "L1H2->logits")]
     layout = layout_of(circuit_of(table, table.mask(chosen)[..., None]))
-    assert rows(layout) == [["input"], ["a1.h2"], ["logits"]]
+    assert rows(layout) == [["input"], ["L1H2"], ["logits"]]
     assert layout.layers == {"layer 1": (1, 1)}
 
 
@@ -117,7 +117,7 @@ def test_queries_keys_and_values_enter_a_head_from_left_to_right() -> None:
     lines = [
         Line(e.source, e.target, e.letter, None, "")
         for e in circuit.listed
-        if str(e).startswith("m0->a1.h1")
+        if str(e).startswith("MLP0->L1H1")
     ]
     found = routes(layout_of(circuit), lines)
     ends = {line.letter: way[-1][0] for line, way in zip(lines, found, strict=True)}
@@ -172,10 +172,10 @@ def test_pointing_at_a_node_tells_its_edges_and_their_scores(found: CircuitResul
     lines = lines_of(found)
     assert len(trace.text) == found.claims["n_nodes"] == len(set(trace.text))
     own = dict(zip(trace.text, trace.hovertext, strict=True))
-    into = [line.score for line in lines if str(line.target) == "m1"]
-    out = [line.score for line in lines if str(line.source) == "m1"]
-    assert own["m1"].split("<br>") == [
-        "m1",
+    into = [line.score for line in lines if str(line.target) == "MLP1"]
+    out = [line.score for line in lines if str(line.source) == "MLP1"]
+    assert own["MLP1"].split("<br>") == [
+        "MLP1",
         f"{len(into)} edges in, sum of scores {sum(into):.4g}",
         f"{len(out)} edge out, sum of scores {sum(out):.4g}",
     ]
@@ -208,10 +208,10 @@ def test_by_position_an_edge_is_drawn_once_by_the_sum_over_its_positions(
     expected = own.units.table.listed(sums)[own.units.table.listed(own.circuit.edges.any(-1))]
     lines = lines_of(by_position)
     assert torch.tensor([line.score for line in lines]).tolist() == pytest.approx(expected.tolist())
-    (text,) = (line.hover for line in lines if f"{line.source}{line.target}" == "m1logits")
-    score = own.scores[own.units.names.index("m1->logits@p2")]
+    (text,) = (line.hover for line in lines if f"{line.source}{line.target}" == "MLP1logits")
+    score = own.scores[own.units.names.index("MLP1->logits@p2")]
     assert text.split("<br>")[:2] == [
-        "m1-&gt;logits",
+        "MLP1-&gt;logits",
         f"score {score:.4g}, the sum over 1 position of 3",
     ]
     assert f"In the circuit are {n} of {len(own.units):,} edges at positions." in figure.caption

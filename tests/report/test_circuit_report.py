@@ -82,13 +82,34 @@ def test_title_and_summary_say_what_was_looked_for_and_what_was_found(
     keep = found.evaluation.ends.faithfulness(random).tolist()
     assert report.summary == (
         f"{found.conclusion}, on the 8 pairs that the circuit was found on. 4 random circuits of "
-        f"40 edges keep {claims['random_faithfulness']:.1%} on average ({min(keep):.1%} to "
-        f"{max(keep):.1%})."
+        f"40 edges keep {claims['random_faithfulness']:.1%} of the gap on average "
+        f"({min(keep):.1%} to {max(keep):.1%})."
     )
     summary = circuit_report(held_out).summary
     assert " on pairs that were held out (2 of 8 groups). A random circuit of " in summary
     assert summary.endswith("are one group, and held out together: 8 pairs.")
     assert "found on" not in summary
+
+
+def test_what_is_kept_is_a_share_of_the_gap(found: CircuitResult) -> None:
+    """Of a logit difference of 5 and -5 half way is none of it, and 50 % of the gap."""
+    claims = {**found.claims, "faithfulness": 0.5, "faithfulness_ci": None}
+    gap = "of the gap in logit difference between the clean and the corrupted run"
+    assert replace(found, claims=claims).conclusion == f"40 of 75 edges keep 50.0% {gap}"
+    claims["faithfulness"] = -0.25
+    beyond = f"40 of 75 edges keep -25.0% {gap}, which is further off than nothing of the model"
+    assert replace(found, claims=claims).conclusion == beyond
+    assert replace(found, claims={**claims, "faithfulness": None}).conclusion is None
+    zeros = searched(ablation="zero", method="exact")
+    expected = "of the gap in logit difference between the whole model and nothing of it"
+    assert expected in str(zeros.conclusion)
+    for figure in (by_name(found)["ablations"], by_name(found)["faithfulness"]):
+        assert f"Faithfulness is the share {gap} that a circuit alone keeps" in figure.caption
+
+
+def test_random_scores_are_said_to_say_nothing() -> None:
+    caption = by_name(searched(method="random"))["scores"].caption
+    assert "A score is drawn at random, and says nothing of the edge." in caption
 
 
 def test_a_given_circuit_is_not_said_to_be_found(found: CircuitResult) -> None:
@@ -107,8 +128,9 @@ def test_an_undefined_faithfulness_is_said_to_be(found: CircuitResult) -> None:
     result = replace(found, claims=claims, evaluation=replace(found.evaluation, ends=ends))
     report = circuit_report(result)
     assert report.summary == (
-        "The circuit has 40 of 75 edges; how much of the logit difference they keep is undefined, "
-        "on the 8 pairs that the circuit was found on."
+        "The circuit has 40 of 75 edges; how much of the gap in logit difference between the clean "
+        "and the corrupted run they keep is undefined, on the 8 pairs that the circuit was found "
+        "on."
     )
     assert not {"faithfulness", "minimality"} & set(by_name(result))
 
@@ -186,8 +208,8 @@ def test_the_table_has_a_cell_for_each_edge(found: CircuitResult) -> None:
     }
     assert cells == pytest.approx(expected, rel=1e-3)
     assert len(trace.x) == len(table.readers)
-    row, column = trace.y.index("m1"), trace.x.index("logits")
-    assert trace.hovertext[row][column].startswith("m1-&gt;logits<br>score ")
+    row, column = trace.y.index("MLP1"), trace.x.index("logits")
+    assert trace.hovertext[row][column].startswith("MLP1-&gt;logits<br>score ")
     assert trace.hovertext[row][0] == "no such edge"
 
 

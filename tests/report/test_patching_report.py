@@ -213,17 +213,17 @@ def test_pairs_stand_in_the_order_of_their_clean_metric(swept: PatchResult) -> N
 def test_edges_of_several_writers_and_readers_are_a_heatmap(connected: PatchResult) -> None:
     figure = by_name(connected)["edges"]
     (trace,) = figure.plot.data
-    readers = [f"a1.h{head}<{letter}>" for head in range(3) for letter in "qkv"]
-    assert trace.y == ("input", "a0.h0", "a0.h1", "a0.h2", "m0", "m1")
-    assert trace.x == tuple(label(name) for name in [*readers, "m1", "logits"])
+    readers = [f"L1H{head}<{letter}>" for head in range(3) for letter in "qkv"]
+    assert trace.y == ("input", "L0H0", "L0H1", "L0H2", "MLP0", "MLP1")
+    assert trace.x == tuple(label(name) for name in [*readers, "MLP1", "logits"])
     for writer, values in zip(trace.y, trace.z, strict=True):
-        for reader, value in zip([*readers, "m1", "logits"], values, strict=True):
-            if (writer == "m1") != (reader == "logits"):
+        for reader, value in zip([*readers, "MLP1", "logits"], values, strict=True):
+            if (writer == "MLP1") != (reader == "logits"):
                 assert value is None
             else:
                 effect = effect_of(connected, f"{writer}->{reader}")
                 assert value == pytest.approx(effect, rel=1e-3)
-    assert trace.hovertext[1][0].startswith("a0.h0-&gt;a1.h0&lt;q&gt;<br>effect ")
+    assert trace.hovertext[1][0].startswith("L0H0-&gt;L1H0&lt;q&gt;<br>effect ")
     assert trace.hovertext[0][10] == "not patched"
 
 
@@ -231,7 +231,7 @@ def test_paths_to_one_reader_are_bars(connected: PatchResult) -> None:
     figure = by_name(connected)["paths"]
     bars, _ = figure.plot.data
     assert bars.type == "bar"
-    names = [f"a0.h{head}->a1.h2" for head in range(3)]
+    names = [f"L0H{head}->L1H2" for head in range(3)]
     expected = {label(name): effect_of(connected, name) for name in names}
     assert dict(zip(bars.y, bars.x, strict=True)) == pytest.approx(expected, rel=1e-3)
     assert "What lies between writer and reader stays as it was" in figure.caption
@@ -272,6 +272,7 @@ def test_without_a_gap_the_change_of_the_metric_is_drawn(direction: str) -> None
     result = patched(undefined=True, direction=direction, sites=["z", "resid_post"])
     report = patching_report(result, "mitool patch x")
     assert report.summary.startswith("Effects are undefined: the logit difference is ")
+    assert report.summary.endswith(" changes it most.")
     figures = by_name(result)
     base = result.measured.corrupted
     (trace,) = figures["z"].plot.data
@@ -285,6 +286,8 @@ def test_without_a_gap_the_change_of_the_metric_is_drawn(direction: str) -> None
     assert figures["top_sites"].plot.layout.xaxis.title.text == "change of logit difference"
     assert "interval" not in figures["top_sites"].caption
     assert "undefined" in figures["z"].caption
+    still = with_effects(result, "z", patched=base.mean().expand(len(added)))
+    assert patching_report(still).summary.endswith("No patch changes it.")
 
 
 def test_the_page_has_every_figure(swept: PatchResult) -> None:

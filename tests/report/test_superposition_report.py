@@ -17,7 +17,9 @@ from mitool.report import (
 )
 from mitool.report.figures import log_ticks
 from mitool.report.superposition.phase import edges
+from mitool.report.superposition.shown import families_of
 from mitool.report.superposition.stacks import stacks
+from mitool.report.superposition.summary import course
 from tests.report.conftest import HOSTILE, Tags
 from tests.report.superposition import (
     PRESETS,
@@ -236,7 +238,7 @@ def test_names_of_families_stay_text(name: str) -> None:
     [
         (
             "intro",
-            "From the densest features to the sparsest: 2 to 5 of 5 features are represented",
+            "2 (densest) to 5 (sparsest) of 5 features are represented in 2 dimensions.",
         ),
         ("dimensionality", "11 of 15 features of all models are represented"),
         ("phase", "of the cells are as the closed form says"),
@@ -247,6 +249,43 @@ def test_the_report_says_what_was_found(name: str, said: str) -> None:
     report = superposition_report(studied(name, PRESETS[name]), "mitool superpose x")
     assert report.title == f"Superposition: {name}"
     assert said in report.summary
+
+
+@pytest.mark.parametrize(
+    ("densities", "values", "said"),
+    [
+        ([1.0], [3], "3"),
+        ([1.0, 0.5, 0.1], [3, 3, 3], "3 (all models)"),
+        ([0.1, 1.0, 0.5], [5, 2, 3], "2 (densest) to 5 (sparsest)"),
+        ([1.0, 0.5, 0.1], [5, 4, 2], "5 (densest) to 2 (sparsest)"),
+        # what lies between is not on the way
+        ([1.0, 0.5, 0.1], [2, 9, 5], "2 (densest) to 5 (sparsest), between them 2 to 9,"),
+        ([1.0, 0.5, 0.1], [4, 1, 4], "4 (densest and sparsest), between them 1 to 4,"),
+        ([1.0, 0.5, 0.2, 0.1], [0, 9, 1, 10], "0 (densest) to 10 (sparsest), up and down between"),
+        # a little back is not: D* of a hundred models is never quite in order
+        ([1.0, 0.5, 0.2, 0.1], [1.0, 0.5, 0.52, 0.3], "1 (densest) to 0.3 (sparsest)"),
+        # models that no sparsity tells apart have no first and last
+        ([0.5, 0.5, 0.5], [4, 1, 3], "1 to 4"),
+    ],
+)
+def test_what_is_said_of_sparsity_is_said_of_all_models(
+    densities: list[float], values: list[float], said: str
+) -> None:
+    (shown,) = families_of({"": family([polygon(5)] * len(densities), densities)})
+    assert course(shown, values).startswith(said)
+    assert ("dens" in course(shown, values)) == ("dens" in said)
+
+
+def test_models_that_are_all_alike_are_not_said_to_change() -> None:
+    report = superposition_report(studied("intro", {"": family([polygon(5)] * 3)}))
+    assert report.summary == "5 (all models) of 5 features are represented in 2 dimensions."
+
+
+def test_a_mean_over_models_comes_with_their_range() -> None:
+    square, apart = polygon(4), polygon(4)[:, [0, 2, 1, 3]]
+    families = {"apart": family([square, apart], correlation="correlated", set_size=2)}
+    summary = superposition_report(studied("correlated", families)).summary
+    assert "mean cosine -0.50 (-1.00 to 0.00) within sets" in summary
 
 
 def test_ticks_of_a_log_axis() -> None:

@@ -4,7 +4,9 @@ import pytest
 
 from mitool.report import Figure, seeds_figures, training_figures, training_report
 from mitool.report.phases import phases_of
+from mitool.report.training import _seeds_summary
 from mitool.training import SeedsResult, TrainResult
+from mitool.training.metrics import grokked_at
 
 from .conftest import HOSTILE, make_run
 
@@ -69,7 +71,9 @@ def test_both_phases_are_marked_where_the_claims_say(run: TrainResult) -> None:
     for figure in training_figures(run):
         assert shaded(figure) == [(200, 9050), (9050, 25_000)]
         assert marks(figure) == ["training set fitted from epoch 200", "grokked from epoch 9,050"]
-        assert "from epoch 9,050 on test accuracy is 1 and test loss < 0.0001" in figure.caption
+        assert (
+            "grokked from epoch 9,050 (test accuracy is 1 and test loss < 0.0001" in figure.caption
+        )
 
 
 def test_a_phase_that_is_not_reached_is_not_marked(run: TrainResult) -> None:
@@ -139,6 +143,30 @@ def test_the_report_of_a_run_says_what_came_of_it(run: TrainResult) -> None:
 def test_the_report_of_a_run_that_did_not_grok_says_so(run: TrainResult) -> None:
     summary = training_report(make_run(run.folder, last=1000)).summary
     assert summary.endswith("grokking was not reached.")
+
+
+def test_what_generalises_at_once_has_not_grokked(run: TrainResult) -> None:
+    """Grokking is to be right on the test set long after the training set: else it is learning."""
+    at_once = [
+        replace(e, test_accuracy=e.train_accuracy, test_loss=e.train_loss) for e in run.history
+    ]
+    epoch = grokked_at(at_once)
+    result = replace(run, history=tuple(at_once), claims={**run.claims, "grokked_at": epoch})
+    report = training_report(result)
+    end = f"it generalised at epoch {epoch:,}, without having fitted its training set first."
+    assert report.summary.endswith(end)
+    captions = [figure.caption for figure in report.figures]
+    assert all("grokked" not in caption for caption in captions)
+    assert f"generalised from epoch {epoch:,} (test accuracy is 1" in captions[0]
+    seeds = SeedsResult({}, {}, {}, folder=run.folder, runs=(run, result))
+    both = "1 of 2 grokked, and 1 generalised without having fitted the training set first."
+    assert _seeds_summary(seeds).endswith(both)
+
+
+def test_what_is_lost_again_is_said(run: TrainResult) -> None:
+    spike = replace(run.history[-1], epoch=25_025, test_accuracy=0.4, test_loss=3.0)
+    summary = training_report(replace(run, history=(*run.history, spike))).summary
+    assert summary.endswith("it grokked at epoch 9,050, which is lost at the end.")
 
 
 def test_the_report_of_seeds_says_how_many_grokked(seeds: SeedsResult) -> None:

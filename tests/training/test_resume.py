@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from mitool import files, rundir
+from mitool.device import Device
 from mitool.errors import InputError, Interrupted, MitoolError, UsageError
 from mitool.subject import load
-from mitool.training import train
+from mitool.training import sessions, train
 from mitool.training.data import Batch
 from mitool.training.step import TrainStep
 from tests.training.runs import DAMAGED, RUNS, StopAt, config, damage, same, weights
@@ -102,6 +103,42 @@ def test_resuming_with_other_settings_names_the_difference(tmp_path: Path) -> No
         train(config(lr=0.5), tmp_path, resume=True)
     with pytest.raises(UsageError, match="seed was 0, asked 3"):
         train(replace(config(), seed=3), tmp_path, resume=True)
+
+
+def test_a_run_goes_on_elsewhere_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On fewer cores, and with another torch."""
+    with pytest.raises(Interrupted):
+        train(config(device=Device("cpu", threads=2)), tmp_path, observers=[StopAt(17)])
+    step = load(tmp_path).metadata.step
+    alone = config(device=Device("cpu", threads=1))
+    monkeypatch.setattr(sessions, "TORCH", "99.0")
+    result = train(alone, tmp_path, resume=True)
+    assert result.history[-1].epoch == alone.training.epochs
+    said = (
+        f"the run was resumed at step {step} elsewhere (threads was 2, is 1, torch was "
+        f"{torch.__version__}, is 99.0): its bits may differ from those of a run in one place"
+    )
+    assert said in result.warnings
+    held = files.read_json(tmp_path / rundir.CONFIG)["sessions"]
+    assert [(each["step"], each["threads"]) for each in held] == [(0, 2), (step, 1)]
+    again = train(config(device=Device("cpu", threads=2)), tmp_path, resume=True)
+    assert said in again.warnings  # a finished run computes nothing, and nowhere else
+    assert files.read_json(tmp_path / rundir.CONFIG)["sessions"] == held
+
+
+def test_a_run_in_one_place_says_nothing_of_it(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(config(), tmp_path, observers=[StopAt(17)])
+    result = train(config(), tmp_path, resume=True)
+    assert not [warning for warning in result.warnings if "elsewhere" in warning]
+
+
+def test_another_number_format_is_another_run(tmp_path: Path) -> None:
+    train(config(), tmp_path)
+    with pytest.raises(UsageError, match="dtype was float32, asked float64"):
+        train(config(device=Device("cpu", "float64")), tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(("name", "error", "message"), DAMAGED)

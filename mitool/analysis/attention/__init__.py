@@ -8,7 +8,6 @@ from mitool.analysis.attention.material import Material, material_of
 from mitool.analysis.attention.result import AttentionResult, attention_result, claim_names
 from mitool.analysis.attention.study import AttentionStudy, study
 from mitool.config import as_dict
-from mitool.models.pretrained import Pretrained
 from mitool.pair_files import read_pairs
 from mitool.reading import (
     Reading,
@@ -17,13 +16,13 @@ from mitool.reading import (
     reading_of_tokens,
 )
 from mitool.settings import AttentionSettings
-from mitool.subject import Subject
+from mitool.subject import Studied
 
 __all__ = ["AttentionResult", "AttentionStudy", "analyze_attention", "claim_names"]
 
 
 def analyze_attention(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: AttentionSettings | None = None,
     *,
     pairs: Path | None = None,
@@ -60,7 +59,7 @@ def analyze_attention(
 
 
 def _reading(
-    subject: Subject | Pretrained, material: Material, pairs: Path | None, texts: Sequence[str]
+    subject: Studied, material: Material, pairs: Path | None, texts: Sequence[str]
 ) -> Reading:
     if pairs is not None:
         return reading_of_pairs(subject, read_pairs(pairs), sides=["clean"])

@@ -16,6 +16,22 @@ from mitool.prompts import Prompts
 
 
 @dataclass(frozen=True)
+class AnswerOperand:
+    """How a head looks at the operands that are the answer, over the answers that leave it a
+    choice: where some operands are the answer and others are not.
+
+    Attributes:
+        share: of these answers, those for which its attention is largest on such an operand.
+        attention: on all such operands together, mean.
+        chance: the share by an operand that is drawn evenly.
+    """
+
+    share: Float[Tensor, "layer head"]
+    attention: Float[Tensor, "layer head"]
+    chance: float
+
+
+@dataclass(frozen=True)
 class AnswerRow:
     """How the token at an answer position scores every token, by content alone.
 
@@ -24,11 +40,13 @@ class AnswerRow:
         scores: its row of each head's QK circuit.
         rank_correlation: Spearman's, of the scores with the tokens' values; None where the
             outputs are no numbers.
+        n_values: how many values those are.
     """
 
     token: int
     scores: Float[Tensor, "layer head d_vocab"]
     rank_correlation: Float[Tensor, "layer head"] | None
+    n_values: int = 0
 
 
 def answer_row(material: Material, contexts: OneTokenContexts) -> AnswerRow | None:
@@ -49,7 +67,7 @@ def answer_row(material: Material, contexts: OneTokenContexts) -> AnswerRow | No
         values = torch.tensor(list(material.values.values()), dtype=torch.float64)
         found = [spearman(row[known], values) for row in rows]
         correlation = torch.tensor(found, dtype=torch.float64).view(n_layers, n_heads)
-    return AnswerRow(token, scores, correlation)
+    return AnswerRow(token, scores, correlation, len(material.values))
 
 
 def _constant_token(groups: Sequence[Prompts]) -> int | None:
@@ -61,11 +79,9 @@ def _constant_token(groups: Sequence[Prompts]) -> int | None:
     return None
 
 
-def to_answer_operand(
-    material: Material, observation: Observation
-) -> Float[Tensor, "layer head"] | None:
-    """The share of the answers with a choice of operands for which a head's attention is largest on
-    one that is the answer; None where answers are no operands, or none has a choice.
+def answer_operand(material: Material, observation: Observation) -> AnswerOperand | None:
+    """How heads look at the operands that are answers; None where answers are no operands, or none
+    leaves a choice.
     """
     attention = observation.operands
     if attention is None or not material.copies_operand:
@@ -83,4 +99,9 @@ def to_answer_operand(
         return None
     most = attention.argmax(dim=-1, keepdim=True)
     hit = is_answer.expand(*attention.shape).gather(-1, most)[..., 0]
-    return hit[:, :, has_choice].double().mean(dim=-1)
+    on_answer = (attention * is_answer).sum(dim=-1)
+    return AnswerOperand(
+        share=hit[:, :, has_choice].double().mean(dim=-1),
+        attention=on_answer[:, :, has_choice].double().mean(dim=-1),
+        chance=is_answer[has_choice].double().mean().item(),
+    )

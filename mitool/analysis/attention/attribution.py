@@ -135,7 +135,7 @@ class Attributor:
         if not (error <= TOLERANCE * (1 + sizes)).all():
             raise InputError(
                 f"architecture {self._decoder.original.name}: expected parts that add up to the "
-                f"model's logits, found a difference of {error.max().item():.2g}: attributions "
+                f"model's logits, found a difference of {error.max().item():z.2g}: attributions "
                 "would be of another model, and none is given"
             )
 

@@ -8,7 +8,6 @@ Transformer Circuits). Both have rank d_head and are kept as their factors; of a
 only some rows are multiplied out.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -76,15 +75,16 @@ def qk_circuit(
     return Factors(q * contexts.scale(layer), k.T, contexts.soft_cap(layer))
 
 
-def positional_circuit(weights: Weights, layer: int, head: int) -> Factors | None:
-    """Query position -> key position, likewise; None where positions are not embedded."""
+def positional_circuit(
+    contexts: OneTokenContexts, weights: Weights, layer: int, head: int
+) -> Factors | None:
+    """Query position -> key position, ``W_pos W_Q W_K^T W_pos^T`` times the scale of scores; None
+    where positions are not embedded.
+    """
     if weights.W_pos is None:
         return None
-    scale = math.sqrt(weights.W_Q.shape[-1])
-    return Factors(
-        weights.W_pos @ weights.W_Q[layer, head] / scale,
-        (weights.W_pos @ weights.W_K[layer, head]).T,
-    )
+    q, k = weights.W_pos @ weights.W_Q[layer, head], weights.W_pos @ weights.W_K[layer, head]
+    return Factors(q * contexts.scale(layer), k.T)
 
 
 def chosen_tokens(n_outputs: int, seed: int) -> Int[Tensor, " chosen"]:
@@ -95,11 +95,30 @@ def chosen_tokens(n_outputs: int, seed: int) -> Int[Tensor, " chosen"]:
     return order[:MOST_ROWS].sort().values
 
 
-def ov_top1(weights: Weights, layer: int, head: int, tokens: Int[Tensor, " chosen"]) -> float:
-    """The share of ``tokens`` whose largest output is the token itself."""
+@dataclass(frozen=True)
+class OnItself:
+    """What a head writes for a token to the token's own output.
+
+    Attributes:
+        top1: the share of tokens whose largest output is the token itself.
+        raised: the share of tokens whose own output is above the mean of all outputs.
+    """
+
+    top1: float
+    raised: float
+
+
+def ov_on_itself(
+    weights: Weights, layer: int, head: int, tokens: Int[Tensor, " chosen"]
+) -> OnItself:
+    """What the OV circuit does to ``tokens`` themselves, which are outputs."""
     source = weights.W_E[tokens] @ weights.W_V[layer, head]
     outputs = source @ (weights.W_O[layer, head] @ weights.W_U)
-    return (outputs.argmax(dim=-1) == tokens).double().mean().item()
+    own, mean = outputs.gather(-1, tokens[:, None])[:, 0], outputs.mean(dim=-1)
+    return OnItself(
+        (outputs.argmax(dim=-1) == tokens).double().mean().item(),
+        (own > mean).double().mean().item(),
+    )
 
 
 def ov_eigenvalues(weights: Weights, layer: int, head: int) -> Complex[Tensor, " d_head"]:

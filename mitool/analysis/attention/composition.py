@@ -25,24 +25,29 @@ class Composition:
 
     Attributes:
         virtual_copying: the copying score of the virtual head that both make together; NaN too
-            where more than ``MOST_VIRTUAL`` pairs compose more by values.
+            where more than ``MOST_VIRTUAL`` pairs compose more by values; None where outputs are no
+            tokens, so that there is none.
         chance: the scores' expectation for random weights of these shapes, about.
     """
 
     q: Float[Tensor, "earlier later"]
     k: Float[Tensor, "earlier later"]
     v: Float[Tensor, "earlier later"]
-    virtual_copying: Float[Tensor, "earlier later"]
+    virtual_copying: Float[Tensor, "earlier later"] | None
     chance: float
 
 
-def composition(weights: Weights) -> Composition | None:
-    """The scores of all pairs of heads; None for a model of one layer."""
+def composition(weights: Weights, *, outputs_are_tokens: bool = True) -> Composition | None:
+    """The scores of all pairs of heads; None for a model of one layer.
+
+    Args:
+        outputs_are_tokens: whether there is copying, from a token to its own output.
+    """
     n_layers, n_heads, d_model, _ = weights.W_Q.shape
     if n_layers < 2:
         return None
     n, W_E = n_layers * n_heads, weights.W_E
-    q, k, v, virtual = (W_E.new_full((n, n), torch.nan) for _ in range(4))
+    q, k, v = (W_E.new_full((n, n), torch.nan) for _ in range(3))
     W_Q, W_K, W_V, W_O = (
         weight.flatten(end_dim=1) for weight in (weights.W_Q, weights.W_K, weights.W_V, weights.W_O)
     )
@@ -53,13 +58,22 @@ def composition(weights: Weights) -> Composition | None:
         q[earlier, rest] = _scores(reads, writes, W_Q[rest], W_K[rest].mT)
         k[earlier, rest] = _scores(reads, writes, W_K[rest], W_Q[rest].mT)
         v[earlier, rest] = _scores(reads, writes, W_V[rest], W_O[rest])
+    virtual = _virtual_copying(weights, v) if outputs_are_tokens else None
+    return Composition(q, k, v, virtual, chance=d_model**-0.5)
+
+
+def _virtual_copying(
+    weights: Weights, v: Float[Tensor, "earlier later"]
+) -> Float[Tensor, "earlier later"]:
+    W_V, W_O = weights.W_V.flatten(end_dim=1), weights.W_O.flatten(end_dim=1)
+    virtual = torch.full_like(v, torch.nan)
     for earlier, later in _composed_most(v):
         loop = (W_O[earlier] @ W_V[later]) @ (
             W_O[later] @ (weights.from_unembedding @ W_V[earlier])
         )
         share = copying_score(torch.linalg.eigvals(loop))
         virtual[earlier, later] = torch.nan if share is None else share
-    return Composition(q, k, v, virtual, chance=d_model**-0.5)
+    return virtual
 
 
 def _composed_most(v: Float[Tensor, "earlier later"]) -> list[list[int]]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.models.decoder import Decoder, Layer, Letter, Norm
+from mitool.models.decoder import Decoder, Layer, Letter, Norm, Projection
 from mitool.models.decoder.attention import Rotation
 
 Part = TypeVar("Part")
@@ -16,10 +16,11 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True)
 class OneTokenContexts:
-    """Queries and keys of each token of a stream that holds its embedding alone.
+    """Queries, keys and values of each token of a stream that holds its embedding alone.
 
-    All that the model does to them is done: norms with their scales, biases, norms of queries and
-    keys, clipping. Positions embedded apart are left out; rotary ones are those of one position.
+    All that the model does to them is done: norms with their scales, those of the stream itself
+    before the layer among them, biases, norms of queries and keys, clipping. Positions embedded
+    apart are left out; rotary ones are those of one position.
 
     Args:
         W_E: what each token is embedded as.
@@ -33,10 +34,10 @@ class OneTokenContexts:
     def taken(
         self, layer: int, head: int, letter: Letter, tokens: Tensor | None = None
     ) -> Float[Tensor, "token d_head"]:
-        """A head's queries, or keys, of tokens (of all), as attention takes them."""
+        """A head's queries, keys or values of tokens (of all), as attention takes them."""
         own, n_heads = self._layer(layer), self.decoder.n_heads
-        normed = self._normed(layer) if tokens is None else own.ln1(self.W_E[tokens])
-        projection = own.q if letter == "q" else own.k
+        normed = self._normed(layer) if tokens is None else self._read(layer, self.W_E[tokens])
+        projection: Projection = getattr(own, letter)
         which = head * projection.n_heads // n_heads
         rotation = self._rotation(layer, len(normed))
         if own.norms_span_heads:
@@ -44,6 +45,15 @@ class OneTokenContexts:
         bias = projection.bias.view(projection.n_heads, -1)[which]
         found = (normed @ projection.by_head[which] + bias)[None]
         return own.taken(letter, found, rotation, projection.n_heads, [which])[0]
+
+    @torch.no_grad()
+    def values_cut(self, layer: int) -> float:
+        """The share of the tokens for which numbers of some head's value are cut (``clip``)."""
+        clip = self.decoder.layers[layer].clip
+        if clip is None:
+            return 0.0
+        values = self._layer(layer).v(self._normed(layer))
+        return (values.abs() > clip).any(dim=-1).any(dim=0).double().mean().item()
 
     def scale(self, layer: int) -> float:
         return self.decoder.layers[layer].scale
@@ -54,13 +64,24 @@ class OneTokenContexts:
     def _normed(self, layer: int) -> Float[Tensor, "d_vocab d_model"]:
         """What attention reads of every token; kept for the heads of one layer."""
         if self._kept.get("layer") != layer:
-            self._kept["layer"], self._kept["normed"] = layer, self._layer(layer).ln1(self.W_E)
+            self._kept["layer"], self._kept["normed"] = layer, self._read(layer, self.W_E)
         return self._kept["normed"]
 
+    def _read(
+        self, layer: int, embedded: Float[Tensor, "token d_model"]
+    ) -> Float[Tensor, "token d_model"]:
+        """What attention reads of tokens that are embedded so."""
+        stream = embedded
+        for norm in (*self.decoder.stream_norms(0, layer), self.decoder.layers[layer].ln1):
+            stream = _converted(norm, stream)(stream)
+        return stream
+
     def _layer(self, layer: int) -> Layer:
-        """The parts of a layer in the format of the embedding; its MLP is left out."""
+        """A layer whose queries, keys and values are in the format of the embedding, without its
+        MLP.
+        """
         own = self.decoder.layers[layer]
-        parts = {name: _converted(getattr(own, name), self.W_E) for name in ("ln1", "q", "k")}
+        parts = {name: _converted(getattr(own, name), self.W_E) for name in ("q", "k", "v")}
         norms = {name: _converted(getattr(own, name), self.W_E) for name in ("q_norm", "k_norm")}
         return replace(own, **parts, **norms, ln2=Norm(), mlp=None)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Int
@@ -12,13 +13,15 @@ from mitool.analysis.attention.observe import IsRight, equals_target
 from mitool.device import generator
 from mitool.errors import InputError, UsageError
 from mitool.models.decoder import Decoder
-from mitool.models.pretrained import Pretrained
 from mitool.pair_files import read_pairs
 from mitool.pairs import clean_prompts
 from mitool.prompts import Prompts, examples_of, of_examples, of_texts
 from mitool.settings import AttentionSettings
-from mitool.subject import Subject
+from mitool.subject import Studied, Subject
 from mitool.tasks import Task
+
+if TYPE_CHECKING:  # it takes seconds to load
+    from mitool.models.pretrained import Pretrained
 
 LISTED, DRAWN = 65_536, 1024
 """Examples of a list that is taken whole, and examples drawn else."""
@@ -47,6 +50,7 @@ class Material:
         grid: (values of a, values of b) where the prompts are all pairs of operands, row by row.
         values: the value of each output that is a number, by token.
         is_right: which answers are right.
+        outputs_are_tokens: whether output i stands for token i, so that a head can copy it.
     """
 
     name: str
@@ -61,11 +65,17 @@ class Material:
     grid: tuple[int, int] | None = None
     values: Mapping[int, int] = field(default_factory=dict)
     is_right: IsRight = equals_target
+    outputs_are_tokens: bool = True
 
     @property
     def has_one_length(self) -> bool:
         """Whether all prompts are of one length, so that a position is a place in all of them."""
         return len(self.prompts) == 1
+
+    @property
+    def has_wrong_answers(self) -> bool:
+        """Whether each right answer has a wrong one beside it."""
+        return all(prompts.others is not None for prompts in self.prompts)
 
     @property
     def has_common_start(self) -> bool:
@@ -75,7 +85,7 @@ class Material:
 
 
 def material_of(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: AttentionSettings,
     seed: int,
     pairs: Path | None = None,
@@ -108,7 +118,7 @@ def material_of(
 
 
 def _untasked(
-    subject: Subject | Pretrained,
+    subject: Studied,
     name: str,
     prompts: Sequence[Prompts],
     diagnostic: Prompts | None,
@@ -122,6 +132,7 @@ def _untasked(
         n_shown=n_shown,
         diagnostic=diagnostic,
         values=_values(subject.task) if isinstance(subject, Subject) else {},
+        outputs_are_tokens=not isinstance(subject, Subject) or _names_tokens(subject.task),
     )
 
 
@@ -144,7 +155,13 @@ def _of_task(subject: Subject, settings: AttentionSettings, seed: int) -> Materi
         grid=task.grid_shape if is_whole else None,
         values=_values(task),
         is_right=lambda answers, prompts: task.is_right(answers, examples_of(prompts)),
+        outputs_are_tokens=_names_tokens(task),
     )
+
+
+def _names_tokens(task: Task) -> bool:
+    """Whether outputs stand for tokens; those of a task whose answers are operands do."""
+    return task.outputs_are_tokens or task.copies_operand
 
 
 def _values(task: Task) -> dict[int, int]:
@@ -153,7 +170,7 @@ def _values(task: Task) -> dict[int, int]:
     return {token: int(label) for token, label in enumerate(labels) if label.isdecimal()}
 
 
-def _encoded(subject: Subject | Pretrained, text: str) -> Int[Tensor, " pos"]:
+def _encoded(subject: Studied, text: str) -> Int[Tensor, " pos"]:
     tokens = subject.encode(text)
     if len(tokens) < 2:
         raise UsageError(
@@ -162,7 +179,7 @@ def _encoded(subject: Subject | Pretrained, text: str) -> Int[Tensor, " pos"]:
     return tokens
 
 
-def _repeated(subject: Pretrained, seed: int) -> Prompts:
+def _repeated(subject: "Pretrained", seed: int) -> Prompts:
     """Random tokens, repeated, after the token that every text starts with.
 
     What is repeated is of another length in each, so that what followed the last occurrence of a

@@ -92,7 +92,8 @@ class Observation:
         mean_attention: from each answer position, where all prompts have one length; else from
             the last token to the first one and, counted back from itself, to the ``OFFSETS``
             nearest, the first one left out.
-        entropy: of attention from the answer positions, in nats, mean.
+        entropy: of attention from the answer positions, in nats, mean; a sink, which is no token,
+            counts as a key.
         first_token: attention from the answer positions to the first token, mean.
         by_token: attention from the answer positions to each token of the vocabulary, mean.
         attribution: what each part of the model adds by itself to the logit of the right answer
@@ -135,6 +136,7 @@ class Observer:
     ) -> None:
         self._is_right = is_right
         self._attributed = Attributor(decoder, weights)
+        self._has_sinks = torch.tensor([layer.sinks is not None for layer in decoder.layers])
         self._d_vocab = len(weights.W_E)
         self._one_length = len({prompts.tokens.shape[1] for prompts in groups}) == 1
         self._operand_positions = list(operand_positions)
@@ -153,8 +155,7 @@ class Observer:
         self._n += attention.shape[1]
         shown = attention if self._one_length else _by_offset(attention)
         self._attention.append(shown.sum(dim=1))
-        entropy = -(attention * attention.clamp(min=1e-300).log()).sum(dim=-1)
-        self._entropy.append(entropy.mean(dim=-1).sum(dim=1))
+        self._entropy.append(self._entropies(attention).mean(dim=-1).sum(dim=1))
         self._first.append(attention[..., 0].mean(dim=-1).sum(dim=1))
         self._by_token.append(_by_token(attention, seen.prompts.tokens, self._d_vocab))
         if self._operand_positions:
@@ -164,6 +165,13 @@ class Observer:
             self._add_answers(seen, seen.prompts.targets)
         if self._scores is not None:
             self._scores.add(seen.prompts.tokens, seen.patterns)
+
+    def _entropies(
+        self, attention: Float[Tensor, "layer example head answer key"]
+    ) -> Float[Tensor, "layer example head answer"]:
+        """The entropy of each row, to which a sink belongs as one more key."""
+        rest = (1 - attention.sum(dim=-1)).clamp(min=0.0) * self._has_sinks[:, None, None, None]
+        return -torch.xlogy(attention, attention).sum(dim=-1) - torch.xlogy(rest, rest)
 
     def _add_answers(self, seen: Pass, targets: Int[Tensor, "example answer"]) -> None:
         answered = targets != NO_ANSWER

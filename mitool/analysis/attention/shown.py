@@ -74,7 +74,7 @@ def _chosen(
     order = torch.randperm(len(every), generator=generator(seed, "shown")).tolist()
     drawn = _distinct(every, [*hardest, *order], material.n_shown)[len(hardest) :]
     return [
-        *((f"loss {losses[index]:.3g}", every[index]) for index in hardest),
+        *((f"loss {losses[index]:z.3g}", every[index]) for index in hardest),
         *((f"drawn {number + 1}", every[index]) for number, index in enumerate(drawn)),
     ]
 

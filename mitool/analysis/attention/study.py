@@ -7,12 +7,17 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from mitool.analysis.attention.answers import AnswerRow, answer_row, to_answer_operand
+from mitool.analysis.attention.answers import (
+    AnswerOperand,
+    AnswerRow,
+    answer_operand,
+    answer_row,
+)
 from mitool.analysis.attention.circuits import (
     chosen_tokens,
     copying_score,
     ov_eigenvalues,
-    ov_top1,
+    ov_on_itself,
 )
 from mitool.analysis.attention.composition import Composition, composition
 from mitool.analysis.attention.contexts import OneTokenContexts
@@ -22,6 +27,23 @@ from mitool.analysis.attention.scores import KindScore, KindScores
 from mitool.analysis.attention.shown import ShownPattern, answer_labels, key_labels, shown_patterns
 from mitool.analysis.attention.weights import Weights, weights_of
 from mitool.tasks import NO_ANSWER
+
+
+@dataclass(frozen=True)
+class OnItself:
+    """What the heads' OV circuits do to the output of the token that is read; [layer, head].
+
+    Attributes:
+        top1: share of tokens whose largest output is themselves.
+        raised: share of tokens whose own output is above the mean of all.
+        eigenvalues: of the OV circuit.
+        copying_score: share of their mass with a positive real part; NaN for a head of zeros.
+    """
+
+    top1: Float[Tensor, "layer head"]
+    raised: Float[Tensor, "layer head"]
+    eigenvalues: Complex[Tensor, "layer head d_head"]
+    copying_score: Float[Tensor, "layer head"]
 
 
 @dataclass(frozen=True)
@@ -39,13 +61,13 @@ class AttentionStudy:
         grid: (values of a, values of b) where the prompts are all pairs of operands, row by row.
         kinds: current-, previous-, duplicate-token and induction scores.
         kinds_on: what those are taken on, if that is not the prompts.
-        ov_top1: share of tokens whose largest output is themselves.
-        ov_eigenvalues: of the OV circuit.
-        copying_score: share of their mass with a positive real part; NaN for a head of zeros.
+        on_itself: what OV circuits do to a token's own output; None where outputs are no tokens.
+        values_cut: share of the tokens for which the model cuts the value of some head, which the
+            OV circuit leaves out; by layer.
         answer_row: None where no token stands at an answer position in all prompts.
-        to_answer_operand: share of the answers with a choice of operands for which the head's
-            attention is largest on one that is the answer; None where answers are no operands.
-        n_operands: how many operands an answer has; 0 where it has none.
+        answer_operand: how heads look at the operands that are the answer; None where answers are
+            no operands.
+        has_wrong_answers: whether answers are told from a wrong one each, and not from all others.
         is_causal: whether attention only looks back.
         top_places: where each head has most of its attention from the answers, with the shares:
             ``TOP_PLACES`` positions, or tokens where the prompts differ in length; by head.
@@ -64,12 +86,11 @@ class AttentionStudy:
     observation: Observation
     kinds: dict[str, KindScore]
     kinds_on: str | None
-    ov_top1: Float[Tensor, "layer head"]
-    ov_eigenvalues: Complex[Tensor, "layer head d_head"]
-    copying_score: Float[Tensor, "layer head"]
+    on_itself: OnItself | None
+    values_cut: tuple[float, ...]
     answer_row: AnswerRow | None
-    to_answer_operand: Float[Tensor, "layer head"] | None
-    n_operands: int
+    answer_operand: AnswerOperand | None
+    has_wrong_answers: bool
     composition: Composition | None
     is_causal: bool
     top_places: tuple[tuple[tuple[str, float], ...], ...]
@@ -102,13 +123,10 @@ def study(
     weights = weights_of(decoder)
     contexts = OneTokenContexts(decoder, weights.W_E)
     n_layers, n_heads = weights.W_Q.shape[:2]
+    are_tokens = material.outputs_are_tokens
     is_causal = decoder.is_causal
     scores = KindScores(n_layers, n_heads, causal=is_causal)
     observation = _observed(material, weights, scores, progress)
-    tokens = chosen_tokens(weights.W_U.shape[1], seed)
-    top1 = [ov_top1(weights, *at, tokens) for at in weights.heads]
-    eigenvalues = torch.stack([ov_eigenvalues(weights, *at) for at in weights.heads])
-    copying = [copying_score(values) for values in eigenvalues]
     d_vocab = len(weights.W_E)
     return AttentionStudy(
         weights=weights,
@@ -121,18 +139,30 @@ def study(
         observation=observation,
         kinds=scores.result(),
         kinds_on=None if material.diagnostic is None else REPEATED_TOKENS,
-        ov_top1=_by_head(top1, n_layers),
-        ov_eigenvalues=eigenvalues.unflatten(0, (n_layers, n_heads)),
-        copying_score=_by_head(copying, n_layers),
+        on_itself=_on_itself(weights, seed) if are_tokens else None,
+        values_cut=tuple(map(contexts.values_cut, range(n_layers))),
         answer_row=answer_row(material, contexts),
-        to_answer_operand=to_answer_operand(material, observation),
-        n_operands=len(material.operand_positions),
-        composition=composition(weights) if decoder.adds else None,
+        answer_operand=answer_operand(material, observation),
+        has_wrong_answers=material.has_wrong_answers,
+        composition=(composition(weights, outputs_are_tokens=are_tokens) if decoder.adds else None),
         is_causal=is_causal,
         top_places=_top_places(observation, material),
         has_one_length=material.has_one_length,
         has_common_start=material.has_common_start,
         shown=shown_patterns(material, observation.losses, seed),
+    )
+
+
+def _on_itself(weights: Weights, seed: int) -> OnItself:
+    n_layers, n_heads = weights.W_Q.shape[:2]
+    tokens = chosen_tokens(weights.W_U.shape[1], seed)
+    own = [ov_on_itself(weights, *at, tokens) for at in weights.heads]
+    eigenvalues = torch.stack([ov_eigenvalues(weights, *at) for at in weights.heads])
+    return OnItself(
+        top1=_by_head([found.top1 for found in own], n_layers),
+        raised=_by_head([found.raised for found in own], n_layers),
+        eigenvalues=eigenvalues.unflatten(0, (n_layers, n_heads)),
+        copying_score=_by_head([copying_score(values) for values in eigenvalues], n_layers),
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.models.decoder import Decoder, HeadNorm, Layer, Norm, Projection
+from mitool.models.decoder import Decoder, HeadNorm, Norm, Projection
 
 EXACT_VOCABULARY = 4096
 """Above this many tokens the weights are kept in float32."""
@@ -20,9 +20,11 @@ class Weights:
     What reads the residual stream through a norm (``W_Q``, ``W_K``, ``W_V``, ``W_U``) has the
     norm's weight multiplied in, and the mean removed where the norm removes it, so that only the
     norm's scale, one number for each token, is left out; so have ``W_Q`` and ``W_K`` the norms of
-    queries and keys, and ``W_O`` the norm after attention and the residual multiplier. Biases are
-    left out too. Heads that share keys and values (grouped queries) have a copy each. Rotary
-    positions are left out: a query and a key meet as if they stood at one position.
+    queries and keys, and ``W_O`` the norm after attention and the residual multiplier. Norms of the
+    stream itself are folded in likewise, those before a layer into what reads there, the others
+    into ``W_O``. Biases are left out too. Heads that share keys and values (grouped queries) have a
+    copy each. Rotary positions are left out: a query and a key meet as if they stood at one
+    position.
 
     Attributes:
         W_E: what each token is embedded as, whatever its position.
@@ -57,7 +59,7 @@ def weights_of(decoder: Decoder) -> Weights:
     """The weights of a decoder's heads."""
     dtype = exact_format(decoder)
     W_E, W_pos = decoder.original.embeddings()
-    read = [_read(layer, decoder.n_heads, dtype) for layer in decoder.layers]
+    read = [_read(decoder, layer, dtype) for layer in range(decoder.n_layers)]
     W_Q, W_K, W_V = (torch.stack(weights) for weights in zip(*read, strict=True))
     norm, unembed = _in_format(decoder.unembed.norm, dtype), decoder.unembed.W_U().to(dtype)
     b_U = decoder.unembed.constant()
@@ -78,20 +80,22 @@ def exact_format(decoder: Decoder) -> torch.dtype:
     return torch.float64 if decoder.shape.d_vocab <= EXACT_VOCABULARY else torch.float32
 
 
-def _read(layer: Layer, n_heads: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """``W_Q``, ``W_K`` and ``W_V`` with all norms folded in."""
-    norm = _in_format(layer.ln1, dtype)
+def _read(decoder: Decoder, layer: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """``W_Q``, ``W_K`` and ``W_V`` with all norms folded in: those of the heads, of what they read,
+    and of the stream itself before it.
+    """
+    own, n_heads = decoder.layers[layer], decoder.n_heads
+    norms = [_in_format(norm, dtype) for norm in (*decoder.stream_norms(0, layer), own.ln1)]
 
     def folded(projection: Projection, of_heads: HeadNorm | None) -> Tensor:
         weight = projection.by_head.to(dtype)
-        weight = norm.transposed(weight.mT).mT
+        for norm in reversed(norms):
+            weight = norm.transposed(weight.mT).mT
         if of_heads is not None:
-            if of_heads.removes_mean:
-                weight = weight - weight.mean(dim=-1, keepdim=True)
-            weight = weight * of_heads.weight.to(dtype)
+            weight = of_heads.linear(weight)
         return weight.repeat_interleave(n_heads // len(weight), dim=0)
 
-    return folded(layer.q, layer.q_norm), folded(layer.k, layer.k_norm), folded(layer.v, None)
+    return folded(own.q, own.q_norm), folded(own.k, own.k_norm), folded(own.v, None)
 
 
 def _to_the_end(
@@ -99,13 +103,7 @@ def _to_the_end(
 ) -> Float[Tensor, "head d_head d_model"]:
     """How heads write, as it arrives at the last stream: through norms of the stream itself."""
     weight = decoder.layers[layer].W_write.to(dtype)
-    if decoder.adds:
-        return weight
-    first, *later = decoder.layers[layer:]
-    norms = [first.norm_mid, first.norm_post]
-    for own in later:
-        norms += [own.norm_mid, own.norm_post]
-    for norm in norms:
+    for norm in decoder.stream_norms(layer, decoder.n_layers):
         weight = _in_format(norm, dtype).linear(weight)
     return weight
 

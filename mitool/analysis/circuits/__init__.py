@@ -5,15 +5,14 @@ from mitool.analysis.circuits.result import CircuitResult
 from mitool.analysis.circuits.search import CircuitSearch
 from mitool.analysis.interventions.material import GivenPairs
 from mitool.device import Device
-from mitool.models.pretrained import Pretrained
 from mitool.settings import CircuitSettings
-from mitool.subject import Subject
+from mitool.subject import Studied
 
 __all__ = ["CircuitFiles", "CircuitResult", "CircuitSearch", "analyze_circuit", "prepare_circuit"]
 
 
 def analyze_circuit(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: CircuitSettings | None = None,
     *,
     pairs: GivenPairs = None,

@@ -65,9 +65,9 @@ class Bench:
         at_once = budget.attributed_pairs(decoder, self.table, longest)
         room = "" if each <= budget.size else ", more than there is room for"
         return (
-            f"{min(at_once, len(self))} of {len(self)} pairs at a time: {each / MIB:.3g} MiB for "
+            f"{min(at_once, len(self))} of {len(self)} pairs at a time: {each / MIB:z.3g} MiB for "
             f"each ({len(self.table.writers)} writers and {len(self.table.readers)} readers at "
-            f"{longest} positions x {decoder.d_model}) of {budget.size / MIB:.0f} MiB{room}"
+            f"{longest} positions x {decoder.d_model}) of {budget.size / MIB:z.0f} MiB{room}"
         )
 
     def under(self, ablation: Ablation) -> "Bench":

@@ -31,8 +31,8 @@ def caveats(
         )
     if origin.reached is not None and origin.reached < origin.settings.reach:
         found.append(
-            f"no circuit reached a faithfulness of {origin.settings.reach:g} on the pairs that it "
-            f"was looked for on: this is the largest, with {origin.reached:.3g}"
+            f"no circuit reached a faithfulness of {origin.settings.reach:zg} on the pairs that it "
+            f"was looked for on: this is the largest, with {origin.reached:z.3g}"
         )
     for ablation, under in tests.ablations.items():
         if not under.ends.is_defined:
@@ -56,8 +56,8 @@ def _of_holdout(origin: Origin, config: Mapping[str, Any]) -> list[str]:
     share = n / len(groups)
     if abs(share - settings.holdout) > FAR and abs(n - settings.holdout * len(groups)) > 1:
         found.append(
-            f"{share:.1%} of the pairs are held out, not {settings.holdout:.1%}: pairs that share "
-            f"an input stay together, and the largest of the {groups.n} groups has "
+            f"{share:z.1%} of the pairs are held out, not {settings.holdout:z.1%}: pairs that "
+            f"share an input stay together, and the largest of the {groups.n} groups has "
             f"{int(groups.of.bincount().max())} of {len(groups)} pairs"
         )
     for given in ("circuit", "scores"):

@@ -44,7 +44,7 @@ def ends_of(bench: Bench, units: Units) -> Ends:
         instead = {"patch": "the corrupted inputs", "zero": "zeros"}.get(bench.ablation, "means")
         raise InputError(
             f"expected a metric that differs between the model and what {instead} leave of it, "
-            f"found {ends.full.mean().item():.4g} for both, as a mean over {len(bench)} pairs: "
+            f"found {ends.full.mean().item():z.4g} for both, as a mean over {len(bench)} pairs: "
             "there is nothing for a circuit to carry; choose other pairs, another --metric or "
             "another --ablation"
         )

@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.analysis.interventions.graph import LETTERS
+from mitool.analysis.interventions.patterns import LETTERS
 from mitool.analysis.interventions.restart import Stage
 from mitool.models.decoder import Decoder, Projection, Read
+from mitool.models.gradients import with_gradient
 
 Judge = Callable[[Float[Tensor, "pair answer d_model"]], Float[Tensor, " pair"]]
 """A metric as a function of the last stream where answers are read."""
@@ -126,7 +127,7 @@ def _back_to_stream(
     behind = torch.cat(normed)
     with torch.enable_grad():
         inputs = stream.expand(len(behind), *stream.shape).detach().requires_grad_()
-        (found,) = torch.autograd.grad(own.ln1(inputs), inputs, behind)
+        (found,) = torch.autograd.grad(with_gradient(own.ln1(inputs), behind), inputs)
     return found
 
 

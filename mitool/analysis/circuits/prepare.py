@@ -15,11 +15,10 @@ from mitool.analysis.interventions.pair_groups import PairGroups
 from mitool.config import as_dict
 from mitool.device import Device, host
 from mitool.errors import UsageError
-from mitool.models.pretrained import Pretrained
 from mitool.pair_files import read_pairs
 from mitool.reading import reading_of_pairs
 from mitool.settings import SIZES, CircuitSettings
-from mitool.subject import Subject
+from mitool.subject import Studied
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class CircuitFiles:
 
 
 def prepare_circuit(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: CircuitSettings | None = None,
     *,
     pairs: GivenPairs = None,

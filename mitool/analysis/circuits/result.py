@@ -53,6 +53,14 @@ class CircuitResult(Result):
         """Of the metric."""
         return self.origin.found_on.material.metric.unit
 
+    @property
+    def gap(self) -> str:
+        """What faithfulness is a share of, in words."""
+        between = "the whole model and nothing of it"
+        if self.origin.tested_on.ablation == "patch":  # where nothing of it is the corrupted run
+            between = "the clean and the corrupted run"
+        return f"the gap in {self.unit} between {between}"
+
     def arrays(self) -> Mapping[str, Tensor]:
         found, tests = self.found, self.evaluation
         arrays = {
@@ -102,16 +110,17 @@ class CircuitResult(Result):
     @property
     def conclusion(self) -> str | None:
         claims, sure = self.claims, self.claims["faithfulness_ci"]
-        ends = (
-            "" if not isinstance(sure, list) else f" (95 % interval {sure[0]:.1%} to {sure[1]:.1%})"
-        )
+        ends = ""
+        if isinstance(sure, list):
+            ends = f" (95 % interval {sure[0]:z.1%} to {sure[1]:z.1%})"
         held = f" on pairs that were held out ({_held(claims)})" if self.origin.is_held_out else ""
         value = claims["faithfulness"]
         if not isinstance(value, float):
             return None
+        beyond = ", which is further off than nothing of the model" if value < 0 else ""
         return (
-            f"{claims['n_edges']:,} of {claims['n_edges_total']:,} edges keep {value:.1%} of the "
-            f"{self.unit}{ends}{held}"
+            f"{claims['n_edges']:,} of {claims['n_edges_total']:,} edges keep {value:z.1%} of "
+            f"{self.gap}{ends}{held}{beyond}"
         )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mitool.analysis.fourier.basis import row_name
 from mitool.analysis.fourier.grid import Bases, transform
+from mitool.node_names import head_name
 
 MOST_TERMS = 6
 """Terms that are listed of a pattern."""
@@ -42,6 +43,10 @@ class HeadPattern:
     to_b: Float[Tensor, "a b"]
     terms_a: tuple[Term, ...]
     terms_b: tuple[Term, ...]
+
+    @property
+    def name(self) -> str:
+        return head_name(self.layer, self.head)
 
 
 def head_patterns(

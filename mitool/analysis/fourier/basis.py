@@ -58,7 +58,7 @@ def row_name(row: int) -> str:
     return "1" if row == 0 else f"{'sin' if row % 2 == 0 else 'cos'} {(row + 1) // 2}"
 
 
-def by_frequency(power: Float[Tensor, "row *rest"]) -> Float[Tensor, "frequency *rest"]:
+def by_frequency(power: Float[Tensor, " row *rest"]) -> Float[Tensor, " frequency *rest"]:
     """Power by row summed over each frequency 1, 2, .., n // 2; the constant is left out."""
     n = len(power)
     sums = torch.zeros(n // 2, *power.shape[1:], dtype=power.dtype)

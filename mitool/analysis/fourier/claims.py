@@ -14,6 +14,7 @@ from mitool.analysis.fourier.neurons import map_gini
 from mitool.analysis.fourier.observe import PARTS
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.config import as_dict
+from mitool.numerals import share
 from mitool.result import Claim
 from mitool.settings import FourierSettings
 from mitool.tasks import Task
@@ -59,7 +60,9 @@ def claims_of(study: FourierStudy, task: Task, settings: FourierSettings) -> dic
         "formula_loss": None if formula is None else formula.loss,
     }
     if study.progress:
-        claims |= study.phases.ends
+        for name, epoch in study.phases.ends.items():
+            between = study.phases.between.get(name)
+            claims |= {name: epoch, f"{name}_between": None if between is None else [*between]}
     return claims
 
 
@@ -88,8 +91,8 @@ def warnings_of(study: FourierStudy) -> tuple[str, ...]:
     accuracy = study.own.accuracy["all"]
     if study.key_frequencies and accuracy is not None and accuracy < 1:
         warnings.append(
-            f"the model is right on {accuracy:.1%} of all pairs: it has not grokked, or not "
-            "wholly. That the formula is right says nothing of the model; what it explains and "
+            f"the model is right on {share(accuracy, 1)} of all pairs: it has not grokked, or not "
+            "wholly. Whether the formula is right says nothing of the model; what it explains and "
             "agrees with does"
         )
     if study.heads[-1].layer > 0:
@@ -113,5 +116,6 @@ def warnings_of(study: FourierStudy) -> tuple[str, ...]:
         )
     undefined = [name for name, epoch in study.phases.ends.items() if epoch is None]
     if undefined and study.progress and study.key_frequencies:
-        warnings.append(f"undefined: {', '.join(undefined)}: {study.phases.why_not}")
+        names = ", ".join(f"{name}, {name}_between" for name in undefined)
+        warnings.append(f"undefined: {names}: {study.phases.why_not}")
     return tuple(warnings)

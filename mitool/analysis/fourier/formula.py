@@ -47,7 +47,7 @@ class Formula:
     def text(self, form: CyclicForm) -> str:
         """The formula on one line."""
         terms = [
-            f"{coefficient:.4g} cos({k if k > 1 else ''}w({form.difference}))"
+            f"{coefficient:z.4g} cos({k if k > 1 else ''}w({form.difference}))"
             for k, coefficient in zip(self.frequencies, self.coefficients, strict=True)
         ]
         logit = " + ".join(terms).replace("+ -", "- ")

@@ -44,7 +44,7 @@ def grid_spectrum(values: Float[Tensor, "pair column"], bases: Bases) -> GridSpe
 
 
 def transform(
-    values: Float[Tensor, "pair *column"], bases: Bases
+    values: Float[Tensor, " pair *column"], bases: Bases
 ) -> Float[Tensor, "row_a row_b *column"]:
     """The coefficients of functions of the pair on products of the operands' bases."""
     grid = values.unflatten(0, (bases[0].shape[1], bases[1].shape[1]))

@@ -11,12 +11,6 @@ from mitool.analysis.fourier.neurons import map_gini, neuron_logit_map
 from mitool.analysis.fourier.observe import Pairs, in_float64, observe
 from mitool.models.transformer import ToyTransformer
 
-REST = 0.05
-"""Of the fall in squared weights since the circuit formed, what may be left of a clean-up."""
-
-SETTLED = 0.8
-"""A clean-up that takes more of the time left than this may not have ended."""
-
 
 @dataclass(frozen=True)
 class Measures:
@@ -72,53 +66,3 @@ def measure(
         fit.cosine_to_ideal(frequencies),
         fit.residual_rms(frequencies),
     )
-
-
-@dataclass(frozen=True)
-class Phases:
-    """Where the phases of grokking end, in epochs of the checkpoints; None where unseen.
-
-    Memorisation ends where the excluded loss on the train pairs is lowest: from there on the
-    model relies more and more on the key frequencies. Circuit formation ends where it is
-    highest. Clean-up ends where at most 5 % remain of the fall in the sum of squared weights
-    since then.
-
-    Attributes:
-        why_not: why some are not to be seen; empty where all are.
-    """
-
-    memorisation_end: int | None = None
-    circuit_formation_end: int | None = None
-    cleanup_end: int | None = None
-    why_not: str = ""
-
-    @property
-    def ends(self) -> dict[str, int | None]:
-        """The ends by the names of their claims, in their order."""
-        return {
-            "memorisation_end": self.memorisation_end,
-            "circuit_formation_end": self.circuit_formation_end,
-            "cleanup_end": self.cleanup_end,
-        }
-
-
-def find_phases(measures: Sequence[Measures]) -> Phases:
-    """The phases of a run whose checkpoints are measured in the order of their epochs."""
-    part = "all" if measures[0].excluded["train"] is None else "train"
-    excluded = [m.excluded[part] or 0.0 for m in measures]
-    last = len(measures) - 1
-    valley = min(range(last + 1), key=lambda i: excluded[i])
-    peak = max(range(valley, last + 1), key=lambda i: excluded[i])
-    memorised = measures[valley].epoch if 0 < valley < last else None
-    why_not = [] if valley > 0 else ["the excluded loss is lowest at the first checkpoint"]
-    if peak == last:
-        falls = "is lowest" if valley == last else "still rises"
-        why_not.append(f"the excluded loss {falls} at the last checkpoint; train for more epochs")
-        return Phases(memorised, None, None, "; ".join(why_not))
-    formed = measures[peak].epoch
-    rest = [m.squared_weights - measures[-1].squared_weights for m in measures[peak:]]
-    ended = next(i for i, left in enumerate(rest) if left <= REST * rest[0])
-    if ended > SETTLED * (last - peak):
-        why_not.append("the weights still shrink at the last checkpoint; train for more epochs")
-        return Phases(memorised, formed, None, "; ".join(why_not))
-    return Phases(memorised, formed, measures[peak + ended].epoch, "; ".join(why_not))

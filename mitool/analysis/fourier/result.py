@@ -16,7 +16,9 @@ from mitool.analysis.fourier.identity import TrigIdentity
 from mitool.analysis.fourier.interventions import Outcome
 from mitool.analysis.fourier.logits import CosineFit
 from mitool.analysis.fourier.neurons import NeuronSpectrum
-from mitool.analysis.fourier.progress import Measures, Phases
+from mitool.analysis.fourier.phases import Phases
+from mitool.analysis.fourier.progress import Measures
+from mitool.numerals import share
 from mitool.result import Result
 
 
@@ -76,8 +78,8 @@ class FourierStudy:
             "logit_output_means": self.fit.output_means,
         }
         for head in self.heads:
-            name = f"attention_layer{head.layer}_head{head.head}"
-            arrays |= {f"{name}_to_a": head.to_a, f"{name}_to_b": head.to_b}
+            name = f"attention.{head.name}"
+            arrays |= {f"{name}.to_a": head.to_a, f"{name}.to_b": head.to_b}
         if self.neurons is not None:
             arrays |= {
                 "neuron_norms": self.neurons.grid.norms,
@@ -108,11 +110,12 @@ class FourierResult(Result):
             return None
         n_pairs = self.study.form.sums.numel()
         without = "" if 0 in self.study.form.operands else " without a 0"
-        share = self.study.fit.share(self.study.key_frequencies)
+        explained = self.study.fit.share(self.study.key_frequencies)
         return (
-            f"{formula.text(self.study.form)}: agrees with the model on {formula.agreement:.2%} of "
-            f"{n_pairs:,} pairs{without}, explains {share:.1%} of the logits' variance, and is "
-            f"itself right on {formula.accuracy:.0%}"
+            f"{formula.text(self.study.form)}: agrees with the model on "
+            f"{share(formula.agreement, 2)} of {n_pairs:,} pairs{without}, explains "
+            f"{explained:z.1%} of the logits' variance, and is itself right on "
+            f"{share(formula.accuracy)}"
         )
 
     def documents(self) -> dict[str, dict[str, Any]]:

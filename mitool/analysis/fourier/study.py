@@ -29,7 +29,8 @@ from mitool.analysis.fourier.interventions import (
 from mitool.analysis.fourier.logits import SumDirections, fit_cosines
 from mitool.analysis.fourier.neurons import NeuronSpectrum, neuron_spectrum
 from mitool.analysis.fourier.observe import Observation, Pairs, in_float64, observe, pairs_of
-from mitool.analysis.fourier.progress import Measures, Phases, find_phases, measure
+from mitool.analysis.fourier.phases import Phases, find_phases
+from mitool.analysis.fourier.progress import Measures, measure
 from mitool.analysis.fourier.result import FourierResult, FourierStudy
 from mitool.config import as_dict
 from mitool.device import GIB, Device, exact
@@ -190,6 +191,6 @@ def _require_memory(model: ToyTransformer, form: CyclicForm, device: Device) -> 
     needed = 8 * len(form.operands) ** 2 * a_pair + WORKSPACE
     if needed > (free := device.free_memory()):
         raise RunError(
-            f"the analysis of all pairs needs about {needed / GIB:.1f} GiB and {free / GIB:.1f} "
+            f"the analysis of all pairs needs about {needed / GIB:z.1f} GiB and {free / GIB:z.1f} "
             "GiB is free: analyse a model of a smaller p, or on a larger machine"
         )

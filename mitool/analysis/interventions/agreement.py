@@ -97,6 +97,6 @@ def _refusal(decoder: Decoder, what: str, error: float) -> InputError:
     return InputError(
         f"architecture {decoder.original.name}: expected a decoder that is reproduced by its parts "
         f"(norms, attention, MLPs, unembedding), found that {what} computes something else, with "
-        f"a largest difference of {error:.2g}: numbers on it would be of another model, and none "
+        f"a largest difference of {error:z.2g}: numbers on it would be of another model, and none "
         "is given"
     )

@@ -1,25 +1,18 @@
 """A model as a graph: what writes to the residual stream, and what reads it.
 
-Names are those of the EAP-IG code (Hanna et al. 2024, arXiv 2403.17806): ``input``, ``a3.h1``,
-``m3``, ``logits``; an edge is ``a1.h0->m3``, into a head ``a1.h0->a3.h1<q>``.
+Its nodes are ``input``, heads such as ``L3H1``, MLPs such as ``MLP3``, and ``logits``; an edge is
+``L1H0->MLP3``, into a head ``L1H0->L3H1<q>``. The names of files, ``a1.h0->m3``, are read as well:
+see ``mitool.node_names``.
 """
 
-import itertools
-import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+from mitool.analysis.interventions.patterns import LETTERS, NodeNames, halves
 from mitool.errors import UsageError, first_few, quoted
 from mitool.models.decoder import Decoder, Letter
-from mitool.wildcards import fitting
-
-LETTERS: tuple[Letter, ...] = get_args(Letter)
-WILDCARDS = frozenset("*?[")
-BRACES = re.compile(r"\{([^{}]*)\}")
-MOST_PATTERNS, MOST_LETTERS = 10_000, 1_000_000
-"""Names that the braces of a pattern may stand for, and letters of all of them."""
+from mitool.node_names import head_name, mlp_name
 
 MOST_NAMES = 30_000
 """Names that all patterns together may stand for, beside one on either side of each."""
@@ -47,9 +40,9 @@ class Node:
     def __str__(self) -> str:
         match self.kind:
             case "a":
-                return f"a{self.layer}.h{self.head}"
+                return head_name(self.layer, self.head)
             case "m":
-                return f"m{self.layer}"
+                return mlp_name(self.layer)
         return self.kind
 
 
@@ -111,7 +104,7 @@ class Graph:
                         yield Edge(source, target, letter)
 
     def matching(self, patterns: Sequence[str], option: str) -> list[Edge]:
-        """The edges that patterns such as ``{a5.h1,a5.h5}->m*`` name, in their order in the graph.
+        """The edges that patterns such as ``{L5H1,L5H5}->MLP*`` name, in their order in the graph.
 
         Args:
             option: named in messages.
@@ -129,17 +122,21 @@ class Graph:
         patterns that name none.
         """
         chosen, faults, n_names = set[Edge](), dict[str, list[int]](), 0
-        writers, readers = ({str(node): node for node in of} for of in (self.writers, self.readers))
+        writers, readers = NodeNames(self.writers), NodeNames(self.readers)
+        no_such_edge = ""
         for place, pattern in enumerate(patterns):
             try:
-                sources, targets = _halves(pattern)
+                sources, targets = halves(pattern)
                 n_names += len(sources) + len(targets) - 2
                 if n_names > MOST_NAMES:
                     raise ValueError(f"expected patterns of at most {MOST_NAMES:,} names in all")
-                from_ = {node: None for name in sources for node in _fitting(name, writers)}
-                into = {(n, own): None for name, own in targets for n in _fitting(name, readers)}
+                from_ = {node: None for name in sources for node in writers.fitting(name)}
+                into = {(n, own): None for name, own in targets for n in readers.fitting(name)}
                 found = self._between(from_, into)
-                fault = "" if found else self._no_such_edge()
+                if not found and not no_such_edge:
+                    hint = writers.hint(sources) or readers.hint([name for name, _ in targets])
+                    no_such_edge = f"this model has no such edge{hint}: {self._what_there_is()}"
+                fault = "" if found else no_such_edge
             except ValueError as failure:
                 found, fault = set(), str(failure)
             chosen |= found
@@ -164,15 +161,15 @@ class Graph:
             if self.has_mlp:
                 yield Node("m", layer)
 
-    def _no_such_edge(self) -> str:
+    def _what_there_is(self) -> str:
         heads = [str(node) for node in self.writers if node.kind == "a"]
         mlps = [str(node) for node in self.writers if node.kind == "m"]
         spans = [
             " to ".join(dict.fromkeys((names[0], names[-1]))) for names in (heads, mlps) if names
         ]
         return (
-            f"this model has no such edge: its nodes are input, {', '.join(spans)} and logits, and "
-            "a writer comes before its reader"
+            f"its nodes are input, {', '.join(spans)} and logits, and a writer comes before its "
+            "reader"
         )
 
 
@@ -182,49 +179,3 @@ def in_words(faults: Faults, names: Sequence[str]) -> str:
         f"{first_few([names[place] for place in places])}: {fault}"
         for fault, places in faults.items()
     )
-
-
-def _halves(pattern: str) -> tuple[list[str], list[tuple[str, str]]]:
-    """The names that the writer may have, and those of the reader, each with its letter.
-
-    Raises:
-        ValueError: what is expected of an edge, where the pattern is none.
-    """
-    source, arrow, target = pattern.partition("->")
-    if not arrow or not source.strip() or not target.strip():
-        raise ValueError("expected WRITER->READER such as 'a9.h1->m9' or 'a*.h*->a5.h5<q>'")
-    readers = []
-    for name in _expanded(target.strip()):
-        node, bracket, letter = name.partition("<")
-        if bracket and (letter[-1:] != ">" or letter[:-1] not in (*LETTERS, "*")):
-            raise ValueError("expected <q>, <k> or <v> behind a head")
-        readers.append((node, letter[:-1] or "*"))
-    return _expanded(source.strip()), readers
-
-
-def _fitting(pattern: str, nodes: Mapping[str, Node]) -> list[Node]:
-    """The nodes whose names fit a pattern with ``*`` and the like."""
-    if pattern in nodes:
-        return [nodes[pattern]]
-    if WILDCARDS.isdisjoint(pattern):
-        return []
-    return [nodes[name] for name in fitting(pattern, nodes)]
-
-
-def _expanded(pattern: str) -> list[str]:
-    """What braces stand for: ``m{1,3}`` is ``m1`` and ``m3``.
-
-    Raises:
-        ValueError: what is expected of braces, where these are none.
-    """
-    parts = BRACES.split(pattern)
-    if any(mark in part for part in parts for mark in "{}"):
-        raise ValueError("expected braces such as {a1.h0,m2}")
-    choices = [part.split(",") if index % 2 else [part] for index, part in enumerate(parts)]
-    n_names = math.prod(map(len, choices))
-    n_letters = sum(n_names // len(of) * sum(map(len, of)) for of in choices)
-    if n_names > MOST_PATTERNS or n_letters > MOST_LETTERS:
-        raise ValueError(
-            f"expected braces such as {{a1.h0,m2}}, for at most {MOST_PATTERNS:,} names"
-        )
-    return [name.strip() for name in dict.fromkeys(map("".join, itertools.product(*choices)))]

@@ -20,11 +20,10 @@ from mitool.analysis.metrics import Metric, metric_of
 from mitool.device import Device, generator
 from mitool.errors import InputError, UsageError
 from mitool.models.decoder import Decoder, Tables
-from mitool.models.pretrained import Pretrained
 from mitool.pair_files import PairTexts, group_names_of, has_only_years, read_pairs
 from mitool.pairs import PromptPairs, encode_pairs, of_task
 from mitool.settings import MetricName
-from mitool.subject import Subject
+from mitool.subject import Studied, Subject
 from mitool.tasks import NO_ANSWER
 from mitool.tasks.apart import pairs_apart
 
@@ -112,7 +111,7 @@ class Material:
 
 
 def material_of(
-    subject: Subject | Pretrained,
+    subject: Studied,
     pairs: GivenPairs,
     metric: MetricName | None,
     n_pairs: int | None,
@@ -145,9 +144,9 @@ def material_of(
 
 
 def _drawn(
-    subject: Subject | Pretrained, metric: MetricName | None, n_pairs: int | None, seed: int
+    subject: Studied, metric: MetricName | None, n_pairs: int | None, seed: int
 ) -> tuple[str, list[PromptPairs], Metric]:
-    if isinstance(subject, Pretrained):
+    if not isinstance(subject, Subject):
         raise UsageError(
             "expected pairs of clean and corrupted texts for a pretrained model; give them "
             "with --pairs FILE"
@@ -165,7 +164,7 @@ def _drawn(
 
 
 def _encoded(
-    texts: Sequence[PairTexts], subject: Subject | Pretrained, metric: MetricName | None
+    texts: Sequence[PairTexts], subject: Studied, metric: MetricName | None
 ) -> list[PromptPairs]:
     if metric is None and has_only_years(texts):
         raise UsageError(

@@ -49,7 +49,7 @@ def require_variants_reproduced(
     entry = _side_by_side(decoder, clean, corrupted, is_patched=patched is not None)
     found = Restart(decoder, clean, positions).logits(entry)
     require_same_logits(decoder, "the corrupted run entered beside others", found[1:], own[1:])
-    require_same_logits(decoder, f"layer 0, head {HEAD}, patched", found[:1], own[:1])
+    require_same_logits(decoder, f"{Node('a', 0, HEAD)}, patched", found[:1], own[:1])
 
 
 def require_edges_reproduced(

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from mitool.analysis.interventions.graph import LETTERS, Edge, Graph, Node
+from mitool.analysis.interventions.graph import Edge, Graph, Node
+from mitool.analysis.interventions.patterns import LETTERS
 from mitool.models.decoder import Letter
 
 Reader = tuple[Node, Letter | None]

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from mitool import checkpoint, rundir
+from mitool import checkpoint, rundir, underway
 from mitool.analysis.monosemanticity.result import MonosemanticityResult, StudiedModel, TrainedModel
 from mitool.checkpoint import MONOSEMANTICITY, Metadata
 from mitool.config import as_dict, build
@@ -26,6 +26,7 @@ from mitool.training.monosemanticity import (
     train_sweep,
 )
 from mitool.training.run import history_of
+from mitool.training.sessions import moves
 
 HELD_OUT = 2**14
 """Examples that the losses are measured on."""
@@ -79,7 +80,8 @@ def engineer_monosemanticity(
         "run": str(folder),
         "checkpoint": str(folder / rundir.CHECKPOINT),
     }
-    return replace(result, subject=subject, config=record)
+    warnings = (*moves(folder), *result.warnings)
+    return replace(result, subject=subject, config=record, warnings=warnings)
 
 
 def claim_names(config: MonosemanticityConfig) -> list[str]:
@@ -105,8 +107,12 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
         "digest": checkpoint.record_of(path)["digest"],
     }
     shared = {name: value for name, value in metadata.model.items() if name != "models"}
-    warnings = (*notes, *result.warnings)
-    return replace(result, subject=subject, config={"model": shared}, warnings=warnings)
+    claims, ended = {**result.claims}, underway.has_ended(path, metadata)
+    claims |= {} if ended is None else {underway.CLAIM: ended}
+    told = (*moves(rundir.run_of(path)), *underway.doubts(path, metadata))
+    warnings = (*notes, *told, *result.warnings)
+    config = {"model": shared}
+    return replace(result, subject=subject, config=config, claims=claims, warnings=warnings)
 
 
 def load_models(path: Path) -> tuple[dict[str, TrainedModel], Metadata, tuple[str, ...]]:

@@ -13,11 +13,10 @@ from mitool.analysis.patching.result import PatchResult, claim_names, patch_resu
 from mitool.analysis.patching.study import measure
 from mitool.config import as_dict
 from mitool.device import Device, host
-from mitool.models.pretrained import Pretrained
 from mitool.pair_files import read_pairs
 from mitool.reading import Reading, reading_of_pairs
 from mitool.settings import PatchSettings
-from mitool.subject import Subject
+from mitool.subject import Studied
 
 __all__ = ["PatchResult", "Patching", "Wanted", "patch", "prepare_patching"]
 
@@ -62,7 +61,7 @@ class Patching:
 
 
 def patch(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: PatchSettings | None = None,
     *,
     pairs: GivenPairs = None,
@@ -78,7 +77,7 @@ def patch(
         pairs: a file, or pairs that were read or made; left out, they are drawn from the task.
         sites: families to sweep, with wildcards; left out, all of them, or none where there are
             paths or edges.
-        paths: such as ``a0.h1->a1.h2<q>``, with wildcards, each patched alone.
+        paths: such as ``L0H1->L1H2<q>``, with wildcards, each patched alone.
         edges: likewise, each patched alone, and then all at once.
         seed: of what is drawn.
         device: where to compute; left out, the CPU, in float32.
@@ -93,7 +92,7 @@ def patch(
 
 
 def prepare_patching(
-    subject: Subject | Pretrained,
+    subject: Studied,
     settings: PatchSettings | None = None,
     wanted: Wanted | None = None,
     *,

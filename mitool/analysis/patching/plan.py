@@ -19,7 +19,7 @@ class Wanted:
 
     Attributes:
         sites: families to sweep; none stands for all where there are no paths or edges either.
-        paths: such as ``a0.h1->a1.h2<q>``, each to be patched alone.
+        paths: such as ``L0H1->L1H2<q>``, each to be patched alone.
         edges: likewise, each to be patched alone, and then all at once.
     """
 

@@ -25,6 +25,7 @@ from mitool.analysis.patching.effects import (
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.study import Measured
 from mitool.analysis.statistics import is_weak
+from mitool.numerals import share
 from mitool.result import Claim, Result, number
 
 MOST = 20
@@ -100,7 +101,7 @@ class PatchResult(Result):
         found = self.finding(self.top.family, self.top.index)
         if found is None:
             return None
-        chance = f"one as large by chance: p = {self.top.p_value:.2g}"
+        chance = f"one as large by chance: p = {self.top.p_value:z.2g}"
         return f"{top.sites[self.top.index]} {found}; {chance}"
 
     def finding(self, family: str, index: int, *, are_many: bool = False) -> str | None:
@@ -115,12 +116,12 @@ class PatchResult(Result):
             return None
         gap = f"the gap in {self.unit} between the two runs"
         if value < 0:
-            said = f"widen{s} {gap} by {-value:.1%}"
+            said = f"widen{s} {gap} by {-value:z.1%}"
         elif self.plan.direction == "denoise":
-            said = f"restore{s} {value:.1%} of {gap}"
+            said = f"restore{s} {value:z.1%} of {gap}"
         else:
-            said = f"take{s} away {value:.1%} of {gap}"
-        ends = "" if sure is None else f" (95 % interval {sure[0]:.1%} to {sure[1]:.1%})"
+            said = f"take{s} away {value:z.1%} of {gap}"
+        ends = "" if sure is None else f" (95 % interval {sure[0]:z.1%} to {sure[1]:z.1%})"
         return said + ends
 
 
@@ -220,7 +221,7 @@ def _of_number(groups: PairGroups) -> list[str]:
         return [f"{one}: effects have no interval, and their p-value is 1"]
     if some := few(groups):
         least = 2.0 ** (1 - groups.n)
-        return [f"{some} no p-value can be below {least:.3g}, and intervals say little"]
+        return [f"{some} no p-value can be below {least:z.3g}, and intervals say little"]
     return []
 
 
@@ -232,7 +233,7 @@ def _warnings(
     if between is None:
         found.append(
             "effects are undefined: the metric is the same on the clean and the corrupted inputs, "
-            f"{measured.clean.mean().item():.4g} on both"
+            f"{measured.clean.mean().item():z.4g} on both"
         )
     elif is_weak(between, groups.of):
         found.append(
@@ -244,8 +245,8 @@ def _warnings(
         found.append("clean_accuracy is undefined: the pairs come without answers")
     if right < POOR:
         found.append(
-            f"the model is right on {right:.1%} of the clean inputs: what it does there may not be "
-            "what the pairs ask for"
+            f"the model is right on {share(right, 1)} of the clean inputs: what it does there may "
+            "not be what the pairs ask for"
         )
     for name, family in effects.items():
         if not family.changed.any():

@@ -10,6 +10,7 @@ from mitool.analysis.interventions.replace import Activation
 from mitool.config import nearest
 from mitool.errors import UsageError, quoted
 from mitool.models.decoder import Decoder
+from mitool.node_names import head_name
 from mitool.wildcards import fitting
 
 RESIDUAL: tuple[Activation, ...] = ("resid_pre", "resid_mid", "resid_post")
@@ -75,9 +76,10 @@ class Site:
     @property
     def name(self) -> str:
         """Such as ``resid_post.L2.p3``, ``z.L4H2`` or ``v.L4KV1``."""
-        head = "" if self.head is None else f"{self.family.mark}{self.head}"
+        mark, head = self.family.mark, self.head
+        where = f"L{self.layer}" if head is None else head_name(self.layer, head, mark)
         column = "" if self.column is None else f".{self.family.columns[self.column].name}"
-        return f"{self.family.activation}.L{self.layer}{head}{column}"
+        return f"{self.family.activation}.{where}{column}"
 
 
 def families_of(

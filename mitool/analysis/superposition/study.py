@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mitool import checkpoint, rundir
+from mitool import checkpoint, rundir, underway
 from mitool.analysis.superposition.experiments import Experiment, Families, Studied, experiment
 from mitool.analysis.superposition.experiments.base import prefixed, tied_claims
 from mitool.analysis.superposition.result import SuperpositionResult
@@ -20,6 +20,7 @@ from mitool.result import Claim
 from mitool.training.learner import Observer
 from mitool.training.memory import require_free
 from mitool.training.run import history_of
+from mitool.training.sessions import moves
 from mitool.training.superposition import (
     REMEDY,
     SuperpositionConfig,
@@ -69,7 +70,8 @@ def superpose(
         "checkpoint": str(folder / rundir.CHECKPOINT),
     }
     result = _studied(chosen, families, config.seed, folder, history)
-    return replace(result, subject=subject, config=config.as_dict())
+    warnings = (*moves(folder), *result.warnings)
+    return replace(result, subject=subject, config=config.as_dict(), warnings=warnings)
 
 
 def claim_names(config: SuperpositionConfig) -> list[str]:
@@ -100,8 +102,12 @@ def restudy(path: Path, name: str) -> SuperpositionResult:
         "step": metadata.step,
         "digest": checkpoint.record_of(path)["digest"],
     }
-    warnings = (*notes, *result.warnings)
-    return replace(result, subject=subject, config={"experiment": name}, warnings=warnings)
+    claims, ended = {**result.claims}, underway.has_ended(path, metadata)
+    claims |= {} if ended is None else {underway.CLAIM: ended}
+    told = (*moves(rundir.run_of(path)), *underway.doubts(path, metadata))
+    warnings = (*notes, *told, *result.warnings)
+    config = {"experiment": name}
+    return replace(result, subject=subject, config=config, claims=claims, warnings=warnings)
 
 
 def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata, tuple[str, ...]]:
@@ -140,14 +146,31 @@ def _studied(
 ) -> SuperpositionResult:
     studied = {name: _best(models, name, seed) for name, models in families.items()}
     chosen.require(studied)
+    claims = _claims(chosen, studied)
     return SuperpositionResult(
         {},
         {},
-        _claims(chosen, studied),
+        claims,
         experiment=chosen,
         folder=folder,
         families=studied,
         history=history,
+        warnings=_warnings(claims),
+    )
+
+
+def _warnings(claims: Mapping[str, Claim]) -> tuple[str, ...]:
+    """Why claims, or values of them, are undefined."""
+    undefined = [
+        name
+        for name, value in claims.items()
+        if value is None or (isinstance(value, list) and None in value)
+    ]
+    if not undefined:
+        return ()
+    return (
+        f"undefined where a model represents no feature, or too few to compare: "
+        f"{', '.join(undefined)}",
     )
 
 

@@ -82,12 +82,28 @@ class HeadNorm:
             n_heads: how many heads ``heads`` are chosen from: as many as are projected to, or as
                 the layer has.
         """
-        over = (-3, -1) if self.spans_heads else (-1,)
-        if self.removes_mean:
-            x = x - x.mean(dim=over, keepdim=True)
-        scale = (x.square().mean(dim=over, keepdim=True) + self.eps).sqrt()
+        x = self._centred(x)
+        scale = (x.square().mean(dim=self._over, keepdim=True) + self.eps).sqrt()
         found = x / scale * self._of(self.weight, n_heads, heads)
         return found if self.bias is None else found + self._of(self.bias, n_heads, heads)
+
+    def linear(
+        self, x: Float[Tensor, "own_head rows d_head"]
+    ) -> Float[Tensor, "own_head rows d_head"]:
+        """The norm without its scale and its bias, of all heads that are projected to: a linear map
+        of ``x``.
+        """
+        return self._centred(x) * self.weight
+
+    @property
+    def _over(self) -> tuple[int, ...]:
+        """The axes that one mean and one scale are taken over."""
+        return (-3, -1) if self.spans_heads else (-1,)
+
+    def _centred(
+        self, x: Float[Tensor, "*batch some_heads pos d_head"]
+    ) -> Float[Tensor, "*batch some_heads pos d_head"]:
+        return x - x.mean(dim=self._over, keepdim=True) if self.removes_mean else x
 
     @staticmethod
     def _of(values: Tensor, n_heads: int, heads: Heads) -> Tensor:

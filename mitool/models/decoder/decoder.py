@@ -161,9 +161,14 @@ class Decoder:
         """Whether the stream is the sum of what was written to it; else norms of the stream itself
         lie between.
         """
-        return all(
-            layer.norm_mid.is_identity and layer.norm_post.is_identity for layer in self.layers
-        )
+        return all(norm.is_identity for norm in self.stream_norms(0, self.n_layers))
+
+    def stream_norms(self, first: int, stop: int) -> list[Norm]:
+        """The norms that the stream itself goes through in the layers from ``first`` to the one
+        before ``stop``, in order; those of a stream that is a sum leave it as it is.
+        """
+        layers = self.layers[first:stop]
+        return [norm for layer in layers for norm in (layer.norm_mid, layer.norm_post)]
 
     @property
     def group(self) -> int:

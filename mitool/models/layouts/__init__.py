@@ -14,7 +14,7 @@ from mitool.models.layouts.base import Known, Layout
 from mitool.models.layouts.bridge import BRIDGE
 from mitool.models.layouts.buffers import EXPECTED, Buffer, buffer_of
 from mitool.models.layouts.hooked import HOOKED
-from mitool.models.layouts.leftovers import copies, require_none
+from mitool.models.layouts.leftovers import copies, require_no_pretrained, require_none
 from mitool.models.layouts.naming import named
 from mitool.models.layouts.notebook import NOTEBOOK
 from mitool.models.layouts.renames import Rename
@@ -65,6 +65,8 @@ def to_hooked(
         InputError: a weight is missing, unknown, no finite numbers, or contradicts another; the
             message names it.
     """
+    if not renames:
+        require_no_pretrained(tensors)
     found = named(tensors, renames)
     buffers, rest = _apart(found.tensors)
     layout = _recognise(rest)

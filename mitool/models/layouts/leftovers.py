@@ -2,12 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from mitool.errors import InputError, first_few
+from mitool.errors import InputError, first_few, quoted
 from mitool.models.layouts.base import FORMATS, Layout
 from mitool.state_keys import without_numbers
 
@@ -16,6 +16,13 @@ MOST_COMPARED = 50
 
 NEAR = 0.2
 """How far, in the largest of a weight's values, what was once a copy of it may be."""
+
+PRETRAINED = re.compile(
+    r"(?:^|\.)(?:gate_proj|gate_up_proj|c_attn|query_key_value|qkv_proj|Wqkv)\.weight$"
+)
+"""Names in transformers' models of what a toy has not: gated MLPs, and queries, keys and values in
+one weight.
+"""
 
 LIKELY = 0.5
 """How like two names are, from 0 to 1, of which one may be meant by the other."""
@@ -49,6 +56,21 @@ def _is_same(tensor: Tensor, weight: Tensor) -> bool:
     if torch.equal(tensor, weight):
         return True
     return tensor.ndim == weight.ndim == 2 and torch.equal(tensor.t(), weight)
+
+
+def require_no_pretrained(names: Collection[str]) -> None:
+    """Check that names are not those of a pretrained model, which no renaming makes a toy.
+
+    Raises:
+        InputError: they are.
+    """
+    found = next((name for name in names if PRETRAINED.search(name)), None)
+    if found is not None:
+        raise InputError(
+            f"expected the state dict of a toy transformer, found names of a model of Hugging "
+            f"Face's transformers ({quoted(found)}); put it into a folder with its config.json and "
+            "tokenizer, and give that folder to patch or an analysis"
+        )
 
 
 def require_none(

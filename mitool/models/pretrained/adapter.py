@@ -1,6 +1,5 @@
 """An adapter of peft's that lies beside a model, added to its weights."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +67,7 @@ def merged(folder: Path, model: PreTrainedModel) -> tuple[PreTrainedModel, str]:
 
 def _settings(folder: Path) -> dict[str, Any]:
     path = folder / hub_files.ADAPTER_CONFIG
-    if hub_files.is_pointer(path):
-        raise InputError(hub_files.pointer_message(path))
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as failure:
-        raise InputError(
-            f"{path}: expected the settings of an adapter, a JSON document; found: "
-            f"{said(failure)}; restore the file"
-        ) from failure
+    found = hub_files.read_json(path, "the settings of an adapter, a JSON document")
     if not isinstance(found, dict):
         raise InputError(f"{path}: expected a JSON object, found another value; restore the file")
     return found

@@ -53,6 +53,9 @@ LISTS_OF_LAYERS = ("layer_types", "layers_block_type")
 LANGUAGE_HEADS = ("CausalLM", "ConditionalGeneration", "PreTraining", "TextGeneration")
 """What an architecture is for, by its name, whose output is a score for each next token."""
 
+BIDIRECTIONAL = "use_bidirectional_attention"
+"""The setting by which some decoders, such as Gemma 3, become encoders."""
+
 BOTH_WAYS = ("xlnet", "xlm", "reformer")
 """Types of models whose tokens see those after them, or which are no plain decoders."""
 
@@ -95,17 +98,7 @@ def read_description(folder: Path) -> Description:
 
 def _read(path: Path) -> dict[str, Any]:
     """The document; Python's ``Infinity`` and ``NaN`` in it are looked at later."""
-    if hub_files.is_pointer(path):
-        raise InputError(hub_files.pointer_message(path))
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise InputError(f"{path}: cannot be read: {failure.strerror}") from failure
-    except (ValueError, RecursionError) as failure:
-        raise InputError(
-            f"{path}: expected a JSON document, the configuration of a Hugging Face model; found: "
-            f"{said(failure)}; restore the file"
-        ) from failure
+    value = hub_files.read_json(path, "a JSON document, the configuration of a Hugging Face model")
     if not isinstance(value, dict):
         raise InputError(
             f"{path}: expected the configuration of a Hugging Face model, a JSON object; found "
@@ -224,6 +217,12 @@ def _require_decoder(
             f"{', '.join(senses)}); give its language model, saved by itself"
         )
     is_known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    if getattr(text, BIDIRECTIONAL, None) in (True, "all"):
+        raise InputError(
+            f"{path}: expected a decoder, whose tokens see those before them alone; found "
+            f"attention in both directions ({what}, {BIDIRECTIONAL}); give one such as GPT-2 or "
+            "Llama"
+        )
     if not is_known or _is_both_ways(text, model_type):
         raise InputError(
             f"{path}: expected a decoder, which predicts each next token; found a model of another "
@@ -247,8 +246,6 @@ def _is_both_ways(config: PreTrainedConfig, model_type: str) -> bool:
     where it says so.
     """
     if getattr(config, "is_causal", None) is False:
-        return True
-    if getattr(config, "use_bidirectional_attention", None) in (True, "all"):
         return True
     is_encoder = type(config) in MODEL_FOR_MASKED_LM_MAPPING or model_type == "bert-generation"
     return model_type in BOTH_WAYS or (is_encoder and not getattr(config, "is_decoder", True))

@@ -24,11 +24,11 @@ def folder_on_hub(name: str) -> Path:
     cached = _cached(name)
     if cached is not None:
         return cached
-    try:  # whatever the network is up to
+    try:
         listed = HfApi().model_info(name, timeout=SECONDS).siblings or []
         wanted = _wanted(file.rfilename for file in listed)
         return Path(snapshot_download(name, allow_patterns=wanted))
-    except Exception as failure:
+    except Exception as failure:  # whatever the network is up to
         raise InputError(
             f"{name}: no such file or folder, and no model of that name could be had from the "
             f"Hugging Face Hub ({said(failure)}); where there is a network, `hf download {name} "

@@ -69,7 +69,9 @@ class _Labels:
         self._taken: set[str] = set()
 
     def put(self, token: int, label: str) -> None:
-        self.found[token] = label = f"{label}#{token}" if label in self._taken else label
+        while label in self._taken:  # an entry may spell what another one is shown as
+            label = f"{label}#{token}"
+        self.found[token] = label
         self._taken.add(label)
 
     def put_byte(self, token: int, byte: bytes) -> None:

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from mitool.errors import InputError
+from mitool.errors import InputError, said
 from mitool.models.decoder import Decoder, Layer, Norm, Projection
 from mitool.models.decoder.decoder import Unembedding
 from mitool.models.pretrained.architectures import BlockNames, Fused, names_of
@@ -59,7 +59,7 @@ def decoder_of(model: PreTrainedModel) -> Decoder:
     except AttributeError as failure:
         raise InputError(
             f"architecture {architecture}: expected a decoder whose parts go by names that mitool "
-            f"knows (docs/pretrained.md lists the architectures), found another ({failure})"
+            f"knows (docs/pretrained.md lists the architectures), found another ({said(failure)})"
         ) from failure
     except InputError as failure:
         raise InputError(f"architecture {architecture}: {failure}") from failure
@@ -224,8 +224,8 @@ def _scale(attn: nn.Module, shape: ModelShape) -> float:
     if shape.architecture in UNSCALED:
         return 1.0
     for name in SCALES:
-        if isinstance(value := getattr(attn, name, None), float):
-            return value
+        if isinstance(value := getattr(attn, name, None), float | int):
+            return float(value)
     return shape.d_head**-0.5
 
 
@@ -264,6 +264,6 @@ def _unembedding(model: PreTrainedModel, names: BlockNames, shape: ModelShape) -
         weight=head.weight.detach(),
         bias=None if bias is None else bias.detach(),
         projection=None if projection is None else projection.weight.detach(),
-        multiplier=1 / scaling if scaling else float(getattr(cfg, "logit_scale", None) or 1.0),
+        multiplier=1 / scaling if scaling else float(getattr(model, "logit_scale", None) or 1.0),
         soft_cap=getattr(cfg, "final_logit_softcapping", None),
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from mitool.errors import InputError
+from mitool.errors import InputError, first_few, plain
 from mitool.models.shape import ModelShape
 
 N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
@@ -71,5 +71,10 @@ def _held(cfg: Any, name: str) -> Any:
 def _required(cfg: Any, names: tuple[str, ...]) -> int:
     value = _first(cfg, names)
     if value is None:
-        raise InputError(f"config.json: expected one of {', '.join(names)}, found none")
+        held = {name: _held(cfg, name) for name in names}
+        found = [f"{name} {plain(str(own))}" for name, own in held.items() if own is not None]
+        raise InputError(
+            f"config.json: expected one of {', '.join(names)}, at least 1, found "
+            f"{first_few(found) if found else 'none'}"
+        )
     return value

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
-from mitool.errors import InputError, quoted
+from mitool.errors import InputError, quoted, said
 from mitool.models.bridge import silenced
 from mitool.models.pretrained.labels import labels_of
 from mitool.settings import Bos
@@ -154,7 +154,8 @@ def _read(
         )
     except Exception as failure:  # what tokenizers raises where a word is unknown is no other kind
         raise InputError(
-            f"the tokenizer cannot read the text {quoted(text)}: {failure}; exchange its words"
+            f"the tokenizer cannot read the text {quoted(text)}: {said(failure)}; exchange its "
+            "words"
         ) from failure
     return tuple(read["input_ids"])
 

@@ -3,7 +3,6 @@ for.
 """
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -115,17 +114,7 @@ def _without_weights(folder: Path, names: tuple[str, ...]) -> str:
 
 def _shards(index: Path) -> list[str]:
     """The names of the files that an index lists."""
-    if hub_files.is_pointer(index):
-        raise InputError(hub_files.pointer_message(index))
-    try:
-        listed = json.loads(index.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise InputError(f"{index}: cannot be read: {failure.strerror}") from failure
-    except (ValueError, RecursionError) as failure:
-        reason = said(failure)
-        raise InputError(
-            f"{index}: expected a JSON document; found: {reason}; restore the file"
-        ) from failure
+    listed = hub_files.read_json(index, "a JSON document")
     found = listed.get("weight_map") if isinstance(listed, dict) else None
     names = list(found.values()) if isinstance(found, dict) else []
     if not names or not all(isinstance(name, str) for name in names):
@@ -153,12 +142,12 @@ def _opened(path: Path, stack: ExitStack) -> Mapping[str, StoredWeight]:
         raise InputError(hub_files.pointer_message(path))
     state_file.require_file(path, "a file of weights", "download it")
     if path.suffix != ".safetensors":
-        stored = state_file.read(path).weights
+        stored = state_file.read(path, has_index=False).weights
         return {name: _in_memory(tensor) for name, tensor in stored.items()}
     try:
         file = stack.enter_context(safe_open(path, framework="pt"))
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no dict)
-        return {name: _in_file(held) for name, held in slices.items()}
+        names: list[str] = file.keys()
+        return {name: _in_file(file.get_slice(name)) for name in names}
     except (SafetensorError, OSError, ValueError, RuntimeError) as failure:
         if is_out_of_memory(failure):
             raise

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -26,6 +26,9 @@ from mitool.models.pretrained.weight_files import StoredWeight
 EXPERT = re.compile(r"(.*\.experts\.)(\d+)\.(.+)")
 """The name of a weight of one expert: its mixture, its number, and the weight's own name."""
 
+MIXTURE = re.compile(r"\.(\d+)\.(?:[^.]+\.)*experts\.")
+"""What the name of a weight of a mixture of experts has in it: the number of its layer."""
+
 
 def model_with(
     folder: str, description: Description, stored: Mapping[str, StoredWeight]
@@ -45,7 +48,7 @@ def model_with(
     note = formats_note(folder, weights, skeleton)
     notes += [note] if note else []
     _require_once(folder, weights, skeleton.base_model_prefix)
-    _require_every_expert(folder, weights)
+    _require_every_expert(folder, weights, skeleton)
     model, found = _filled(folder, description, weights)
     shapes = {name: differing(held, own) for name, held, own in found["mismatched_keys"]}
     missing = {name for name in found["missing_keys"] if not _is_computed(model, name)}
@@ -141,8 +144,11 @@ def _require_once(folder: str, weights: Mapping[str, StoredWeight], prefix: str)
         )
 
 
-def _require_every_expert(folder: str, weights: Mapping[str, StoredWeight]) -> None:
-    """Check that each expert of a mixture has the weights that the others of its layer have.
+def _require_every_expert(
+    folder: str, weights: Mapping[str, StoredWeight], skeleton: PreTrainedModel
+) -> None:
+    """Check that each expert of a mixture has the weights that others have, in every layer that
+    has a mixture.
 
     Raises:
         InputError: one lacks some; transformers puts experts together and cannot say which.
@@ -152,17 +158,35 @@ def _require_every_expert(folder: str, weights: Mapping[str, StoredWeight]) -> N
         if found := EXPERT.fullmatch(name):
             mixture, expert, part = found.groups()
             held.setdefault(mixture, {}).setdefault(expert, set()).add(part)
+    if held:
+        experts = sorted(set().union(*held.values()), key=int)
+        for mixture in _mixtures_left_out(held, skeleton):
+            held[mixture] = {expert: set() for expert in experts}
+    parts = set().union(*(own for experts in held.values() for own in experts.values()))
     missing = [
         f"{mixture}{expert}.{part}"
         for mixture, experts in held.items()
         for expert, own in experts.items()
-        for part in sorted(set().union(*experts.values()) - own)
+        for part in sorted(parts - own)
     ]
     if missing:
         raise InputError(
             f"{folder}: expected each expert's weights, found {len(missing)} missing "
             f"({first_few(missing)}); save the model whole with save_pretrained()"
         )
+
+
+def _mixtures_left_out(held: Collection[str], skeleton: PreTrainedModel) -> list[str]:
+    """The mixtures of layers that have none of their experts' weights, named as others are."""
+    names = {name for name, _ in skeleton.named_parameters()}
+    layers = {int(found[1]) for name in names if (found := MIXTURE.search(name))}
+    of_files = {int(found[1]): name for name in held if (found := MIXTURE.search(name))}
+    if not of_files:
+        return []
+    layer, like = next(iter(of_files.items()))
+    return [
+        like.replace(f".{layer}.", f".{other}.", 1) for other in sorted(layers - of_files.keys())
+    ]
 
 
 def _require_whole(folder: str, model: PreTrainedModel) -> None:

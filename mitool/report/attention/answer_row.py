@@ -52,7 +52,7 @@ def _bars(study: AttentionStudy, heads: list[Head], labels: list[str], *, whole:
         tokens = range(len(labels)) if whole else scores.topk(LARGEST).indices.tolist()
         plot.add_bar(
             x=distinct(labels, tokens),
-            y=[float(f"{scores[token].item():.4g}") for token in tokens],
+            y=[float(f"{scores[token].item():z.4g}") for token in tokens],
             marker_color=BLUE,
             hovertemplate="%{x}: %{y:.4g}<extra></extra>",
             showlegend=False,

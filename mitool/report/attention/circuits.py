@@ -32,21 +32,25 @@ def _ov(study: AttentionStudy, group: list[Head], part: int, heads: list[Head]) 
     weights, tokens = study.weights, torch.tensor(list(study.drawn))
     outputs = tokens[tokens < weights.W_U.shape[1]]
     circuits = {name(head): ov_circuit(weights, *head).cells(tokens, outputs) for head in group}
+    names = [study.drawn[token] for token in outputs.tolist()]
+    diagonal = " On the diagonal, red copies and blue suppresses."
+    if study.on_itself is None:
+        names, diagonal = [f"output {output}" for output in outputs.tolist()], ""
     plot = heatmap_panels(
         circuits,
         "output",
         "source token",
         "logits",
         diverging=True,
-        x=[study.drawn[token] for token in outputs.tolist()],
+        x=names,
         y=list(study.drawn.values()),
     )
     return Figure(
         _numbered("ov_circuits", part),
         _titled("OV circuits: what a head writes for the token it looks at", part),
         "Each row is a token that the head looks at, each column an output, the colour what full "
-        "attention to the token adds to the output's logit. On the diagonal, red copies and blue "
-        f"suppresses. {FOLDED}.{_tokens(study)}{left_out(study, heads)}"
+        f"attention to the token adds to the output's logit.{diagonal} {FOLDED}."
+        f"{_tokens(study)}{left_out(study, heads)}"
         f"{thinning(next(iter(circuits.values())))}",
         plot.update_yaxes(autorange="reversed"),
     )
@@ -92,7 +96,7 @@ def _positions(study: AttentionStudy) -> list[Figure]:
     heads = sorted(of_layer[:MOST_HEADS])
     circuits: dict[str, Tensor] = {}
     for head in heads:
-        if (factors := positional_circuit(study.weights, *head)) is not None:
+        if (factors := positional_circuit(study.contexts, study.weights, *head)) is not None:
             circuits[name(head)] = _seen(factors.dense(), study.is_causal)
     if not circuits:
         return []

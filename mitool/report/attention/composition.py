@@ -13,9 +13,12 @@ from mitool.report.heatmaps import heatmap, heatmap_panels, thinning, write_numb
 
 def composition_figures(study: AttentionStudy) -> list[Figure]:
     """Nothing for a model of one layer."""
-    if study.composition is None:
+    found = study.composition
+    if found is None:
         return []
-    return [_scores(study, study.composition), _virtual_heads(study, study.composition)]
+    copying = found.virtual_copying
+    virtual = [] if copying is None else [_virtual_heads(study, found, copying)]
+    return [_scores(study, found), *virtual]
 
 
 def _scores(study: AttentionStudy, found: Composition) -> Figure:
@@ -31,15 +34,15 @@ def _scores(study: AttentionStudy, found: Composition) -> Figure:
         "composition",
         "Composition scores of pairs of heads",
         "How much of what the earlier head writes the later head's query, key or value matrix "
-        f"reads, by weights alone. Random weights of these shapes score about {found.chance:.3f}; "
+        f"reads, by weights alone. Random weights of these shapes score about {found.chance:z.3f}; "
         "far more suggests that the later head uses the earlier one, but it is no test of it."
         f"{_left_blank(study, panels['Q-composition'])}",
         _finished(plot),
     )
 
 
-def _virtual_heads(study: AttentionStudy, found: Composition) -> Figure:
-    composed = found.virtual_copying.masked_fill(~(found.v > found.chance), torch.nan)
+def _virtual_heads(study: AttentionStudy, found: Composition, copying: Tensor) -> Figure:
+    composed = copying.masked_fill(~(found.v > found.chance), torch.nan)
     earlier, later = _names(study)
     values = _of_pairs(study, composed)
     height = 180 + min(560, max(180, 18 * len(earlier)))
@@ -50,8 +53,8 @@ def _virtual_heads(study: AttentionStudy, found: Composition) -> Figure:
         "Copying score of virtual heads",
         "The earlier and the later head's OV circuits one after the other, as one head that moves "
         "a token in two steps: the share of its eigenvalues' sizes that has a positive real part. "
-        "Near 1 it raises the token that it started from. Drawn for the pairs whose V-composition "
-        f"is above that of random weights.{_left_blank(study, values)}",
+        "Near 1 it raises, on the whole, the token that it started from. Drawn for the pairs whose "
+        f"V-composition is above that of random weights.{_left_blank(study, values)}",
         _finished(plot),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mitool.analysis.attention import AttentionStudy
+from mitool.node_names import head_name
 
 Head = tuple[int, int]
 """(layer, head)."""
@@ -36,5 +37,4 @@ def left_out(study: AttentionStudy, drawn: Sequence[Head], of: int | None = None
 
 def name(head: Head) -> str:
     """``L0H0`` and so on."""
-    layer, number = head
-    return f"L{layer}H{number}"
+    return head_name(*head)

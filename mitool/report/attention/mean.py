@@ -52,7 +52,7 @@ def _bars(study: AttentionStudy) -> go.Figure:
     plot.add_bar(
         x=[label(key) for key in study.key_labels],
         y=[round(share, 4) for share in shares],
-        text=[f"{share:.2f}" for share in shares],
+        text=[f"{share:z.2f}" for share in shares],
         marker_color=BLUE,
         hovertemplate="%{x}: %{y:.4g}<extra></extra>",
     )

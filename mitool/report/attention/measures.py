@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mitool.analysis.attention import AttentionStudy
 from mitool.analysis.attention.attribution import DirectAttribution
+from mitool.analysis.attention.study import OnItself
 from mitool.report.attention.heads import left_out, name, ranked
 from mitool.report.figures import BLUE, Figure, label, new_plot
 from mitool.report.heatmaps import heatmap, heatmap_panels, write_numbers
@@ -24,23 +25,26 @@ MEANINGS = {
     "copying score": "the share of the OV circuit's eigenvalues, by size, that has a positive real "
     "part",
     "OV top-1": "the share of tokens for which the head writes most to the token itself",
+    "OV raised": "the share of tokens for which it writes more to the token itself than on average",
     "attends to the answer": "the share of examples in which it looks most at an operand that is "
     "the answer, of those with a choice",
 }
 
 
 def measure_figures(study: AttentionStudy) -> list[Figure]:
-    """Shares from 0 to 1 on one scale, then entropy and attribution, then eigenvalues."""
+    """Shares from 0 to 1 on one scale, then entropy and attribution, then eigenvalues where these
+    say something.
+    """
     figures = [_shares(study)]
     if len(study.weights.heads) > 1:
         figures += [_entropy(study), *_attribution(study)]
-    return [*figures, _eigenvalues(study)]
+    return figures if study.on_itself is None else [*figures, _eigenvalues(study, study.on_itself)]
 
 
 def _shares(study: AttentionStudy) -> Figure:
     measures, chances = _known(study)
     titles = {
-        measure: f"{measure}\n(chance {chances[measure]:.2g})" if measure in chances else measure
+        measure: f"{measure}\n(chance {chances[measure]:z.2g})" if measure in chances else measure
         for measure in measures
     }
     is_one = len(study.weights.heads) == 1
@@ -62,14 +66,15 @@ def _shares(study: AttentionStudy) -> Figure:
         plot.update_yaxes(autorange="reversed")
     meanings = "; ".join(f"{measure}: {MEANINGS[measure]}" for measure in measures)
     unknown = [_kind_name(kind) for kind, kept in study.kinds.items() if not kept.n_queries]
+    unknown += ["copying score, OV top-1, OV raised"] if study.on_itself is None else []
     where = f" The scores of kinds are taken on {study.kinds_on}." if study.kinds_on else ""
     missing = f" Undefined here: {', '.join(unknown)}." if unknown else ""
     return Figure(
         "measures",
         "What kind of head it is" if is_one else "What kind of head each one is",
         f"Measures from 0 to 1. {meanings[0].upper()}{meanings[1:]}. Chance is what the same "
-        f"attention scores if permuted at random over the keys that each query sees.{where}"
-        f"{missing}",
+        "attention scores if permuted at random over the keys that each query sees; of the answer, "
+        f"how often an operand drawn evenly is it.{where}{missing}",
         plot,
     )
 
@@ -79,10 +84,13 @@ def _known(study: AttentionStudy) -> tuple[dict[str, Tensor], dict[str, float]]:
     kinds = {_kind_name(kind): kept for kind, kept in study.kinds.items()}
     measures = {kind: kept.scores for kind, kept in kinds.items() if kept.n_queries}
     chances = {kind: kept.chance for kind, kept in kinds.items() if math.isfinite(kept.chance)}
-    chances["OV top-1"] = 1 / study.weights.W_U.shape[1]
-    measures |= {"copying score": study.copying_score, "OV top-1": study.ov_top1}
-    if study.to_answer_operand is not None:
-        measures["attends to the answer"] = study.to_answer_operand
+    if (own := study.on_itself) is not None:
+        chances["OV top-1"] = 1 / study.weights.W_U.shape[1]
+        measures["copying score"] = own.copying_score
+        measures |= {"OV top-1": own.top1, "OV raised": own.raised}
+    if (of := study.answer_operand) is not None:
+        chances["attends to the answer"] = of.chance
+        measures["attends to the answer"] = of.share
     return measures, chances
 
 
@@ -97,7 +105,7 @@ def _bars(values: Mapping[str, float]) -> go.Figure:
         orientation="h",
         y=[label(measure.replace("\n", " ")) for measure in drawn],
         x=[round(value, 4) for value in drawn.values()],
-        text=[f"{value:.3f}" for value in drawn.values()],
+        text=[f"{value:z.3f}" for value in drawn.values()],
         textposition="outside",
         marker_color=BLUE,
         cliponaxis=False,
@@ -143,8 +151,8 @@ def _sum(found: DirectAttribution) -> str:
         "MLPs": found.mlps.sum(),
         "biases": found.biases,
     }
-    added = ", ".join(f"{name} {value.item():+.3g}" for name, value in parts.items())
-    return f"All parts add up to the difference of the logits, {found.total.item():.3g}: {added}."
+    added = ", ".join(f"{name} {value.item():+z.3g}" for name, value in parts.items())
+    return f"All parts add up to the difference of the logits, {found.total.item():z.3g}: {added}."
 
 
 def _by_head(
@@ -171,14 +179,14 @@ def _numbers(n: int) -> list[str]:
     return [str(number) for number in range(n)]
 
 
-def _eigenvalues(study: AttentionStudy) -> Figure:
+def _eigenvalues(study: AttentionStudy, own: OnItself) -> Figure:
     heads = sorted(ranked(study)[:MOST_EIGENVALUES])
     side = 300 if len(heads) == 1 else None
     plot = new_panels(
         [name(head) for head in heads], "real part", "imaginary part", shared=True, height=side
     )
     for head, (row, column) in zip(heads, places(len(heads), shared=True), strict=True):
-        values = study.ov_eigenvalues[head]
+        values = own.eigenvalues[head]
         largest = values.abs().max().item() or 1.0
         plot.add_scatter(
             x=[round(value, 4) for value in (values.real / largest).tolist()],
@@ -196,8 +204,8 @@ def _eigenvalues(study: AttentionStudy) -> Figure:
         "ov_eigenvalues",
         "Eigenvalues of the OV circuits",
         "Those that need not be 0, in the complex plane, each head's divided by its largest size. "
-        "To the right of 0, on tokens on which the head writes most to themselves, they copy; to "
-        "the left they suppress. The copying score is the share of their sizes on the right."
+        "To the right of 0 they raise the output of what is read, on the whole; to the left they "
+        "lower it. The copying score is the share of their sizes on the right."
         f"{left_out(study, heads)}",
         plot,
     )

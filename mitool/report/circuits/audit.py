@@ -61,5 +61,5 @@ def _agreement(result: CircuitResult) -> str:
         "audit_sign_agreement": "share with the same sign",
     }
     values = {name: result.claims[claim] for claim, name in names.items()}
-    known = {k: f"{v:.3g}" if isinstance(v, float) else "undefined" for k, v in values.items()}
+    known = {k: f"{v:z.3g}" if isinstance(v, float) else "undefined" for k, v in values.items()}
     return f"{', '.join(f'{name} {value}' for name, value in known.items())}."

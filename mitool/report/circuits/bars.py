@@ -38,7 +38,7 @@ def unit_bars(bars: Sequence[Bar], x_title: str) -> go.Figure:
         own = [bar for bar in bars if (bar.group, bar.color) == (group, color)]
         plot.add_bar(
             orientation="h",
-            x=[float(f"{bar.value:.4g}") for bar in own],
+            x=[float(f"{bar.value:z.4g}") for bar in own],
             y=[label(bar.name, MAX_UNIT) for bar in own],
             name=group,
             marker_color=color,

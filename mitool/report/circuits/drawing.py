@@ -170,8 +170,8 @@ def _caption(result: CircuitResult, lines: Sequence[Line], everything: Sequence[
     found, n_nodes = result.found, result.claims["n_nodes"]
     chosen = f"{int(found.chosen.sum()):,} of {units_of(result, len(found.units))}"
     text = (
-        f"{n_nodes} nodes, from the input at the bottom to the logits at the top: aL.hH is head H "
-        f"of layer L, mL its MLP; every edge goes upwards. In the circuit are {chosen}. "
+        f"{n_nodes} nodes, from the input at the bottom to the logits at the top: L0H1 is head 1 "
+        f"of layer 0, MLP0 its MLP; every edge goes upwards. In the circuit are {chosen}. "
     )
     if len(lines) < len(everything):
         which = "strongest" if found.units.level == "edge" and found.scores is not None else "first"

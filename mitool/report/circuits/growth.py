@@ -52,7 +52,7 @@ def _draw(result: CircuitResult, curve: Curve) -> go.Figure:
     plot.update_xaxes(
         type="log",
         tickvals=list(curve.fractions),
-        ticktext=[f"{fraction:g}" for fraction in curve.fractions],
+        ticktext=[f"{fraction:zg}" for fraction in curve.fractions],
     )
     below = {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"}
     return plot.update_layout(legend=below, showlegend=True, margin_b=110)
@@ -93,7 +93,7 @@ def _add_chosen(plot: go.Figure, result: CircuitResult, fraction: float) -> None
     if ends is not None:
         error = {"array": [ends[1] - value], "arrayminus": [value - ends[0]], "thickness": 1.5}
     n = units_of(result, int(result.found.chosen.sum()))
-    sure = "" if ends is None else f"<br>95 % interval {ends[0]:.4g} to {ends[1]:.4g}"
+    sure = "" if ends is None else f"<br>95 % interval {ends[0]:z.4g} to {ends[1]:z.4g}"
     plot.add_scatter(
         x=[fraction],
         y=[value],

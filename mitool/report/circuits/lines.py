@@ -82,7 +82,9 @@ class _Scored:
         self.ranks = {unit: rank for rank, unit in enumerate(by_size, 1)}
 
     def text(self, unit: int) -> str:
-        return f"{self.scores[unit]:.4g} (no. {self.ranks[unit]:,} of {len(self.scores):,} by size)"
+        return (
+            f"{self.scores[unit]:z.4g} (no. {self.ranks[unit]:,} of {len(self.scores):,} by size)"
+        )
 
 
 def _members(found: Chosen) -> list[tuple[Edge, list[int]]]:
@@ -109,7 +111,7 @@ def _by_position(units: _Scored, members: Sequence[int], score: float | None) ->
     """The sum over positions that are in the circuit, then each, the largest first."""
     n = len(members)
     at = f"{n} position{'s' * (n > 1)} of {len(units.columns)}"
-    text = [at if score is None else f"score {score:.4g}, the sum over {at}"]
+    text = [at if score is None else f"score {score:z.4g}, the sum over {at}"]
     places = sorted(members, key=lambda unit: -abs(units.scores[unit]) if units.scores else 0)
     for unit in places[:MOST_PLACES]:
         name = label(units.columns[unit % len(units.columns)].label)
@@ -129,7 +131,7 @@ def _hover_of_edges(node: Node, lines: Sequence[Line]) -> str:
         ("out", [line for line in lines if line.source == node]),
     ):
         scores = [line.score for line in found if line.score is not None]
-        summed = f", sum of scores {sum(scores):.4g}" if scores else ""
+        summed = f", sum of scores {sum(scores):z.4g}" if scores else ""
         if found:
             text.append(f"{len(found)} edge{'s' * (len(found) > 1)} {way}{summed}")
     return "<br>".join(text)
@@ -151,7 +153,7 @@ def _own_scores(found: Chosen) -> Mapping[Node, tuple[float | None, str]]:
             what.append(
                 f"score {scored.text(row)}"
                 if units.level == "node"
-                else f"score {score:.4g}, their sum"
+                else f"score {score:z.4g}, their sum"
             )
         own[node] = (score, "<br>".join([label(str(node)), *what]))
     return own

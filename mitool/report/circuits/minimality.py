@@ -28,7 +28,7 @@ def minimality_figures(result: CircuitResult) -> list[Figure]:
             "minimality",
             f"What the circuit loses without each {one}",
             f"How much lower the circuit's faithfulness is with one {one} less, for {which}; "
-            f"below 0 the circuit does better without it. Grey: idle, less than {IDLE:g} either "
+            f"below 0 the circuit does better without it. Grey: idle, less than {IDLE:zg} either "
             f"way ({idle:,} of {n:,}). {how(result)}",
             unit_bars(bars, "loss of faithfulness"),
         )
@@ -39,4 +39,4 @@ def _bar(name: str, loss: float) -> Bar:
     group, color = ("lost without it", VERMILLION) if loss > 0 else ("better without it", BLUE)
     if abs(loss) < IDLE:
         group, color = "idle", IDLER
-    return Bar(name, loss, color, group, f"{label(name)}<br>loss {loss:.4g}")
+    return Bar(name, loss, color, group, f"{label(name)}<br>loss {loss:z.4g}")

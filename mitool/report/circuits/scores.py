@@ -39,7 +39,7 @@ def _bars(result: CircuitResult) -> Figure:
         where = "in the circuit" if is_in else "not in the circuit"
         sign = "above 0" if value > 0 else "below 0"
         name = found.units.names[unit]
-        hover = f"{label(name)}<br>score {value:.4g} (no. {rank} of {len(scores):,} by size)"
+        hover = f"{label(name)}<br>score {value:z.4g} (no. {rank} of {len(scores):,} by size)"
         color = COLORS[value > 0, is_in]
         bars.append(Bar(name, value, color, f"{sign}, {where}", f"{hover}<br>{where}"))
     n, names = len(chosen), unit_name(result, 2)
@@ -95,7 +95,7 @@ def _grid(result: CircuitResult) -> Grid:
 def _hover(name: str, value: float, is_in: bool) -> str:
     if value != value:
         return "no such edge"
-    return f"{label(name)}<br>score {value:.4g}<br>{'' if is_in else 'not '}in the circuit"
+    return f"{label(name)}<br>score {value:z.4g}<br>{'' if is_in else 'not '}in the circuit"
 
 
 def _scored_on(result: CircuitResult) -> str:

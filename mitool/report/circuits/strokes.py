@@ -112,7 +112,7 @@ def strokes_caption(result: CircuitResult, lines: Sequence[Line]) -> str:
         )
     if all(line.score is None for line in lines):
         return "It was given without scores, so that all edges are drawn alike."
-    shares = ", ".join(f"{share:.0%}" for share in SHARES[:-1])
+    shares = ", ".join(f"{share:z.0%}" for share in SHARES[:-1])
     text = (
         "Width and strength of an edge stand for the size of its score, in steps: at least "
         f"{shares} of the largest, or less."

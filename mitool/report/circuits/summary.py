@@ -31,7 +31,7 @@ def summary_of(result: CircuitResult) -> str:
     claims = result.claims
     found = result.conclusion or (
         f"The circuit has {claims['n_edges']:,} of {claims['n_edges_total']:,} edges; how much of "
-        f"the {result.unit} they keep is undefined"
+        f"{result.gap} they keep is undefined"
     )
     # of pairs that are held out the conclusion speaks itself
     found += "" if result.origin.is_held_out else f", {tested_on(result)}"
@@ -70,8 +70,8 @@ def meaning(result: CircuitResult) -> str:
     full, empty = ends.full.mean().item(), ends.empty.mean().item()
     empty = 0.0 if abs(empty) <= ZERO * abs(full) else empty
     return (
-        f"Faithfulness is the share of the {result.unit} that a circuit alone keeps: 1 is all of "
-        f"it, as the whole model ({readable(full)}), and 0 as much as nothing of the model "
+        f"Faithfulness is the share of {result.gap} that a circuit alone keeps: 1 is all of it, as "
+        f"the whole model ({readable(full)}), and 0 as much as nothing of the model "
         f"({readable(empty)})."
     )
 
@@ -83,6 +83,8 @@ def of_scores(result: CircuitResult, one: str) -> str:
         one: of the units.
     """
     method = result.origin.method
+    if method is not None and method.name == "random":
+        return f"A score is drawn at random, and says nothing of {one}"
     by = "scores of a file" if method is None else method.title
     return SCORE.format(unit=result.unit, one=one, method=by)
 
@@ -101,8 +103,8 @@ def unit_name(result: CircuitResult, n: int = 1) -> str:
 
 
 def percent(value: float) -> str:
-    """A share, and no -0."""
-    return f"{round(value, 3) + 0.0:.1%}"
+    """A share of the gap."""
+    return f"{value:z.1%}"
 
 
 def random_faithfulness(result: CircuitResult) -> list[float]:
@@ -120,8 +122,8 @@ def _by_chance(result: CircuitResult) -> str:
     size = units_of(result, int(result.found.chosen.sum()))
     mean = sum(found) / len(found)
     if len(found) == 1:
-        return f" A random circuit of {size} keeps {percent(mean)}."
+        return f" A random circuit of {size} keeps {percent(mean)} of the gap."
     return (
-        f" {len(found):,} random circuits of {size} keep {percent(mean)} on average "
+        f" {len(found):,} random circuits of {size} keep {percent(mean)} of the gap on average "
         f"({percent(min(found))} to {percent(max(found))})."
     )

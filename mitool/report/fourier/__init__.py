@@ -1,6 +1,7 @@
 """The report of a Fourier analysis."""
 
 from mitool.analysis.fourier import FourierResult
+from mitool.numerals import share
 from mitool.report.figures import Figure
 from mitool.report.fourier.embedding import attention_figures, embedding_figures
 from mitool.report.fourier.logits import logit_figures
@@ -26,8 +27,17 @@ def fourier_report(result: FourierResult, command: str | None = None) -> Report:
     """
     claims = result.claims
     task = f"{OPERATIONS[str(claims['op'])]} modulo {claims['p']}"
-    summary = result.conclusion or "No key frequency of the logits: the model has not grokked."
+    summary = result.conclusion or _without_frequencies(result)
     return Report(f"Fourier analysis of {task}", summary, result, fourier_figures(result), command)
+
+
+def _without_frequencies(result: FourierResult) -> str:
+    accuracy, least = result.claims["accuracy_all"], result.config["threshold"]
+    assert isinstance(accuracy, float)
+    return (
+        f"No frequency explains {least:z.1%} of the logits' variance, so that there is no formula; "
+        f"the model is right on {share(accuracy, 1)} of all pairs."
+    )
 
 
 def fourier_figures(result: FourierResult) -> tuple[Figure, ...]:

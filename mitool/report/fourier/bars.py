@@ -17,7 +17,7 @@ def frequency_bars(values: Tensor, keys: Sequence[int], y_title: str) -> go.Figu
     frequencies = list(range(1, len(values) + 1))
     plot.add_bar(
         x=frequencies,
-        y=[float(f"{value:.6g}") for value in values.tolist()],
+        y=[float(f"{value:z.6g}") for value in values.tolist()],
         marker_color=[BLUE if k in keys else SKY for k in frequencies],
         hovertemplate="frequency %{x}: %{y:.4g}<extra></extra>",
         showlegend=False,
@@ -42,7 +42,7 @@ def component_bars(norms: Tensor, y_title: str) -> go.Figure:
     """
     plot = new_plot("frequency k", y_title)
     for name, values, color in (("cosine", norms[1::2], BLUE), ("sine", norms[2::2], VERMILLION)):
-        y = [float(f"{value:.6g}") for value in values.tolist()]
+        y = [float(f"{value:z.6g}") for value in values.tolist()]
         plot.add_bar(x=list(range(1, len(y) + 1)), y=y, name=name, marker_color=color)
     return plot
 
@@ -75,7 +75,7 @@ def add_threshold(plot: go.Figure, threshold: float, last: float, name: str) -> 
     plot.add_scatter(
         x=[0, last],
         y=[threshold, threshold],
-        name=label(f"{name}: {threshold:.3g}"),
+        name=label(f"{name}: {threshold:z.3g}"),
         mode="lines",
         line={"color": VERMILLION, "width": 1.5, "dash": "dash"},
         hoverinfo="skip",

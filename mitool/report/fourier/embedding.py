@@ -46,7 +46,7 @@ def _shares(study: FourierStudy) -> Figure:
 
 def _norms(study: FourierStudy) -> Figure:
     spectrum = study.embedding
-    gini = "" if spectrum.gini is None else f" Their Gini coefficient is {spectrum.gini:.3f}."
+    gini = "" if spectrum.gini is None else f" Their Gini coefficient is {spectrum.gini:z.3f}."
     return Figure(
         "embedding_norms",
         "Embedding: norm of each Fourier component",
@@ -129,12 +129,9 @@ def attention_figures(study: FourierStudy) -> list[Figure]:
     heads, figures = study.heads[:MOST_HEADS], []
     a, b = (operand_axis(study.form, name) for name in "ab")
     for side in "ab":
-        panels = {
-            f"layer {h.layer}, head {h.head}": h.to_a if side == "a" else h.to_b for h in heads
-        }
+        panels = {h.name: h.to_a if side == "a" else h.to_b for h in heads}
         terms = "; ".join(
-            f"layer {h.layer} head {h.head}: {_terms(h.terms_a if side == 'a' else h.terms_b)}"
-            for h in heads
+            f"{h.name}: {_terms(h.terms_a if side == 'a' else h.terms_b)}" for h in heads
         )
         n_left = len(study.heads) - len(heads)
         more = f" {len(heads)} of {len(study.heads)} heads are drawn." if n_left else ""
@@ -152,4 +149,4 @@ def attention_figures(study: FourierStudy) -> list[Figure]:
 
 
 def _terms(terms: tuple[Term, ...]) -> str:
-    return ", ".join(f"{term.name} {term.share:.0%}" for term in terms[:3]) or "constant"
+    return ", ".join(f"{term.name} {term.share:z.0%}" for term in terms[:3]) or "constant"

@@ -38,8 +38,8 @@ def _shares(study: FourierStudy) -> Figure:
         "Logits: share of each frequency",
         "The variance of the logits, centred over the outputs, that the cosine of each frequency "
         f"explains over all pairs. Key frequencies (dark): {named(keys)}; together they explain "
-        f"{fit.share(keys):.1%}. A bias of each output, the same for all pairs, explains "
-        f"{fit.bias_share:.1%}.",
+        f"{fit.share(keys):z.1%}. A bias of each output, the same for all pairs, explains "
+        f"{fit.bias_share:z.1%}.",
         plot,
     )
 
@@ -98,7 +98,7 @@ def _identity(study: FourierStudy) -> list[Figure]:
     plot = product_bars(list(study.identities), names, signed)
     plot.update_xaxes(title_text="product, and the function of c that it is read out as")
     plot.update_yaxes(title_text="amplitude (logits)")
-    sums = "; ".join(f"frequency {k}: {i.in_logits_sum:.1%}" for k, i in study.identities.items())
+    sums = "; ".join(f"frequency {k}: {i.in_logits_sum:z.1%}" for k, i in study.identities.items())
     read_out = Figure(
         "trig_identity",
         "The trig identity, term by term",
@@ -121,7 +121,7 @@ def _products(study: FourierStudy) -> list[Figure]:
     plot = product_bars(list(known), PRODUCTS, {"in the neurons": norms})
     plot.update_xaxes(title_text="product")
     plot.update_yaxes(title_text="norm over neurons of the amplitude (activation)")
-    sums = "; ".join(f"frequency {k}: {i.in_neurons_sum:.1%}" for k, i in known.items())
+    sums = "; ".join(f"frequency {k}: {i.in_neurons_sum:z.1%}" for k, i in known.items())
     return [
         Figure(
             "trig_products",
@@ -168,4 +168,4 @@ def _tests(study: FourierStudy) -> Figure:
 
 def _accuracy(outcome: Outcome, part: str) -> str:
     accuracy = outcome.accuracy[part]
-    return "" if accuracy is None else label(f"{accuracy:.1%} right")
+    return "" if accuracy is None else label(f"{accuracy:z.1%} right")

@@ -50,8 +50,8 @@ def _explained(neurons: NeuronSpectrum) -> Figure:
         "neuron_frequencies",
         "Neurons: how much one frequency explains",
         "For each neuron the share of its variance over all pairs that the 8 linear and quadratic "
-        f"terms of its best frequency explain. {neurons.single_fraction:.1%} of the "
-        f"{len(order)} neurons have one frequency (at least {SINGLE_FREQUENCY:.0%} explained): "
+        f"terms of its best frequency explain. {neurons.single_fraction:z.1%} of the "
+        f"{len(order)} neurons have one frequency (at least {SINGLE_FREQUENCY:z.0%} explained): "
         f"{counts or 'none'}.",
         plot,
     )

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import plotly.graph_objects as go
 
-from mitool.analysis.fourier.progress import Measures, Phases
+from mitool.analysis.fourier.phases import Phases
+from mitool.analysis.fourier.progress import Measures
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.report.figures import (
     BLUE,
@@ -49,9 +50,10 @@ def _losses(measures: Sequence[Measures]) -> Figure:
     return Figure(
         "progress_losses",
         "Progress measures: restricted and excluded loss",
-        "Restricted: with only the final model's key frequencies kept, on all pairs; it falls "
-        f"long before the test loss. Excluded: with them removed, on {part} pairs; it rises as the "
-        "model comes to rely on them. On a log axis.",
+        "Restricted: with only the last checkpoint's key frequencies kept, on all pairs; where it "
+        "falls before the test loss, their circuit forms before it shows. Excluded: with them "
+        f"removed, on {part} pairs; where it rises for good, the model comes to rely on them. In a "
+        "spike of the training all of them rise, and come back. On a log axis.",
         plot,
     )
 
@@ -96,7 +98,8 @@ def _weights(measures: Sequence[Measures]) -> Figure:
     return Figure(
         "progress_weights",
         "Progress measures: sum of squared weights",
-        "It falls as the general solution takes over from the memorised one.",
+        "Where it falls while the test loss does, the general solution, whose weights are smaller, "
+        "takes over from the memorised one.",
         plot,
     )
 
@@ -125,17 +128,20 @@ def _ideal(measures: Sequence[Measures]) -> list[Figure]:
 
 
 def _phases(phases: Phases) -> list[Phase]:
-    known = (
-        ("circuit formation", phases.memorisation_end, "the excluded loss rises", ORANGE),
-        ("clean-up", phases.circuit_formation_end, "the excluded loss has peaked", PURPLE),
-        (
+    meanings = {
+        "memorisation_end": ("circuit formation", "the excluded loss is lowest", ORANGE),
+        "circuit_formation_end": ("clean-up", "the excluded loss is highest", PURPLE),
+        "cleanup_end": (
             "cleaned up",
-            phases.cleanup_end,
-            "at most 5 % are left of the fall in squared weights",
+            "at most 5 % are left of the fall in squared weights, for good",
             GREEN,
         ),
-    )
-    return [Phase(n, meaning, epoch, color) for n, epoch, meaning, color in known if epoch]
+    }
+    return [
+        Phase(name, meaning, epoch, color, phases.between[end])
+        for end, (name, meaning, color) in meanings.items()
+        if (epoch := phases.ends[end]) is not None
+    ]
 
 
 def _line(

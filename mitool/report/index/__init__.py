@@ -18,15 +18,20 @@ class IndexResult(Result):
 
     Attributes:
         folder: whose reports they are.
+        page: the folder that the index is written into.
         chapters: of the story.
     """
 
     folder: Path
+    page: Path
     chapters: tuple[Told, ...]
 
 
-def gather(folder: Path) -> IndexResult:
+def gather(folder: Path, out: Path | None = None) -> IndexResult:
     """The results in a folder and below it, as a story.
+
+    Args:
+        out: the folder that the index is to be written into; left out, the same one.
 
     Raises:
         InputError: it is no folder, or there are none.
@@ -34,7 +39,8 @@ def gather(folder: Path) -> IndexResult:
     found = find_records(folder)
     if not found.records:
         raise InputError(_nothing(folder, found))
-    chapters = tell(found.records, folder)
+    page = folder if out is None else out
+    chapters = tell(found.records, folder, page)
     shown = [card for told in chapters for card in (*told.cards, *told.rows)]
     warnings = (
         *(f"{place}: the training has not ended; --resume goes on" for place in found.unfinished),
@@ -49,7 +55,15 @@ def gather(folder: Path) -> IndexResult:
         "missing": [told.missing for told in chapters if told.missing],
     }
     subject = {"run": str(folder)}
-    return IndexResult(subject, {}, claims, warnings=warnings, folder=folder, chapters=chapters)
+    return IndexResult(
+        subject,
+        {},
+        claims,
+        warnings=warnings,
+        folder=folder,
+        page=page,
+        chapters=chapters,
+    )
 
 
 def render_index(result: IndexResult, command: str | None = None) -> str:
@@ -69,14 +83,14 @@ def render_index(result: IndexResult, command: str | None = None) -> str:
 
 
 def write_index(result: IndexResult, command: str | None = None) -> Path:
-    """Write the page into the folder, in the place of an earlier one.
+    """Write the page into its folder, in the place of an earlier one.
 
     Raises:
         UsageError: a page is there that mitool did not write.
         RunError: the folder cannot be written.
     """
-    path = result.folder / rundir.INDEX
-    if path.exists() and not rundir.holds_index(result.folder):
+    path = result.page / rundir.INDEX
+    if path.exists() and not rundir.holds_index(result.page):
         raise UsageError(f"{path}: is there already, and is no index of mitool's; move it away")
     files.atomic_write(path, render_index(result, command))
     return path

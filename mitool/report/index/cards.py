@@ -53,7 +53,7 @@ class Card:
 
     Attributes:
         command: the name of the command that gave it.
-        place: its folder, within that of the index.
+        place: its folder, within that of the run.
         report: link to its page, if it has one.
         image: its first figure, as a URL that holds the image itself.
         outdated: why it is out of date.
@@ -74,10 +74,11 @@ class Card:
     image_name: str = ""
 
 
-def card_of(record: Record, root: Path, *, whole: bool = True) -> Card:
-    """A result within the folder ``root`` of the index.
+def card_of(record: Record, root: Path, page: Path, *, whole: bool = True) -> Card:
+    """A result within the folder ``root``.
 
     Args:
+        page: the folder that the index is in, from which links lead.
         whole: with its image and claims.
     """
     image = _first_image(record) if whole else None
@@ -86,8 +87,8 @@ def card_of(record: Record, root: Path, *, whole: bool = True) -> Card:
         summary=record.summary or "",
         command=record.command,
         place=_within(root, record.folder),
-        report=_link(root, record.folder / rundir.REPORT),
-        result=_link(root, record.folder / rundir.RESULT) or "",
+        report=_link(page, record.folder / rundir.REPORT),
+        result=_link(page, record.folder / rundir.RESULT) or "",
         claims=claims_tables(_main_claims(record)) if whole else (),
         made=_made(record),
         command_line=record.command_line,
@@ -136,7 +137,7 @@ def _made(record: Record) -> str:
         else:
             parts.append(f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip())
     if record.seconds is not None:
-        parts.append(f"{record.seconds:,.0f} s" if record.seconds >= 1 else "under 1 s")
+        parts.append(f"{record.seconds:z,.0f} s" if record.seconds >= 1 else "under 1 s")
     return ", ".join(parts)
 
 
@@ -165,8 +166,8 @@ def _within(root: Path, folder: Path) -> str:
     return "" if place == "." else place
 
 
-def _link(root: Path, path: Path) -> str | None:
-    """A relative link to a file, if it is there."""
+def _link(page: Path, path: Path) -> str | None:
+    """A link from a page's folder to a file, if it is there."""
     if not path.is_file():
         return None
-    return quote(os.fsencode(PurePath(os.path.relpath(path, root)).as_posix()))
+    return quote(os.fsencode(PurePath(os.path.relpath(path, page)).as_posix()))

@@ -48,13 +48,13 @@ class Told:
     missing: str | None = None
 
 
-def tell(records: Sequence[Record], root: Path) -> tuple[Told, ...]:
+def tell(records: Sequence[Record], root: Path, page: Path) -> tuple[Told, ...]:
     """The chapters that have results, or could have some."""
     told = []
     for chapter in CHAPTERS:
         own = [record for record in records if _chapter_of(record) == chapter]
         if own:
-            told.append(_told(chapter, sorted(own, key=_order), root))
+            told.append(_told(chapter, sorted(own, key=_order), root, page))
         elif chapter in ANALYSES and (command := command_for(chapter.commands[0], records)):
             told.append(Told(chapter, (), (), command))
     return tuple(told)
@@ -72,13 +72,13 @@ def _order(record: Record) -> tuple[object, ...]:
     return (len(record.folder.parts), record.epoch or 0, natural(record.folder))
 
 
-def _told(chapter: Chapter, records: Sequence[Record], root: Path) -> Told:
+def _told(chapter: Chapter, records: Sequence[Record], root: Path, page: Path) -> Told:
     leading = list(records)
     if len(records) > MOST_CARDS:
         depth = len(records[0].folder.parts)
         leading = [record for record in records if len(record.folder.parts) == depth]
     if len(leading) > MOST_CARDS:
         leading = leading[-1:]  # of a trajectory, its end
-    cards = tuple(card_of(record, root) for record in leading)
-    rows = (card_of(record, root, whole=False) for record in records if record not in leading)
+    cards = tuple(card_of(record, root, page) for record in leading)
+    rows = (card_of(record, root, page, whole=False) for record in records if record not in leading)
     return Told(chapter, cards, tuple(rows))

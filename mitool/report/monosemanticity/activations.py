@@ -142,4 +142,4 @@ def _cells(activations: Float[Tensor, "N k"]) -> str:
 
 
 def _short(value: float) -> float:
-    return float(f"{value:.3g}")
+    return float(f"{value:z.3g}")

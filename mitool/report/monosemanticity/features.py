@@ -44,7 +44,7 @@ def neuron_figures(shown: Shown) -> tuple[Figure, Figure]:
     others = some_features(studied.settings.N)
     chosen = _some_neurons(studied.activations, studied.order[0])
     names = [
-        f"neuron {neuron}, {place}: share {studied.monosemanticity[neuron]:.4g}"
+        f"neuron {neuron}, {place}: share {studied.monosemanticity[neuron]:z.4g}"
         for place, neuron in chosen.items()
     ]
     alone, several = (
@@ -95,7 +95,7 @@ def _bars(names: Sequence[str], rows: Sequence[Tensor], x_title: str) -> go.Figu
     for number, values in enumerate(rows, start=1):
         cells, (_, wide) = pooled(values[None].float(), MAX_POINTS)
         plot.add_bar(
-            y=[float(f"{value:.3g}") for value in cells[0].tolist()],
+            y=[float(f"{value:z.3g}") for value in cells[0].tolist()],
             x0=(wide - 1) / 2,
             dx=wide,
             marker={"color": BLUE, "line_width": 0},

@@ -46,7 +46,7 @@ def share_figures(result: MonosemanticityResult) -> tuple[Figure, ...]:
     a_line = "A line is a model: of each" if len(lines) > 1 else "Of each"
     caption = (
         f"{a_line} of its neurons, sorted, the largest activation on a single feature as a share "
-        f"of the sum over all features. A neuron above the dotted line at {threshold:g} is "
+        f"of the sum over all features. A neuron above the dotted line at {threshold:zg} is "
         "monosemantic; at 0 are neurons that no feature activates. A step from 1 to low shares is "
         "a model whose neurons are either monosemantic or clearly not."
         f"{coloured_by(axis, values)}"
@@ -63,7 +63,7 @@ def _lines(result: MonosemanticityResult) -> list[Line]:
         neurons = shown.studied.order[0]
         places = spread(len(neurons), MOST_POINTS)
         shares = shown.studied.monosemanticity[neurons[places]].tolist()
-        x = [float(f"{(place + 0.5) / len(neurons):.4g}") for place in places]
+        x = [float(f"{(place + 0.5) / len(neurons):z.4g}") for place in places]
         name = shown.name or "share"
         lines.append(Line(look.group, name, look.color, x, (shares,), look.dash))
     return lines

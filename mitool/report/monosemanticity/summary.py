@@ -1,6 +1,6 @@
 """What a run that engineers monosemanticity found, in a line, and in a table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from mitool.analysis.monosemanticity import MonosemanticityResult, StudiedModel
@@ -64,7 +64,9 @@ def _over(result: MonosemanticityResult, axis: str) -> str:
 
 
 def _ends(result: MonosemanticityResult) -> str:
-    """The models with most and with fewest monosemantic neurons; of equals, the first."""
+    """The models with most and with fewest monosemantic neurons; of equals, the first, and how many
+    others are its equals.
+    """
     known = {name: m for name, m in result.models.items() if m.loss is not None}
     if not known:
         return "All have diverged."
@@ -77,7 +79,16 @@ def _ends(result: MonosemanticityResult) -> str:
         ends = f"{_rounded(min(losses))} to {_rounded(max(losses))}"
         which = "All" if len(known) == len(result.models) else "All that have not diverged"
         return f"{which} have {_count(known[most])}, with losses of {ends}."
-    return f"Most: {_said(known[most])}, at {most}. Fewest: {_said(known[fewest])}, at {fewest}."
+    return " ".join(
+        f"{word}: {_said(known[name])}, at {name}{_equals(known[name], known.values())}."
+        for word, name in (("Most", most), ("Fewest", fewest))
+    )
+
+
+def _equals(studied: StudiedModel, models: Iterable[StudiedModel]) -> str:
+    count = studied.monosemantic_neurons
+    n = sum(other.monosemantic_neurons == count for other in models) - 1
+    return f" (as many in {n:,} other{'s' * (n > 1)})" if n else ""
 
 
 def _said(studied: StudiedModel) -> str:
@@ -92,7 +103,7 @@ def _count(studied: StudiedModel) -> str:
 
 
 def _rounded(value: float) -> str:
-    return readable(float(f"{value:.3g}"))
+    return readable(float(f"{value:z.3g}"))
 
 
 def _source(result: MonosemanticityResult) -> str:

@@ -23,7 +23,7 @@ def effect_bars(result: PatchResult, sites: Sequence[tuple[str, int]]) -> go.Fig
     drawn = [values(result, name)[index].item() for name, index in sites]
     plot.add_bar(
         orientation="h",
-        x=[float(f"{value:.4g}") for value in drawn],
+        x=[float(f"{value:z.4g}") for value in drawn],
         y=names,
         marker_color=[VERMILLION if value > 0 else BLUE for value in drawn],
         hovertext=[hover(result, name, index) for name, index in sites],

@@ -4,6 +4,7 @@ import torch
 
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.sites import BY_POSITION, Family
+from mitool.node_names import head_name
 from mitool.report.columns import spans_of
 from mitool.report.figures import Figure
 from mitool.report.grid import Grid, draw_grid
@@ -70,8 +71,8 @@ def _grid(result: PatchResult, family: Family) -> Grid:
 def _rows(family: Family) -> list[str]:
     layers = range(family.n_layers)
     if _is_by_position(family):
-        heads = [f"{family.mark}{head}" for head in range(family.n_heads)]
-        return [f"L{layer}{head}" for layer in layers for head in heads]
+        heads = range(family.n_heads)
+        return [head_name(layer, head, family.mark) for layer in layers for head in heads]
     return [str(layer) for layer in layers]
 
 

@@ -4,6 +4,8 @@ import math
 
 import plotly.graph_objects as go
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.effects import moved_by
@@ -29,7 +31,7 @@ def pair_figures(result: PatchResult) -> list[Figure]:
             "pairs",
             f"Pairs one by one: the {result.unit} with {site} patched",
             f"The {result.unit} of the clean run, of the corrupted run, and of the {base} run with "
-            f"{site} patched, which moves it most{_aside(result)}; pairs in the order of their "
+            f"{site} patched, {_moves(moved)}{_aside(result)}; pairs in the order of their "
             "clean runs, and of the corrupted ones where those are equal. In "
             f"{n_like_mean:,} of {n:,} pairs the patch moves it the way that it does on "
             f"average.{thinned}{of_groups(result.groups)}",
@@ -62,6 +64,10 @@ def _points(result: PatchResult, patched: str, step: int) -> go.Figure:
     below = {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"}
     plot.update_layout(legend=below | {"traceorder": "reversed", "itemsizing": "constant"})
     return plot.update_layout(showlegend=True, margin_b=100)
+
+
+def _moves(moved: Float[Tensor, " pair"]) -> str:
+    return "which moves it most" if moved.mean() else "which moves it as little as all others"
 
 
 def _aside(result: PatchResult) -> str:

@@ -52,8 +52,8 @@ def hover(result: PatchResult, name: str, index: int) -> str:
     if effects.changed[index] == 0:
         lines.append(unchanged(result))
     elif effect is not None:
-        lines.append(f"effect {effect:.4g}")
-        lines += [] if ends is None else [f"95 % interval {ends[0]:.4g} to {ends[1]:.4g}"]
+        lines.append(f"effect {effect:z.4g}")
+        lines += [] if ends is None else [f"95 % interval {ends[0]:z.4g} to {ends[1]:z.4g}"]
     lines.append(f"{label(result.unit)} {readable(effects.patched[index].item())}")
     return "<br>".join(lines)
 
@@ -77,6 +77,6 @@ def limit_of(result: PatchResult, names: Iterable[str], least: float) -> tuple[f
     if not is_defined(result):
         return size or 1.0, ""
     if size > MOST_COLOUR:
-        note = f" Colours end at ±{MOST_COLOUR:g}; the largest effect has a size of {size:.4g}."
+        note = f" Colours end at ±{MOST_COLOUR:zg}; the largest effect has a size of {size:z.4g}."
         return MOST_COLOUR, note
     return max(size, least) or 1.0, ""

@@ -3,7 +3,7 @@
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.plan import Plan
 from mitool.report.evidence import over
-from mitool.report.patching.shown import is_defined
+from mitool.report.patching.shown import is_defined, values
 from mitool.report.tables import readable
 
 PUT_IN = {
@@ -31,15 +31,21 @@ def summary_of(result: PatchResult) -> str:
     """The finding, and what all edges together do."""
     if not is_defined(result):
         metric = readable(result.measured.clean.mean().item())
-        top = result.effects[result.top.family].sites[result.top.index]
         return (
             f"Effects are undefined: the {result.unit} is {metric} on the clean and on the "
-            f"corrupted inputs. Patching {top} changes it most."
+            f"corrupted inputs. {_changes(result)}"
         )
     found = [result.conclusion or f"{result.claims['n_sites']} sites were patched"]
     if together := _all_edges(result):
         found.append(together)
     return "; ".join(found)
+
+
+def _changes(result: PatchResult) -> str:
+    moved = values(result, result.top.family)[result.top.index].item()
+    if not moved:
+        return "No patch changes it."
+    return f"Patching {result.effects[result.top.family].sites[result.top.index]} changes it most."
 
 
 def _all_edges(result: PatchResult) -> str | None:

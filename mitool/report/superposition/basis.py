@@ -150,14 +150,16 @@ def _bars(stacked: Sequence[Stack], colors: Sequence[str] | None) -> go.Bar:
     at = [(x, stack, block) for x, stack in enumerate(stacked) for block in stack.blocks]
     return go.Bar(
         x=[x for x, _, _ in at],
-        base=[float(f"{block.base:.4g}") for _, _, block in at],
-        y=[float(f"{block.height:.4g}") for _, _, block in at],
+        base=[float(f"{block.base:z.4g}") for _, _, block in at],
+        y=[float(f"{block.height:z.4g}") for _, _, block in at],
         marker={
             "color": [_color(s, b, colors) for _, s, b in at],
             "opacity": [FADED if s.kind == "idle" and colors else 1 for _, s, _ in at],
             "line": {"color": "white", "width": 0.5 if colors else 0.3},
         },
-        hovertext=[f"neuron {s.neuron} ({s.kind})<br>{_name(b)}: {b.height:.3g}" for _, s, b in at],
+        hovertext=[
+            f"neuron {s.neuron} ({s.kind})<br>{_name(b)}: {b.height:z.3g}" for _, s, b in at
+        ],
         hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False,
     )
@@ -178,7 +180,7 @@ def _marks(stacked: Sequence[Stack], room: float) -> go.Scatter:
     at = [(x, stack.top + room) for x, stack in enumerate(stacked) if stack.kind == "monosemantic"]
     return go.Scatter(
         x=[x for x, _ in at],
-        y=[float(f"{y:.4g}") for _, y in at],
+        y=[float(f"{y:z.4g}") for _, y in at],
         mode="markers",
         marker={"symbol": "diamond", "size": 7, "color": BLACK},
         hovertemplate="monosemantic<extra></extra>",

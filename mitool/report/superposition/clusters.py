@@ -125,4 +125,4 @@ def _add_bars(
 
 
 def _place(inverse_density: float | None) -> str:
-    return "undefined" if inverse_density is None else f"{inverse_density:.3g}"
+    return "undefined" if inverse_density is None else f"{inverse_density:z.3g}"

@@ -105,7 +105,7 @@ def _add_points(plot: go.Figure, family: Family, features: Sequence[int]) -> Non
             name=name,
             mode="markers",
             marker={"color": color, "size": 4, "opacity": 0.6},
-            text=[f"feature {features[j]} at 1 - S = {1 - sparsity[i]:.3g}" for i, j in at],
+            text=[f"feature {features[j]} at 1 - S = {1 - sparsity[i]:z.3g}" for i, j in at],
             hovertemplate="%{text}: D_i = %{y:.4g}<extra></extra>",
         )
 
@@ -121,7 +121,7 @@ def _spread(places: Sequence[float | None], features: Sequence[int]) -> list[lis
     gaps = [after - before for before, after in itertools.pairwise(logs)]
     width = SPREAD * min([g for g in gaps if g > 1e-6], default=LONE_SPREAD)
     shifts = [10 ** (width * (i * GOLDEN % 1 - 0.5)) for i in range(len(features))]
-    return [[float(f"{p * s:.5g}") for s in shifts] if p else [] for p in places]
+    return [[float(f"{p * s:z.5g}") for s in shifts] if p else [] for p in places]
 
 
 def _name(polytope: Polytope) -> str:

@@ -126,7 +126,7 @@ def _summary(steps: Sequence[int], losses: Sequence[Sequence[float]]) -> list[go
     ]
     x = [step for step, *_ in found]
     shade = {"x": x, "mode": "lines", "line_width": 0, "hoverinfo": "skip", "showlegend": False}
-    mean = [float(f"{middle:.6g}") for _, _, middle, _ in found]
+    mean = [float(f"{middle:z.6g}") for _, _, middle, _ in found]
     return [
         go.Scatter(y=[low for _, low, _, _ in found], **shade),
         go.Scatter(

@@ -50,7 +50,7 @@ def _diagrams(family: Family) -> Figure:
 
 def _caption(family: Family, diagram: Diagram) -> str:
     inside = diagram.agreement(diagram.inside)
-    away = "" if inside is None else f", and in {inside:.1%} of those that do not touch the line"
+    away = "" if inside is None else f", and in {inside:z.1%} of those that do not touch the line"
     n = family.models.cfg.n_features - 1
     others = "the other feature has" if n == 1 else f"the {n} other features have"
     return (
@@ -59,7 +59,7 @@ def _caption(family: Family, diagram: Diagram) -> str:
         "top. Left: what the trained model does with that feature: nothing (norm up to 0.5), a "
         "dimension of its own, or superposition (interference above 0.25). Right: which way of "
         "storing the features has the least loss by the closed form; the black line is where that "
-        f"changes, in both panels. They agree in {diagram.agreement():.1%} of the cells{away}."
+        f"changes, in both panels. They agree in {diagram.agreement():z.1%} of the cells{away}."
     )
 
 
@@ -76,7 +76,7 @@ def edges(values: Sequence[float]) -> list[float]:
         for (low, high), count in zip(itertools.pairwise(ends), counts, strict=True)
         for part in range(count)
     ]
-    return [float(f"{10**part:.8g}") for part in (*parts, ends[-1])]
+    return [float(f"{10**part:z.8g}") for part in (*parts, ends[-1])]
 
 
 def _order(values: Sequence[float]) -> list[int]:
@@ -85,7 +85,7 @@ def _order(values: Sequence[float]) -> list[int]:
 
 def _hover(diagram: Diagram, row: int, column: int) -> str:
     found, predicted = (PHASES[of[row, column]] for of in (diagram.found, diagram.predicted))
-    at = f"importance {diagram.importance[column]:.3g}, 1 - S = {diagram.density[row]:.3g}"
+    at = f"importance {diagram.importance[column]:z.3g}, 1 - S = {diagram.density[row]:z.3g}"
     return f"{at}<br>trained: {found}<br>closed form: {predicted}"
 
 

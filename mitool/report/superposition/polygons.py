@@ -33,7 +33,7 @@ def _polygons(family: Family) -> Figure:
             model_name(models, index),
             models.W[index],
             _colors(models.importance[index], low, high),
-            [f", importance {value:.3g}" for value in models.importance[index].tolist()],
+            [f", importance {value:z.3g}" for value in models.importance[index].tolist()],
         )
         for index in drawn
     ]

@@ -87,7 +87,7 @@ def left_out(models: Autoencoders, drawn: Sequence[int]) -> str:
 def model_name(models: Autoencoders, index: int) -> str:
     """A model by its density, and by its number where others have the same."""
     density = models.density[index]
-    name = f"1 - S = {density.item():.2g}"
+    name = f"1 - S = {density.item():z.2g}"
     return name if int((models.density == density).sum()) == 1 else f"{name}, no. {index}"
 
 
@@ -98,4 +98,4 @@ def inverse_density(models: Autoencoders) -> list[float | None]:
 
 def digits(values: Tensor) -> list[float]:
     """The values to the digits that can be seen."""
-    return [float(f"{value:.4g}") for value in values.tolist()]
+    return [float(f"{value:z.4g}") for value in values.tolist()]

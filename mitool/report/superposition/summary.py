@@ -1,5 +1,6 @@
 """What an experiment on superposition found, in a line."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from mitool.analysis.superposition import SuperpositionResult, measures
@@ -8,6 +9,7 @@ from mitool.analysis.superposition.experiments.geometry import NEAR, PLATEAUS
 from mitool.analysis.superposition.experiments.phase import Diagram
 from mitool.analysis.superposition.neurons import active_neurons, features_computed, monosemantic
 from mitool.analysis.superposition.polytopes import clusters
+from mitool.numerals import share
 from mitool.report.superposition.shown import Family, by_density, families_of
 from mitool.report.tables import readable
 
@@ -23,6 +25,9 @@ PLURALS = {
 MOST = 6
 """Families that a summary speaks of."""
 
+BACK = 0.1
+"""Of the way from the first to the last value, what may be gone back on a way that is one."""
+
 
 def summary_of(result: SuperpositionResult) -> str:
     """The finding, family by family."""
@@ -30,25 +35,21 @@ def summary_of(result: SuperpositionResult) -> str:
     families = [*families_of(result.families)]
     said = [f"{f.name}: {say(f)}" if f.name else say(f) for f in families[:MOST]]
     more = f"; and {len(families) - MOST} families more" if len(families) > MOST else ""
-    goes_on = say not in OVERALL and any(len(family.models) > 1 for family in families)
-    over = "from the densest features to the sparsest: " if goes_on else ""
-    text = f"{over}{'; '.join(said)}{more}."
-    return text[:1].upper() + text[1:] if goes_on or not families[0].name else text
+    text = f"{'; '.join(said)}{more}."
+    return text if families[0].name else text[:1].upper() + text[1:]
 
 
 def _represented(family: Family) -> str:
     counts = measures.represented(family.models.W).sum(dim=1).tolist()
-    ends = _ends(family, counts)
     n = family.models.cfg.n_features
-    return f"{ends} of {n:,} features are represented in {_dimensions(family)}"
+    represented = course(family, counts)
+    return f"{represented} of {n:,} features are represented in {_dimensions(family)}"
 
 
 def _norms(family: Family) -> str:
-    means = [
-        0.0 if mean is None else round(mean, 2)
-        for mean in measures.mean_interference(family.models.W)
-    ]
-    return f"{_represented(family)}, with a mean superposition of {_ends(family, means)}"
+    means = [mean or 0.0 for mean in measures.mean_interference(family.models.W)]
+    superposed = course(family, [round(mean, 2) for mean in means])
+    return f"{_represented(family)}, with a mean superposition of {superposed}"
 
 
 def _geometry(family: Family) -> str:
@@ -60,8 +61,8 @@ def _geometry(family: Family) -> str:
         for name, value in PLATEAUS.items()
     }
     return (
-        f"dimensions per feature {_ends(family, stars.tolist())}; {near['1']:.0%} of the "
-        f"models are within {NEAR:g} of 1, and {near['half']:.0%} of 1/2"
+        f"dimensions per feature {course(family, stars.tolist())}; {share(near['1'])} of the "
+        f"models are within {NEAR:zg} of 1, and {share(near['half'])} of 1/2"
     )
 
 
@@ -80,14 +81,15 @@ def _dimensionality(family: Family) -> str:
 def _phase(family: Family) -> str:
     diagram = Diagram.of(family.studied)
     inside = diagram.agreement(diagram.inside)
-    away = "" if inside is None else f", and {inside:.1%} of those away from its boundaries"
-    return f"{diagram.agreement():.1%} of the cells are as the closed form says{away}"
+    away = "" if inside is None else f", and {share(inside, 1)} of those away from its boundaries"
+    agreement = diagram.agreement()
+    assert agreement is not None, "a diagram has cells"
+    return f"{share(agreement, 1)} of the cells are as the closed form says{away}"
 
 
 def _correlated(family: Family) -> str:
     within, between = cosines(family.models.W, family.models.cfg.set_size)
-    means = [_mean(values) for values in (within, between)]
-    inside, across = ("undefined" if m is None else f"{m + 0.0:.2f}" for m in means)
+    inside, across = (_over_models(values) for values in (within, between))
     return f"mean cosine {inside} within sets and {across} between sets"
 
 
@@ -98,8 +100,8 @@ def _basis(family: Family) -> str:
     poly = (is_active & ~is_mono).sum(dim=1).tolist()
     computed = features_computed(models).tolist()
     return (
-        f"{_ends(family, mono)} monosemantic and {_ends(family, poly)} polysemantic of "
-        f"{models.cfg.n_hidden:,} neurons, {_ends(family, computed)} of "
+        f"{course(family, mono)} monosemantic and {course(family, poly)} polysemantic of "
+        f"{models.cfg.n_hidden:,} neurons, {course(family, computed)} of "
         f"{models.cfg.n_features:,} features computed"
     )
 
@@ -111,25 +113,52 @@ def _losses(family: Family) -> str:
     return f"{models} of {family.size}, with a loss of {loss}"
 
 
-def _ends(family: Family, values: Sequence[float]) -> str:
-    """The value of the densest and of the sparsest model."""
-    order = by_density(family.models)
-    first, last = (readable(_rounded(values[index])) for index in (order[0], order[-1]))
-    return first if first == last else f"{first} to {last}"
+def course(family: Family, values: Sequence[float]) -> str:
+    """How a value goes with sparsity: that of the densest and of the sparsest model, and what lies
+    between where it is no way from the one to the other. Of models that are not told apart by their
+    density it is the range.
+    """
+    density, order = family.models.density.tolist(), by_density(family.models)
+    along = [_rounded(values[index]) for index in order]
+    first, last, low, high = map(readable, (along[0], along[-1], min(along), max(along)))
+    if low == high:
+        return f"{low} (all models)" if len(along) > 1 else low
+    if len(set(density)) < len(density):
+        return f"{low} to {high}"
+    ends = f"{first} (densest) to {last} (sparsest)"
+    if first == last:
+        ends = f"{first} (densest and sparsest)"
+    if {low, high} != {first, last}:
+        return f"{ends}, between them {low} to {high},"
+    return ends if _goes_one_way(along) else f"{ends}, up and down between them,"
+
+
+def _goes_one_way(along: Sequence[float]) -> bool:
+    """Whether what it goes back on its way is little, beside the whole way."""
+    sign = 1 if along[-1] > along[0] else -1
+    furthest, back = -math.inf, 0.0
+    for value in along:
+        furthest = max(furthest, sign * value)
+        back = max(back, furthest - sign * value)
+    return back <= BACK * abs(along[-1] - along[0])
+
+
+def _over_models(values: Sequence[float | None]) -> str:
+    """The mean over models, and the range where they differ."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "undefined"
+    mean, low, high = (f"{v:z.2f}" for v in (sum(known) / len(known), min(known), max(known)))
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def _rounded(value: float) -> float:
-    return value if isinstance(value, int) else float(f"{value:.3g}")
+    return value if isinstance(value, int) else float(f"{value:z.3g}")
 
 
 def _dimensions(family: Family) -> str:
     m = family.models.cfg.n_hidden
     return f"{m:,} dimensions" if m > 1 else "1 dimension"
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 SAY: dict[str, Callable[[Family], str]] = {
@@ -142,6 +171,3 @@ SAY: dict[str, Callable[[Family], str]] = {
     "basis": _basis,
 }
 """What is said of a family, by experiment; of others their losses."""
-
-OVERALL = (_losses, _dimensionality, _phase, _correlated)
-"""What is said of all models of a family together."""

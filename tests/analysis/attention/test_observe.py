@@ -9,12 +9,15 @@ from mitool.analysis.attention import observe as observing
 from mitool.analysis.attention.observe import OFFSETS, observe
 from mitool.analysis.attention.scores import KINDS, KindScores, duplicate_token, induction
 from mitool.analysis.attention.weights import weights_of
+from mitool.analysis.interventions.run import run
 from mitool.errors import InputError
 from mitool.models.bridge import to_bridge
 from mitool.models.decoder.toy import toy_decoder
+from mitool.models.pretrained.parts import decoder_of
 from mitool.prompts import Prompts, of_texts
 from mitool.tasks import NO_ANSWER
 from tests.analysis.attention.models import random_model
+from tests.huggingface.random_models import random_model as random_huggingface
 
 
 @pytest.mark.parametrize("norm", ["none", "LN", "RMSPre"])
@@ -43,6 +46,18 @@ def test_attributions_and_the_direct_path_make_up_the_logits(norm: str, has_othe
     torch.testing.assert_close(found.sum(), (whole - rest).mean())
     torch.testing.assert_close(attribution.total, whole.mean())
     torch.testing.assert_close(attribution.embed, rest.mean())
+
+
+def test_a_sink_counts_as_a_key_in_the_entropy() -> None:
+    decoder = decoder_of(random_huggingface("gpt_oss", 0).float())
+    tokens = torch.randint(40, (3, 4), generator=torch.Generator().manual_seed(0))
+    pattern = torch.stack([layer.pattern for layer in run(decoder, tokens, (3,)).layers])
+    kept = pattern[:, :, :, 3].double()
+    whole = torch.cat([kept, 1 - kept.sum(dim=-1, keepdim=True)], dim=-1)
+    assert whole[..., -1].min() > 0.001
+    found = observe(decoder, weights_of(decoder), [Prompts(tokens, (3,))]).entropy
+    expected = torch.distributions.Categorical(whole).entropy().mean(dim=1)
+    torch.testing.assert_close(found, expected)
 
 
 def test_measures_are_those_of_one_prompt_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

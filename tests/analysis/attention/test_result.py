@@ -1,14 +1,12 @@
 """Claims and verdicts: of a model set by hand, and of real ones."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from mitool.analysis.attention import analyze_attention, claim_names
-from mitool.analysis.attention.circuits import ov_circuit, ov_top1
-from mitool.analysis.attention.verdicts import Evidence, Scored, verdict
+from mitool.analysis.attention.circuits import ov_circuit, ov_on_itself
 from mitool.conversion import convert
 from mitool.errors import InputError, UsageError
 from mitool.models.pretrained import load_pretrained
@@ -50,9 +48,9 @@ def test_a_minimum_by_hand() -> None:
     # unsure between equal operands alone, 6 pairs of 36
     assert claims["L0H0.entropy"] == pytest.approx(torch.tensor(2.0).log().item() / 6, abs=1e-3)
     assert claims["L0H0.verdict"] == (
-        "L0H0 attends to the operand that is the answer in 100.00% of examples and copies it: OV "
-        "top-1 1.000; its scores fall with the token's value (rank correlation -1.0000); it adds "
-        "+4.17 to the answer's logit by itself"
+        "L0H0 attends to the operand that is the answer in 100.00% of answers with a choice and "
+        "copies it: OV top-1 1.000; its scores fall with the token's value (rank correlation "
+        "-1.0000); it adds +4.17 to the answer's logit by itself, less the mean of all outputs"
     )
     assert result.conclusion == claims["L0H0.verdict"]
     assert set(claim_names(1, 1)) == set(claims)
@@ -90,69 +88,6 @@ def test_a_toy_model_is_asked_by_the_labels_of_its_tokens() -> None:
         analyze_attention(subject, texts=["1 2 3 ="])
 
 
-EVIDENCE = Evidence(
-    to_answer_operand=None,
-    operands=0,
-    kinds={"previous_token": Scored(0.05, 0.06, 0.05), "induction": Scored(0.03, 0.02, 0.02)},
-    kinds_on=None,
-    rests_on_first=0.2,
-    entropy=1.25,
-    top_places=(("'x'", 0.31), ("position 3", 0.2)),
-    ov_top1=0.01,
-    copying_score=0.5,
-    rank_correlation=None,
-    attribution=None,
-)
-NOWHERE = "L1H2 looks most at 'x' (0.31), position 3 (0.20), over all prompts; entropy 1.25 nats"
-NO_COPY = "it does not copy what it reads: OV top-1 0.010, copying score 0.50"
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({}, f"{NOWHERE}; {NO_COPY}"),
-        (
-            {"kinds": {"previous_token": Scored(0.97, 0.06, 0.97)}, "copying_score": 0.04},
-            "L1H2 is a previous-token head, looking at the token before (0.97 of its attention, "
-            "0.06 by chance); it suppresses what it reads: OV top-1 0.010, copying score 0.04",
-        ),
-        (
-            {"kinds": {"induction": Scored(0.71, 0.02, 0.03)}, "ov_top1": 0.99},
-            "L1H2 is an induction head, looking at what followed earlier occurrences of the same "
-            "token (0.71 of its attention, 0.03 by chance) and copies it: OV top-1 0.990",
-        ),
-        # one that does not copy what it finds does not do induction
-        (
-            {"kinds": {"induction": Scored(0.71, 0.02, 0.03)}, "kinds_on": "random tokens"},
-            "L1H2 looks where an induction head does, at what followed earlier occurrences of the "
-            f"same token (0.71 of its attention on random tokens, 0.03 by chance); {NO_COPY}",
-        ),
-        # nor does one whose keys are always at the same positions
-        ({"kinds": {"induction": Scored(0.89, 0.25, 0.89)}}, f"{NOWHERE}; {NO_COPY}"),
-        (
-            {"kinds": {"duplicate_token": Scored(0.25, 0.02, 0.1)}, "copying_score": 0.95},
-            "L1H2 leans to earlier occurrences of the same token (0.25 of its attention, 0.10 by "
-            "chance); it raises what it reads: OV top-1 0.010, copying score 0.95",
-        ),
-        # twice chance is asked for: half of the attention of a head in a context of two is nothing
-        (
-            {"kinds": {"previous_token": Scored(0.5, 0.4, 0.5)}, "rests_on_first": 0.83},
-            f"L1H2 rests on the first token (0.83 of its attention); {NO_COPY}",
-        ),
-        (
-            {"to_answer_operand": 0.805, "operands": 10},
-            f"L1H2 leans to the operand that is the answer, in 80.50% of examples; {NO_COPY}",
-        ),
-        (
-            {"to_answer_operand": 0.7, "operands": 2, "copying_score": None, "attribution": -1.5},
-            f"{NOWHERE}; it writes nothing; it adds -1.5 to the answer's logit by itself",
-        ),
-    ],
-)
-def test_verdicts_are_as_strong_as_the_numbers(change: dict[str, object], words: str) -> None:
-    assert verdict("L1H2", replace(EVIDENCE, **change)) == words
-
-
 def test_a_pretrained_folder(tmp_path: Path) -> None:
     subject = open_model(str(tiny_llama(tmp_path / "llama")))
     assert subject.encode("w0 w3").tolist() == [0, 3, 6]
@@ -188,8 +123,8 @@ def test_a_large_vocabulary_is_never_squared(tmp_path: Path) -> None:
     assert not [name for name, x in result.arrays().items() if x.numel() > 40_003 * 8]
     # what is multiplied out of one head is a row for each of 512 tokens
     dense = ov_circuit(study.weights, 1, 2).rows(torch.arange(100)).argmax(dim=-1)
-    found = ov_top1(study.weights, 1, 2, torch.arange(100))
-    assert found == (dense == torch.arange(100)).double().mean().item()
+    found = ov_on_itself(study.weights, 1, 2, torch.arange(100))
+    assert found.top1 == (dense == torch.arange(100)).double().mean().item()
 
 
 def test_answers_may_be_text(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.table import EdgeTable
+from mitool.node_names import published
 from mitool.settings import Level
 
 SMALL = EdgeTable(Graph(n_layers=2, n_heads=2, has_mlp=True, is_parallel=False))
@@ -42,8 +43,8 @@ def pt_of(circuit: StoredCircuit, d_model: int = D_MODEL) -> dict[str, Any]:
             "parallel_attn_mlp": graph.is_parallel,
             "d_model": d_model,
         },
-        "src_nodes": [str(node) for node in table.writers],
-        "dst_nodes": [f"{n}<{own}>" if own else str(n) for n, own in table.readers],
+        "src_nodes": [published(str(node)) for node in table.writers],
+        "dst_nodes": [published(f"{n}<{own}>" if own else str(n)) for n, own in table.readers],
         "edges_scores": circuit.scores.get("edge", nothing)[..., 0].T,
         "edges_in_graph": own.edges[..., 0].T,
         "nodes_in_graph": own.nodes,

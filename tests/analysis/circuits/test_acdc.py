@@ -108,7 +108,7 @@ def test_edges_at_each_position() -> None:
 def by_hand() -> tuple[ToyTransformer, PromptPairs]:
     """A token t = 0 or 1 is its embedding's first number. Heads look evenly at all they see.
 
-    a0.h1 copies that to the second number, a1.h0 from there to the third, which is the logit of 1;
+    L0H1 copies that to the second number, L1H0 from there to the third, which is the logit of 1;
     the first number adds an eighth to it. All else writes to the fourth, which nobody reads.
     With tokens t, u the logit of 1 is 1/2 (t + 1/2 (t + u)) + 1/8 u = 3/4 t + 3/8 u.
     """
@@ -127,7 +127,7 @@ def by_hand() -> tuple[ToyTransformer, PromptPairs]:
     return model, PromptPairs(clean, 1 - clean, (1,), right, 1 - right, torch.arange(1))
 
 
-CHAIN = ["input->a0.h1<v>", "a0.h1->a1.h0<v>", "a1.h0->logits"]
+CHAIN = ["input->L0H1<v>", "L0H1->L1H0<v>", "L1H0->logits"]
 
 
 def test_a_chain_of_two_heads_by_hand() -> None:
@@ -173,7 +173,7 @@ def test_the_circuits_of_planted_models(name: str) -> None:
     if planted.alternatives:
         assert shares[true].abs().sort().values[:-1].max() < 1e-4
         found = {unit for unit, is_in in zip(units.names, kept, strict=True) if is_in}
-        assert found == {"input->a0.h0<v>", "a0.h0->m1", "m1->logits"}
+        assert found == {"input->L0H0<v>", "L0H0->MLP1", "MLP1->logits"}
     else:
         assert shares[true].min() > 0.1
         assert auroc(shares, true) == 1.0

@@ -19,6 +19,7 @@ from mitool.analysis.metrics import METRICS
 from mitool.device import Device
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained import load_pretrained
+from mitool.node_names import published
 from mitool.pair_files import read_pairs
 from mitool.pairs import PromptPairs, encode_pairs
 from tests.analysis.circuits.benches import bench_of
@@ -117,8 +118,8 @@ def test_scores_of_an_independent_implementation(method: str, steps: int | None)
     found = [scores(decoder, group, steps) for group in groups]
     table = found[0][0]
     ours = table.listed(torch.stack([values for _, values in found]).sum(dim=0)) / 160
-    published = json.loads((SHARED / "reference/edge_scores_stories260k.json").read_text())
-    each = published[method]["scores"]
-    theirs = torch.tensor([each[str(edge)] for edge in table.edges], dtype=torch.float64)
+    reference = json.loads((SHARED / "reference/edge_scores_stories260k.json").read_text())
+    each = reference[method]["scores"]
+    theirs = torch.tensor([each[published(str(edge))] for edge in table.edges], dtype=torch.float64)
     assert len(table.edges) == 2461
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)

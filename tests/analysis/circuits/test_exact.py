@@ -17,6 +17,7 @@ from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
+from mitool.node_names import published
 from mitool.pairs import PromptPairs
 from mitool.settings import Ablation
 from tests.analysis.circuits.benches import LEVELS, bench_of, scoring_of
@@ -37,7 +38,7 @@ KINDS: dict[str, Any] = {
     **{kind: partial(random_model, kind, 0) for kind in ("gemma2", "olmo2", "gpt_oss")},
 }
 
-WRITERS = ("input", "a1.h2", "m0")
+WRITERS = ("input", "L1H2", "MLP0")
 
 
 def one_by_one(scoring: Scoring, chosen: Tensor) -> Tensor:
@@ -147,7 +148,9 @@ def test_means_are_those_of_each_writer(kind: str, ablation: Ablation) -> None:
         for pair in range(len(given)):
             for position, column in enumerate(column_of.tolist()):
                 for name in WRITERS:
-                    seen.setdefault((name, column), []).append(parts[name][pair, position])
+                    seen.setdefault((name, column), []).append(
+                        parts[published(name)][pair, position]
+                    )
     for chunk in bench.chunks():
         runs = chunk.edge_runs
         for name in WRITERS:

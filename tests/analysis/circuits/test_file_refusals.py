@@ -76,6 +76,10 @@ JSON: dict[str, tuple[Change, str]] = {
         at("edges", "m1->m0", value={"score": 0, "in_graph": True}),
         "edges of this model, input->a0.h0<q> to m1->logits, found 1 that it does not have: 'm1->m",
     ),
+    "both spellings": (
+        at("edges", "L0H0->MLP0", value={"score": 0, "in_graph": True}),
+        "expected each of edges once, found 'a0.h0->m0' and 'L0H0->MLP0'",
+    ),
     "no letter": (at("edges", "input->a0.h0", value={}), "does not have: 'input->a0.h0'"),
     "a text": (at(*NODE, value="in"), "node m0: expected an object, found 'in'"),
     "no flag": (without(*NODE, "in_graph"), "m0: expected true or false as 'in_graph', found null"),
@@ -267,7 +271,7 @@ def test_lines_that_are_no_edges_are_named_in_one_message(tmp_path: Path) -> Non
     path.write_text("\n".join(["m0->m1", "# none", *missing, "m0 m1", "m0->a1.h0<x>", "*->m1"]))
     message = refusal(path)
     assert message.startswith(f"{path}: line 3 'm1->m2', line 4 'm1->m3', line 5 ")
-    assert "line 12 'm1->m11' and 3 more: this model has no such edge: its nodes are" in message
+    assert "line 12 'm1->m11' and 3 more: this model has no such edge (for 'm2' did you" in message
     assert "; line 16 'm0 m1': expected WRITER->READER" in message
     assert message.endswith("; line 17 'm0->a1.h0<x>': expected <q>, <k> or <v> behind a head")
 

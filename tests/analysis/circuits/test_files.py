@@ -14,6 +14,7 @@ from mitool.analysis.circuits.files import StoredCircuit, as_json, read_circuit
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.graph import Graph, Node
 from mitool.analysis.interventions.table import EdgeTable
+from mitool.node_names import published, spelled
 from mitool.settings import Level
 from tests.analysis.circuits.graphs import (
     COLUMNS,
@@ -105,10 +106,11 @@ def test_the_document_is_that_of_the_eap_ig_code() -> None:
         "parallel_attn_mlp": False,
         "d_model": 4,
     }
-    assert list(document["nodes"]) == [*map(str, SMALL.writers), "logits"]
+    nodes = ["input", "a0.h0", "a0.h1", "m0", "a1.h0", "a1.h1", "m1", "logits"]
+    assert list(document["nodes"]) == nodes
     assert document["nodes"]["logits"] == {"in_graph": True}
     assert set(document["nodes"]["m0"]) == {"in_graph", "neurons", "neurons_scores"}
-    assert set(document["edges"]) == {str(edge) for edge in SMALL.graph.edges()}
+    assert set(document["edges"]) == {published(str(edge)) for edge in SMALL.graph.edges()}
     assert all(set(edge) == {"score", "in_graph"} for edge in document["edges"].values())
 
 
@@ -125,6 +127,21 @@ def test_the_older_version_says_of_nodes_whether_they_are_in(tmp_path: Path) -> 
     assert_same(read_circuit(tmp_path / "old", SMALL, D_MODEL), expected)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_file_is_read_in_either_spelling(tmp_path: Path, level: Level) -> None:
+    whole = stored(level)
+    document = as_json(whole, D_MODEL)
+    for kind in ("nodes", "edges"):
+        document[kind] = {spelled(name): value for name, value in document[kind].items()}
+    assert {"L0H1", "MLP1"} <= set(document["nodes"])
+    (tmp_path / "ours.json").write_text(json.dumps(document))
+    assert_same(read_circuit(tmp_path / "ours.json", SMALL, D_MODEL), whole)
+    saved = pt_of(whole)
+    for kind in ("src_nodes", "dst_nodes"):
+        saved[kind] = list(map(spelled, saved[kind]))
+    assert_same(read_circuit(save(tmp_path / "ours.pt", saved), SMALL, D_MODEL), whole)
+
+
 def test_an_edge_out_of_a_node_that_is_not_in_is_not_in(tmp_path: Path) -> None:
     """As when the EAP-IG code prunes; into one it may be, which is a dead end."""
     document = as_json(stored("edge"), D_MODEL)
@@ -132,7 +149,8 @@ def test_an_edge_out_of_a_node_that_is_not_in_is_not_in(tmp_path: Path) -> None:
         value["in_graph"] = True
     document["nodes"]["m0"]["in_graph"] = False
     (tmp_path / "c.json").write_text(json.dumps(document))
-    names = set(map(str, read_circuit(tmp_path / "c.json", SMALL, D_MODEL).circuit.listed))
+    read = read_circuit(tmp_path / "c.json", SMALL, D_MODEL).circuit.listed
+    names = {published(str(edge)) for edge in read}
     assert names == {name for name in document["edges"] if not name.startswith("m0->")}
 
 
@@ -170,7 +188,7 @@ def test_what_a_file_leaves_out_is_not_in(tmp_path: Path) -> None:
     document["edges"] = {name: document["edges"][name] for name in left}
     (tmp_path / "c.json").write_text(json.dumps(document))
     found = read_circuit(tmp_path / "c.json", SMALL, D_MODEL).circuit
-    assert [str(edge) for edge in found.listed] == left
+    assert [published(str(edge)) for edge in found.listed] == left
 
 
 def test_heads_that_share_keys_and_values_are_apart(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def changes(chunk: Chunk) -> dict[str, Tensor]:
 
 def layers_of(writers: Sequence[str]) -> Iterator[list[str]]:
     """The input, the heads of each layer, its MLP."""
-    place = {name: name.partition(".")[0] for name in writers}
+    place = {name: name.partition("H")[0] for name in writers}
     for one in dict.fromkeys(place.values()):
         yield [name for name in writers if place[name] == one]
 
@@ -124,9 +124,9 @@ def test_gradients_wherever_the_stream_begins(kind: str, metric: MetricName) -> 
     for layer in range(decoder.n_layers):
         behind = Start(layer + 1), base.resid_pre(layer + 1)
         mid = Start(layer, "mid"), base.layers[layer].resid_mid
-        starts[f"a{layer}.h1"] = behind if decoder.is_parallel else mid
+        starts[f"L{layer}H1"] = behind if decoder.is_parallel else mid
         if decoder.has_mlp:
-            starts[f"m{layer}"] = behind
+            starts[f"MLP{layer}"] = behind
     for writer, (start, stream) in starts.items():
         found = gradients_at(chunk, stream + change[writer], start)
         expected, _ = derivatives(chunk, {writer: change[writer]})

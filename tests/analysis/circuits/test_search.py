@@ -202,12 +202,12 @@ def test_each_ablation_beside_is_what_it_is_alone(folder: Path, tmp_path: Path) 
 def test_a_unit_that_does_nothing_is_idle(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "circuit.txt"
     truth = (folder / planted.base.TRUTH).read_text()
-    path.write_text(f"{truth}\ninput->a0.h0<k>\n")  # dead in the circuit
+    path.write_text(f"{truth}\ninput->L0H0<k>\n")  # dead in the circuit
     result = searched(folder, CircuitFiles(circuit=path))
     assert (result.claims["n_tested"], result.claims["n_idle"]) == (6, 1)
     idle = result.evaluation.losses.abs() < 0.005
     units = result.evaluation.tested[idle]
-    assert [result.found.units.names[unit] for unit in units] == ["input->a0.h0<k>"]
+    assert [result.found.units.names[unit] for unit in units] == ["input->L0H0<k>"]
 
 
 def test_the_claims_are_those_that_were_announced(folder: Path) -> None:

@@ -46,17 +46,17 @@ def test_edges_of_a_small_graph_by_hand() -> None:
     """One layer of one head and an MLP: three into the head, two into the MLP, three out."""
     table = EdgeTable(Graph(n_layers=1, n_heads=1, has_mlp=True, is_parallel=False))
     units = Units(table, "edge", D_MODEL)
-    heads = ["input->a0.h0<q>", "input->a0.h0<k>", "input->a0.h0<v>"]
-    others = ["input->m0", "a0.h0->m0", "input->logits", "a0.h0->logits", "m0->logits"]
+    heads = ["input->L0H0<q>", "input->L0H0<k>", "input->L0H0<v>"]
+    others = ["input->MLP0", "L0H0->MLP0", "input->logits", "L0H0->logits", "MLP0->logits"]
     assert units.names == heads + others
-    assert Units(table, "node", D_MODEL).names == ["input", "a0.h0", "m0"]
+    assert Units(table, "node", D_MODEL).names == ["input", "L0H0", "MLP0"]
     by_position = Units(table, "edge", D_MODEL, COLUMNS[:2])
     assert by_position.names[:3] == [
-        "input->a0.h0<q>@p0",
-        "input->a0.h0<q>@p1",
-        "input->a0.h0<k>@p0",
+        "input->L0H0<q>@p0",
+        "input->L0H0<q>@p1",
+        "input->L0H0<k>@p0",
     ]
-    assert Units(table, "neuron", D_MODEL).names[4:6] == ["input[4]", "a0.h0[0]"]
+    assert Units(table, "neuron", D_MODEL).names[4:6] == ["input[4]", "L0H0[0]"]
     parallel = EdgeTable(Graph(n_layers=1, n_heads=1, has_mlp=True, is_parallel=True))
     assert len(Units(parallel, "edge", D_MODEL)) == 7
 

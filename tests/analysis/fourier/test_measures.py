@@ -16,7 +16,6 @@ from mitool.analysis.fourier.grid import grid_spectrum
 from mitool.analysis.fourier.interventions import LogitTests
 from mitool.analysis.fourier.logits import SumDirections, fit_cosines
 from mitool.analysis.fourier.observe import Division
-from mitool.analysis.fourier.progress import Measures, Phases, find_phases
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.settings import FourierSettings
 from mitool.tasks.modadd import ModAdd
@@ -179,40 +178,3 @@ def test_an_attention_only_model_is_analysed_without_neurons() -> None:
     assert claims["restricted_loss_train"] is None
     assert any("no MLP" in warning for warning in result.warnings)
     assert any("which pairs trained" in warning for warning in result.warnings)
-
-
-def measures(epoch: int, excluded: float, squared_weights: float) -> Measures:
-    parts = {"train": excluded, "test": excluded, "all": excluded}
-    return Measures(epoch, parts, parts, parts, parts, {}, None, None, squared_weights, None, 0.0)
-
-
-def test_phases_end_where_the_excluded_loss_turns_and_the_weights_settle() -> None:
-    excluded = [4.0, 0.1, 0.01, 0.5, 3.0, 9.0, 8.0, 7.0, 7.0, 7.0, 7.0, 7.0]
-    weights = [1.0, 3.0, 3.0, 2.5, 2.2, 2.0, 1.5, 1.1, 1.02, 1.01, 1.0, 1.0]
-    history = [
-        measures(100 * i, e, w) for i, (e, w) in enumerate(zip(excluded, weights, strict=True))
-    ]
-    assert find_phases(history) == Phases(200, 500, 800)
-    seen = {
-        name: find_phases(part)
-        for name, part in {
-            "still cleaning up": history[:8],
-            "still forming": history[:5],
-            "still memorising": history[:3],
-            "memorised before": history[2:],
-        }.items()
-    }
-    ends = {
-        name: (phases.memorisation_end, phases.circuit_formation_end, phases.cleanup_end)
-        for name, phases in seen.items()
-    }
-    assert ends == {
-        "still cleaning up": (200, 500, None),
-        "still forming": (200, None, None),
-        "still memorising": (None, None, None),
-        "memorised before": (None, 500, 800),
-    }
-    assert "weights still shrink" in seen["still cleaning up"].why_not
-    assert "still rises at the last" in seen["still forming"].why_not
-    assert "is lowest at the last" in seen["still memorising"].why_not
-    assert "at the first checkpoint" in seen["memorised before"].why_not

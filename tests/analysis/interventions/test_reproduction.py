@@ -64,7 +64,7 @@ def test_a_head_put_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
     given = material(MODELS["llama"]())
     monkeypatch.setattr(Replacement, "_with_heads", of_the_next)
-    with pytest.raises(InputError, match="layer 0, head 0, patched"):
+    with pytest.raises(InputError, match="L0H0, patched"):
         given.runs(given.groups[0])
 
 

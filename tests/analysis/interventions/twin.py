@@ -55,12 +55,12 @@ class Twin:
         self.written, self.besides = {}, torch.zeros(1).double()
         self._write("input", self.base.read.resid_pre)
         for layer in range(model.n_layers):
-            mlp, beside = f"m{layer}", None
+            mlp, beside = f"MLP{layer}", None
             if model.has_mlp and model.is_parallel:
                 beside = self._seen(mlp, kept, neurons)
             out, besides = self._heads(layer, kept, neurons)
             for head, own in enumerate(out):
-                self._write(f"a{layer}.h{head}", own)
+                self._write(f"L{layer}H{head}", own)
             self.besides = self.besides + besides
             if model.has_mlp:
                 x = self._seen(mlp, kept, neurons) if beside is None else beside
@@ -75,9 +75,9 @@ class Twin:
     def _in_source(self) -> dict[str, Tensor]:
         found = {"input": self.source.read.resid_pre}
         for layer, own in enumerate(self.source.layers):
-            found[f"m{layer}"] = own.mlp_out
+            found[f"MLP{layer}"] = own.mlp_out
             each = self.model.linearly(layer, own.z_written.transpose(1, 2))
-            found |= {f"a{layer}.h{head}": write for head, write in enumerate(each)}
+            found |= {f"L{layer}H{head}": write for head, write in enumerate(each)}
         return found
 
     def _write(self, writer: str, own: Tensor) -> None:
@@ -94,7 +94,7 @@ class Twin:
         self, layer: int, kept: IsKept, neurons: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """What each head writes, and what is written besides."""
-        model, names = self.model, [f"a{layer}.h{h}" for h in range(self.decoder.n_heads)]
+        model, names = self.model, [f"L{layer}H{h}" for h in range(self.decoder.n_heads)]
         streams = [
             self._seen(f"{name}<{letter}>", kept, neurons) for letter in LETTERS for name in names
         ]

@@ -61,20 +61,19 @@ def together(chunk: Chunk, *patterns: str) -> Tensor:
 
 
 @pytest.mark.parametrize("direction", ["causal", "bidirectional"])
-@pytest.mark.parametrize("node", ["a0.h1", "a1.h2", "m0", "m1", "input"])
+@pytest.mark.parametrize("node", ["L0H1", "L1H2", "MLP0", "MLP1", "input"])
 def test_all_edges_out_of_a_node_patch_the_node(node: str, direction: str) -> None:
     model = toy(attention_dir=direction, n_layers=3)
     chunk = chunk_of(model)
     values, _, _ = swept(model, chunk.judged.pairs)
-    if node.startswith("a"):
+    layer = int(node[-1]) if node.startswith("MLP") else 0
+    if node.startswith("L"):
         expected = values["z"][int(node[1]), int(node[-1])]
     elif node == "input":
         expected = chunk.judged(chunk.source.logits[None])[0]
     else:
-        whole = chunk.source.layers[int(node[1])].mlp_out
-        entry = Entry(
-            int(node[1]) + 1, "pre", 0, chunk.base.layers[int(node[1])].resid_mid + whole[None]
-        )
+        whole = chunk.source.layers[layer].mlp_out
+        entry = Entry(layer + 1, "pre", 0, chunk.base.layers[layer].resid_mid + whole[None])
         expected = chunk.judged(chunk.restart.logits(entry))[0]
     torch.testing.assert_close(together(chunk, f"{node}->*"), expected, **EXACT)
     # every path out of it to the logits, which is what recomputing all between comes to
@@ -105,7 +104,7 @@ def test_an_edge_alone_is_the_same_edge_among_many(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["olmo2", "olmo2 of shared keys", "gemma2", "stablelm"])
 def test_a_path_to_a_head_is_its_three_edges_whatever_its_norms(kind: str) -> None:
     chunk = chunk_of(KINDS[kind]())
-    for pattern in ("a0.h1->a1.h2", "m0->a1.h0"):
+    for pattern in ("L0H1->L1H2", "MLP0->L1H0"):
         torch.testing.assert_close(
             patched(chunk, pattern)[0], together(chunk, pattern), **EXACT, msg=pattern
         )
@@ -119,13 +118,13 @@ def test_every_path_from_a_node_to_the_logits_by_hooks(kind: str) -> None:
     chunk = chunk_of(model)
     given, source, base = chunk.judged.pairs, chunk.source.layers, chunk.base.layers
     for layer in range(2):
-        changes = {f"m{layer}": source[layer].mlp_out}
+        changes = {f"MLP{layer}": source[layer].mlp_out}
         for head in (0, 3):
             W = chunk.decoder.layers[layer].W_write[head]
             change = (source[layer].z_written - base[layer].z_written)[:, head] @ W
-            changes[f"a{layer}.h{head}"] = base[layer].attn_out + change
+            changes[f"L{layer}H{head}"] = base[layer].attn_out + change
         for node, value in changes.items():
-            site: Site = "mlp_out" if node.startswith("m") else "attn_out"
+            site: Site = "mlp_out" if node.startswith("MLP") else "attn_out"
             logits = patched_logits(model, given.corrupted, layer, site, value)[:, [5]]
             expected = METRICS["logit-diff"](logits[None], given, logits)[0]
             found = patched(chunk, f"{node}->logits", between="recomputed")[0]
@@ -136,13 +135,13 @@ def test_every_path_from_a_node_to_the_logits_by_hooks(kind: str) -> None:
 def test_a_stream_that_is_no_sum_has_no_paths(between: Between) -> None:
     chunk = chunk_of(random_model("opt", 1))
     with pytest.raises(InputError, match="patching along paths expects a residual stream"):
-        patched(chunk, "a0.h1->a1.h2", between=between)
+        patched(chunk, "L0H1->L1H2", between=between)
 
 
 def test_a_path_to_a_head_is_its_three_edges() -> None:
     chunk = chunk_of(toy())
     torch.testing.assert_close(
-        patched(chunk, "a0.h1->a1.h2")[0], together(chunk, "a0.h1->a1.h2"), **EXACT
+        patched(chunk, "L0H1->L1H2")[0], together(chunk, "L0H1->L1H2"), **EXACT
     )
 
 
@@ -160,11 +159,11 @@ def test_a_direct_path_by_hooks() -> None:
     hooks = [("blocks.1.ln2.hook_in", into_mlp)]
     logits = bridge.run_with_hooks(given.corrupted, fwd_hooks=hooks)[:, [5]]
     expected = METRICS["logit-diff"](logits[None], given, logits)[0]
-    torch.testing.assert_close(patched(chunk, "a0.h1->m1")[0], expected, **EXACT)
+    torch.testing.assert_close(patched(chunk, "L0H1->MLP1")[0], expected, **EXACT)
 
 
 def _two_passes(model: ToyTransformer, chunk: Chunk, *, heads_stay: bool) -> Tensor:
-    """a0.h1 -> m2's input by two runs with hooks: the change flows, then only m2 sees it."""
+    """L0H1 -> MLP2's input by two runs with hooks: the change flows, then only MLP2 sees it."""
     bridge, given = to_bridge(model), chunk.judged.pairs
     base, source = chunk.base, chunk.source
     seen: list[Tensor] = []
@@ -204,14 +203,14 @@ def test_what_lies_between_is_recomputed_as_two_passes_do(between: Between) -> N
     model = toy(n_layers=3)
     chunk = chunk_of(model)
     expected = _two_passes(model, chunk, heads_stay=between == "mlps")
-    torch.testing.assert_close(patched(chunk, "a0.h1->m2", between=between)[0], expected, **EXACT)
-    frozen = patched(chunk, "a0.h1->m2")[0]
+    torch.testing.assert_close(patched(chunk, "L0H1->MLP2", between=between)[0], expected, **EXACT)
+    frozen = patched(chunk, "L0H1->MLP2")[0]
     assert (frozen - expected).abs().max() > 1e-4  # the definitions are not the same
 
 
 def test_without_mlps_the_two_definitions_that_keep_heads_agree() -> None:
     chunk = chunk_of(toy(n_layers=3, attn_only=True))
-    for pattern in ("a0.h*->a2.h*", "input->logits", "a1.h0->logits"):
+    for pattern in ("L0H*->L2H*", "input->logits", "L1H0->logits"):
         torch.testing.assert_close(
             patched(chunk, pattern, between="mlps"), patched(chunk, pattern), **EXACT
         )
@@ -220,7 +219,7 @@ def test_without_mlps_the_two_definitions_that_keep_heads_agree() -> None:
 @pytest.mark.parametrize("between", ["frozen", "mlps", "recomputed"])
 def test_neighbours_have_nothing_between(between: Between) -> None:
     chunk = chunk_of(toy())
-    for pattern in ("a0.h1->m0", "m0->a1.h2", "a1.h0->m1", "m1->logits"):
+    for pattern in ("L0H1->MLP0", "MLP0->L1H2", "L1H0->MLP1", "MLP1->logits"):
         found = patched(chunk, pattern, between=between)
         torch.testing.assert_close(found, patched(chunk, pattern), **EXACT)
 

@@ -80,7 +80,7 @@ def test_values_stand_in_the_order_of_the_file(llama: Pretrained, file: Path) ->
 
 def test_what_is_patched_sooner_or_later_is_told(llama: Pretrained, file: Path) -> None:
     told: list[tuple[int, int]] = []
-    wanted = Wanted(sites=["z", "resid_*"], edges=["a0.h*->logits"])
+    wanted = Wanted(sites=["z", "resid_*"], edges=["L0H*->logits"])
     prepared = prepare_patching(llama, wanted=wanted, pairs=file)
     prepared.run(lambda done, total: told.append((done, total)))
     done, totals = zip(*told, strict=True)
@@ -243,8 +243,8 @@ def test_edges_are_patched_alone_and_all_at_once() -> None:
     assert result.claims["all_edges_effect"] == pytest.approx(1)
     assert result.claims["n_sites"] == len(result.plan.edges)
     assert set(result.effects) == {"edge", "all_edges"}
-    one = patch(subject, settings, edges=["m1->logits"], sites=["z"], device=exact())
-    assert one.claims["all_edges_effect"] == one.claims["effects.m1->logits"]
+    one = patch(subject, settings, edges=["MLP1->logits"], sites=["z"], device=exact())
+    assert one.claims["all_edges_effect"] == one.claims["effects.MLP1->logits"]
     assert set(one.effects) == {"z", "edge", "all_edges"}
 
 

@@ -113,6 +113,14 @@ def test_phases_are_a_grid_of_sparsities_by_importances(tmp_path: Path) -> None:
     assert (models.importance[:, :2] == 1).all()
 
 
+def test_the_sides_of_a_diagram_are_as_long_as_their_lists(tmp_path: Path) -> None:
+    sides = {"sparsity": "0,0.5,0.9", "importance": "0.1,2", "n_instances": 3}
+    result = study("phase", tmp_path, **QUICK | sides, restarts=1)
+    models = result.families["2in1"].models
+    assert models.density.reshape(3, 2)[:, 0].tolist() == pytest.approx([1, 0.5, 0.1])
+    assert models.importance[:2, -1].tolist() == pytest.approx([0.1, 2])
+
+
 REFUSED = [
     ("norms", "intro", "expected 2 hidden dimensions"),
     ("basis", "norms", "weights of their own out of the hidden layer"),
@@ -196,7 +204,10 @@ def test_settings_say_what_is_wrong_with_them() -> None:
 
     for values, reason in (
         ({"n_features": 3}, "expected both or neither"),
-        ({"importance": "fast"}, "expected 0.9\\^i, 1..0.01 or 1, found 'fast'"),
+        (
+            {"importance": "fast"},
+            "expected 0.9\\^i, 1..0.01, a list such as",
+        ),
         ({"importance": "0"}, "not all of them 0, found '0'"),
         ({"importance": "9^i", "n_features": 999, "n_hidden": 2}, "expected finite importances"),
         ({"sparsity": "0..1"}, "0 <= S < 1"),

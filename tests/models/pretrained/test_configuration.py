@@ -1,5 +1,6 @@
 """What a folder's configuration says it is: read, or refused with its reason."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,12 @@ def test_a_damaged_configuration_is_still_one_of_a_hugging_face_model(
 ) -> None:
     (llama / "config.json").write_bytes(content)
     assert found in refusal(llama)
+
+
+def test_a_configuration_that_is_no_file_is_told_as_such(llama: Path) -> None:
+    (llama / "config.json").unlink()
+    os.mkfifo(llama / "config.json")
+    assert "model, found a folder, pipe or device" in refusal(llama)
 
 
 def test_infinity_where_it_is_not_used_is_a_note(llama: Path) -> None:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
     Gemma3Config,
+    Gemma3TextConfig,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -85,3 +86,18 @@ def test_a_model_that_sees_is_none_of_text_alone(tmp_path: Path) -> None:
     Gemma3Config().save_pretrained(folder)
     with pytest.raises(InputError, match=r"one that reads more \(.*, vision_config\); give"):
         load_pretrained(folder)
+
+
+def test_a_decoder_made_an_encoder_is_told_as_such(tmp_path: Path) -> None:
+    folder = tiny_llama(tmp_path / "gemma3")
+    sizes = {"vocab_size": 32, "hidden_size": 16, "num_hidden_layers": 1, "head_dim": 4}
+    config = Gemma3TextConfig(**sizes, num_attention_heads=4, use_bidirectional_attention=True)
+    config.save_pretrained(folder)
+    with pytest.raises(InputError, match=r"both directions \(.*, use_bidirectional_attention\)"):
+        load_pretrained(folder)
+
+
+def test_a_size_of_nothing_is_told_with_its_name() -> None:
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=9, hidden_size=32, num_hidden_layers=0))
+    with pytest.raises(InputError, match="at least 1, found num_hidden_layers 0"):
+        shape_of(model)

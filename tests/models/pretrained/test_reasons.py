@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mitool.errors import InputError, MitoolError, RunError
+from mitool.models.hub_files import require_no_other
 from mitool.models.pretrained import load_pretrained
 from tests.analysis.attention.models import SHARED
 from tests.models.pretrained.folders import (
@@ -143,7 +144,10 @@ def test_an_empty_folder_and_files_are_told_as_such(llama: Path, tmp_path: Path)
     assert "found an empty folder" in refusal(tmp_path / "empty")
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     assert "found quantised weights (GGUF)" in refusal(tmp_path / "m.gguf")
-    assert f"give its folder, {llama}" in refusal(llama / "model.safetensors")
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        assert f"give its folder, {llama}" in refusal(llama / name)
+        with pytest.raises(InputError, match="found a file of a Hugging Face model"):
+            require_no_other(llama / name)
     (llama / "config.json").unlink()
     assert "expected config.json, which says what model it is, found none" in refusal(llama)
 

@@ -172,12 +172,13 @@ def test_weights_with_and_without_a_prefix_are_refused(gpt2: Path) -> None:
     ("missing", "named"),
     [
         ("block_sparse_moe.experts.1.w1", r"block_sparse_moe\.experts\.1\.w1\.weight"),
+        ("1.block_sparse_moe.experts", r"6 missing .*layers\.1\..*\.experts\.0\.w1\.weight"),
         ("block_sparse_moe.experts", r"mlp\.experts"),
     ],
 )
 def test_experts_are_there_or_missed(tmp_path: Path, missing: str, named: str) -> None:
-    sizes = {"hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 1}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "num_local_experts": 3}
+    sizes = {"hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "num_local_experts": 2}
     folder = folder_of(
         MixtralForCausalLM(MixtralConfig(vocab_size=D_VOCAB, **sizes, **heads)), tmp_path / "moe"
     )
@@ -185,6 +186,14 @@ def test_experts_are_there_or_missed(tmp_path: Path, missing: str, named: str) -
     rewritten(folder, lambda ws: {n: w for n, w in ws.items() if missing not in n})
     with pytest.raises(InputError, match=named):
         load_pretrained(folder)
+
+
+def test_a_list_of_state_dicts_is_refused_with_what_can_be_done(gpt2: Path) -> None:
+    (file := gpt2 / "model.safetensors").rename(gpt2 / "before")
+    weights = load_file(gpt2 / "before")
+    torch.save([weights, weights], file.with_name("pytorch_model.bin"))
+    with pytest.raises(InputError, match="found a list of 2; save the state dict alone: torch"):
+        load_pretrained(gpt2)
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "float16", "float64"])

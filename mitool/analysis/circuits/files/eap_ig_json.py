@@ -15,13 +15,14 @@ from mitool.analysis.circuits.files.stored import (
     assembled,
     cfg_of,
     named,
-    require_known,
+    placed,
     require_model,
 )
 from mitool.analysis.circuits.files.values import flag_of, list_of, object_of, score_of
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError, first_few
+from mitool.errors import InputError, first_few, said
+from mitool.node_names import published
 from mitool.strict_json import parsed
 
 LOGITS = "logits"
@@ -46,7 +47,7 @@ def as_json(
     """
     table = stored.circuit.table
     names = [column.name for column in columns]
-    edges = zip(map(str, table.edges), _written_edges(stored, names), strict=True)
+    edges = zip(map(published, map(str, table.edges)), _written_edges(stored, names), strict=True)
     return {
         "cfg": cfg_of(table, d_model),
         "nodes": dict(_written_nodes(stored)),
@@ -64,7 +65,7 @@ def _written_nodes(stored: StoredCircuit) -> Iterator[tuple[str, dict[str, Any]]
             found[NEURONS] = circuit.neurons[place].tolist()
         if "neuron" in scores:
             found[NEURON_SCORES] = scores["neuron"][place].tolist()
-        yield str(node), found
+        yield published(str(node)), found
     yield LOGITS, {IN_GRAPH: True}
 
 
@@ -112,7 +113,7 @@ def _document(text: str) -> dict[str, Any]:
     except RecursionError:
         raise InputError("expected the JSON of a circuit, found too many levels") from None
     except ValueError as failure:
-        raise InputError(f"expected the JSON of a circuit; found: {failure}") from None
+        raise InputError(f"expected the JSON of a circuit; found: {said(failure)}") from failure
     document = object_of("the file", found)
     for name in ("cfg", "nodes", "edges"):
         if name not in document:
@@ -133,10 +134,9 @@ class _Nodes:
 
 
 def _read_nodes(given: Mapping[str, Any], table: EdgeTable, d_model: int) -> _Nodes:
-    places = {str(node): place for place, node in enumerate(table.writers)}
-    require_known("nodes", given, places | {LOGITS: len(places)})
-    flags = torch.zeros(len(places), dtype=torch.bool)
-    scores = torch.zeros(len(places), dtype=torch.float64)
+    places = placed("nodes", list(given), [*map(str, table.writers), LOGITS])
+    flags = torch.zeros(len(table.writers), dtype=torch.bool)
+    scores = torch.zeros(len(table.writers), dtype=torch.float64)
     neurons, neuron_scores = (values[:, None].repeat(1, d_model) for values in (flags, scores))
     silent, telling = list[str](), list[str]()
     for name, value in given.items():
@@ -167,8 +167,7 @@ def _read_edges(
     given: Mapping[str, Any], table: EdgeTable, names: Sequence[str]
 ) -> tuple[Tensor, Tensor]:
     """Whether edges are in, and their scores: [reader, writer, column]."""
-    known = {str(edge): place for place, edge in enumerate(table.edges)}
-    require_known("edges", given, known)
+    places = placed("edges", list(given), list(map(str, table.edges)))
     edges = {name: object_of(f"edge {name}", value) for name, value in given.items()}
     parts = {
         name: _positions(f"edge {name}", edge[POSITIONS], names)
@@ -189,7 +188,7 @@ def _read_edges(
                 f"of {POSITIONS!r}, found {named(edges[name][IN_GRAPH])}"
             )
     scores = _by_column(edges, parts, SCORE, score_of, names)
-    return _table(flags, table, torch.bool), _table(scores, table, torch.float64)
+    return _table(flags, places, table, torch.bool), _table(scores, places, table, torch.float64)
 
 
 def _positions(where: str, value: Any, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -222,11 +221,17 @@ def _by_column(
     }
 
 
-def _table(values: Mapping[str, list[Any]], table: EdgeTable, dtype: torch.dtype) -> Tensor:
+def _table(
+    values: Mapping[str, list[Any]],
+    places: Mapping[str, int],
+    table: EdgeTable,
+    dtype: torch.dtype,
+) -> Tensor:
     """Values of edges, each with its columns, at their places; 0 for those that are left out."""
     n_columns = len(next(iter(values.values()), [0]))
-    nothing = [0] * n_columns
-    listed = [values.get(str(edge), nothing) for edge in table.edges]
+    listed = [[0] * n_columns] * len(table.edges)
+    for name, own in values.items():
+        listed[places[name]] = own
     found = torch.zeros(*table.exists.shape, n_columns, dtype=dtype)
     found[table.exists] = torch.tensor(listed, dtype=dtype)
     return found

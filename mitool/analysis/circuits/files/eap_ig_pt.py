@@ -12,7 +12,7 @@ from mitool.analysis.circuits.files.stored import (
     StoredCircuit,
     assembled,
     named,
-    require_known,
+    placed,
     require_model,
 )
 from mitool.analysis.interventions.table import EdgeTable
@@ -113,11 +113,7 @@ def _places(kind: str, names: Any, known: Sequence[str]) -> list[int]:
     """Where the nodes of a list stand among those of the model."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"expected a list of names as {kind!r}, found {named(names)}")
-    places = {name: place for place, name in enumerate(known)}
-    require_known(f"{kind!r}", names, places)
-    if len(set(names)) < len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise InputError(f"expected each of {kind!r} once, found {named(twice)} twice")
+    places = placed(f"{kind!r}", names, known)
     return [places[name] for name in names]
 
 

@@ -1,6 +1,6 @@
 """What a file holds of a circuit, whatever its format."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from mitool.analysis.circuits.circuit import Circuit
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.errors import InputError, first_few
+from mitool.node_names import published, spelled
 from mitool.settings import Level
 from mitool.strict_json import KINDS
 
@@ -82,19 +83,34 @@ def require_model(cfg: Any, table: EdgeTable, d_model: int) -> None:
         raise InputError(f"expected a circuit of this model, with {ours}, found {theirs}; {REMEDY}")
 
 
-def require_known(kind: str, given: Iterable[str], known: Mapping[str, Any]) -> None:
-    """Check that a model has all the nodes, or edges, that a file names.
+def placed(kind: str, given: Sequence[str], known: Sequence[str]) -> dict[str, int]:
+    """Where the nodes, or edges, that a file names in either spelling stand in a model.
+
+    Args:
+        given: the names of the file.
+        known: those of the model, as mitool spells them.
 
     Raises:
-        InputError: it has not; says which, and how many.
+        InputError: the model does not have all of them (it says which, and how many), or one comes
+            twice.
     """
-    unknown = [name for name in given if name not in known]
+    places = {name: place for place, name in enumerate(known)}
+    unknown = [name for name in given if spelled(name) not in places]
     if unknown:
-        example = f"{next(iter(known))} to {list(known)[-1]}"
+        example = f"{published(known[0])} to {published(known[-1])}"
         raise InputError(
             f"expected {kind} of this model, {example}, found {len(unknown)} that it does not "
             f"have: {first_few([named(name) for name in unknown])}; {REMEDY}"
         )
+    once: dict[int, str] = {}
+    for name in given:
+        place = places[spelled(name)]
+        if place in once:
+            first, again = named(once[place]), named(name)
+            both = f"{first} twice" if first == again else f"{first} and {again}"
+            raise InputError(f"expected each of {kind} once, found {both}")
+        once[place] = name
+    return {name: place for place, name in once.items()}
 
 
 def named(value: object) -> str:

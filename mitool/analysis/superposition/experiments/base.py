@@ -8,7 +8,7 @@ import torch
 from mitool.analysis.superposition import measures
 from mitool.config import build
 from mitool.device import Device, generator
-from mitool.errors import InputError
+from mitool.errors import InputError, UsageError
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.result import Claim, number
 from mitool.settings import SuperpositionSettings
@@ -38,8 +38,15 @@ class Plan:
     def spread(
         cls, cfg: AutoencoderConfig, settings: SuperpositionSettings, importance: str
     ) -> "Plan":
-        """One model for each sparsity, with the importances that the settings say, or these."""
-        values = importances(settings.importance or importance, cfg.n_features)
+        """One model for each sparsity, with the importances that the settings say, or these.
+
+        Raises:
+            UsageError: the importances are a list of others than there are features.
+        """
+        try:
+            values = importances(settings.importance or importance, cfg.n_features)
+        except ValueError as failure:
+            raise UsageError(f"importance, {cfg.n_features} features: {failure}") from None
         spread = sparsities(settings.sparsity, settings.n_instances)
         return cls(cfg, spread, (values,) * len(spread), settings.init_scale)
 

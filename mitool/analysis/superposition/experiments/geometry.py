@@ -12,7 +12,7 @@ from mitool.analysis.superposition.experiments.base import (
     require_directions,
     sizes,
 )
-from mitool.result import Claim
+from mitool.result import Claim, number
 from mitool.settings import SuperpositionSettings
 
 PLATEAUS = {"1": 1.0, "half": 0.5}
@@ -30,7 +30,7 @@ def uniform(settings: SuperpositionSettings) -> Mapping[str, Plan]:
 
 def _claims(families: Families) -> Mapping[str, Claim]:
     """Whether a model is within 0.05 of a plateau, and the share of its represented features that
-    are: of each model, and of the features of all.
+    are: of each model, and of the features of all; None where no feature is represented.
     """
     claims: dict[str, Claim] = {}
     for family, studied in families.items():
@@ -40,12 +40,10 @@ def _claims(families: Families) -> Mapping[str, Claim]:
         for name, value in PLATEAUS.items():
             models = (of_model - value).abs() < NEAR
             features = ((of_feature - value).abs() < NEAR) & is_represented
-            shares = features.sum(dim=1) / is_represented.sum(dim=1).clamp(min=1)
+            near, of = features.sum(dim=1).double(), is_represented.sum(dim=1)
             claims[prefixed(family, f"models_near_{name}")] = int(models.sum())
-            claims[prefixed(family, f"features_near_{name}")] = shares.tolist()
-            claims[prefixed(family, f"share_near_{name}")] = (
-                features.sum() / is_represented.sum().clamp(min=1)
-            ).item()
+            claims[prefixed(family, f"features_near_{name}")] = [number(s) for s in near / of]
+            claims[prefixed(family, f"share_near_{name}")] = number(near.sum() / of.sum())
     return claims
 
 

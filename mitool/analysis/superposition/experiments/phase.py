@@ -24,7 +24,7 @@ from mitool.analysis.superposition.experiments.base import (
 from mitool.errors import InputError, UsageError
 from mitool.result import Claim
 from mitool.settings import SuperpositionSettings
-from mitool.settings.spread import importances, sparsities
+from mitool.settings.spread import importances, n_listed, sparsities
 
 PUBLISHED = ((2, 1), (3, 2))
 RELATIVE_IMPORTANCE = "0.1..10"
@@ -78,7 +78,8 @@ def _plans(settings: SuperpositionSettings) -> Mapping[str, Plan]:
             f"{n_features} in {n_hidden}"
         )
     side = settings.n_instances
-    columns = importances(settings.importance or RELATIVE_IMPORTANCE, side)
+    importance = settings.importance or RELATIVE_IMPORTANCE
+    columns = importances(importance, n_listed(importance) or side)
     rows = sparsities(settings.sparsity, side)
     for what, values in (("sparsity", rows), ("importance", columns)):
         if any(a >= b for a, b in itertools.pairwise(values)):
