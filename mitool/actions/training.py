@@ -8,6 +8,7 @@ from mitool import rundir
 from mitool.actions.request import Done, R, Request
 from mitool.actions.writing import write_training
 from mitool.claiming import held
+from mitool.numerals import share
 from mitool.progress import TrainingProgress, short
 from mitool.report import training_report
 from mitool.training import (
@@ -92,4 +93,4 @@ def _observed(request: Request, tensorboard: bool) -> Iterator[ObserversOf]:
 
 def _metrics(evaluation: Evaluation) -> str:
     train, test = (short(loss) for loss in (evaluation.train_loss, evaluation.test_loss))
-    return f"train {train} test {test} acc {evaluation.test_accuracy:z.0%}"
+    return f"train {train} test {test} acc {share(evaluation.test_accuracy)}"

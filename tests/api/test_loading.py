@@ -54,7 +54,7 @@ def test_toy_models_are_studied_as_the_command_studies_them(invoke: Invoke, tmp_
     for wrong in (lambda: toys.fourier(**HERE), lambda: toys.bridge):
         with pytest.raises(mitool.InputError, match="found a superposition; its `study"):
             wrong()
-    assert toys.study().claims == trained.claims
+    assert toys.study().claims == {**trained.claims, "run_ended": True}
 
 
 def test_models_of_monosemanticity_are_trained_and_studied(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_models_of_monosemanticity_are_trained_and_studied(tmp_path: Path) -> No
     assert found.claims["learning_rate"] == [0.001, 0.003]
     toys = mitool.load(tmp_path / "mono")
     assert isinstance(toys, mitool.ToyModels)
-    assert toys.study().claims == found.claims
+    assert toys.study().claims == {**found.claims, "run_ended": True}
     with pytest.raises(mitool.UsageError, match="models of monosemanticity have none"):
         toys.study("intro")
 

@@ -155,11 +155,11 @@ def _studied(
         folder=folder,
         families=studied,
         history=history,
-        warnings=_warnings(claims),
+        warnings=warnings_of(claims),
     )
 
 
-def _warnings(claims: Mapping[str, Claim]) -> tuple[str, ...]:
+def warnings_of(claims: Mapping[str, Claim]) -> tuple[str, ...]:
     """Why claims, or values of them, are undefined."""
     undefined = [
         name
@@ -169,7 +169,7 @@ def _warnings(claims: Mapping[str, Claim]) -> tuple[str, ...]:
     if not undefined:
         return ()
     return (
-        f"undefined where a model represents no feature, or too few to compare: "
+        "undefined where a model represents no feature, or too few to compare: "
         f"{', '.join(undefined)}",
     )
 

@@ -60,8 +60,8 @@ def _singular_values(study: FourierStudy) -> Figure:
     return Figure(
         "embedding_singular_values",
         "Embedding: singular values",
-        "Singular values of the operands' rows of W_E, its mean included. Two for "
-        "each key frequency, its cosine and its sine, stand above the rest.",
+        "Singular values of the operands' rows of W_E, its mean included. In a model that has "
+        "grokked two for each key frequency, its cosine and its sine, stand above the rest.",
         singular_values_plot(study.embedding.singular_values, "W_E"),
     )
 

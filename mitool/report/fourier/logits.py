@@ -3,6 +3,7 @@
 from mitool.analysis.fourier.identity import PRODUCTS, READ_AS, SIGNS
 from mitool.analysis.fourier.interventions import Outcome
 from mitool.analysis.fourier.result import FourierStudy
+from mitool.numerals import share
 from mitool.report.figures import (
     BLACK,
     BLUE,
@@ -60,8 +61,8 @@ def _by_difference(study: FourierStudy) -> Figure:
         "logit_by_difference",
         "The logit by the distance from the right answer",
         "Mean over all pairs of the centred logit of the output that lies so far from the right "
-        "answer, which is at 0, and the extracted formula: the sum of the key cosines. Where the "
-        "cosines meet, at 0 alone, they add up.",
+        "answer, which is at 0, and the extracted formula: the sum of the key cosines. At 0 all "
+        "cosines are 1; the formula is right where they are so nowhere else.",
         plot,
     )
 
@@ -168,4 +169,4 @@ def _tests(study: FourierStudy) -> Figure:
 
 def _accuracy(outcome: Outcome, part: str) -> str:
     accuracy = outcome.accuracy[part]
-    return "" if accuracy is None else label(f"{accuracy:z.1%} right")
+    return "" if accuracy is None else label(f"{share(accuracy, 1)} right")

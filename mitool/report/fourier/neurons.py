@@ -5,6 +5,7 @@ import torch
 from mitool.analysis.fourier.grid import transform
 from mitool.analysis.fourier.neurons import SINGLE_FREQUENCY, NeuronSpectrum
 from mitool.analysis.fourier.result import FourierStudy
+from mitool.numerals import share
 from mitool.report.figures import GREY, PALETTE, Figure, label, new_plot
 from mitool.report.fourier.bars import add_threshold, component_bars, named
 from mitool.report.fourier.spectra import grid_spectrum_plot, operand_axis, singular_values_plot
@@ -50,7 +51,7 @@ def _explained(neurons: NeuronSpectrum) -> Figure:
         "neuron_frequencies",
         "Neurons: how much one frequency explains",
         "For each neuron the share of its variance over all pairs that the 8 linear and quadratic "
-        f"terms of its best frequency explain. {neurons.single_fraction:z.1%} of the "
+        f"terms of its best frequency explain. {share(neurons.single_fraction, 1)} of the "
         f"{len(order)} neurons have one frequency (at least {SINGLE_FREQUENCY:z.0%} explained): "
         f"{counts or 'none'}.",
         plot,
@@ -136,6 +137,6 @@ def _map_singular_values(neurons: NeuronSpectrum) -> Figure:
     return Figure(
         "neuron_logit_map_singular_values",
         "Neuron-logit map: singular values",
-        "Its rank is about two for each key frequency: a cosine and a sine.",
+        "In the algorithm its rank is two for each key frequency: a cosine and a sine.",
         singular_values_plot(neurons.singular_values, "W_out W_U"),
     )

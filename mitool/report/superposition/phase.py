@@ -10,6 +10,7 @@ from torch import Tensor
 from mitool.analysis.superposition import SuperpositionResult
 from mitool.analysis.superposition.experiments.phase import Diagram
 from mitool.analysis.superposition.phases import PHASES
+from mitool.numerals import share
 from mitool.report.figures import BLACK, BLUE, ORANGE, Figure, log_ticks
 from mitool.report.heatmaps import kind_panels
 from mitool.report.superposition.shown import DENSITY, Family, families_of
@@ -50,7 +51,11 @@ def _diagrams(family: Family) -> Figure:
 
 def _caption(family: Family, diagram: Diagram) -> str:
     inside = diagram.agreement(diagram.inside)
-    away = "" if inside is None else f", and in {inside:z.1%} of those that do not touch the line"
+    agreement = diagram.agreement()
+    assert agreement is not None, "a diagram has cells"
+    away = ""
+    if inside is not None:
+        away = f", and in {share(inside, 1)} of those that do not touch the line"
     n = family.models.cfg.n_features - 1
     others = "the other feature has" if n == 1 else f"the {n} other features have"
     return (
@@ -59,7 +64,7 @@ def _caption(family: Family, diagram: Diagram) -> str:
         "top. Left: what the trained model does with that feature: nothing (norm up to 0.5), a "
         "dimension of its own, or superposition (interference above 0.25). Right: which way of "
         "storing the features has the least loss by the closed form; the black line is where that "
-        f"changes, in both panels. They agree in {diagram.agreement():z.1%} of the cells{away}."
+        f"changes, in both panels. They agree in {share(agreement, 1)} of the cells{away}."
     )
 
 

@@ -15,10 +15,12 @@ from mitool.analysis.superposition import (
     restudy,
     superpose,
 )
+from mitool.analysis.superposition.study import warnings_of
 from mitool.device import resolve
 from mitool.errors import InputError, RunError, UsageError
 from mitool.settings import SuperpositionSettings
 from mitool.training.superposition import SuperpositionConfig
+from tests.analysis.superposition import handset
 
 QUICK: dict[str, Any] = {"steps": 3, "batch_size": 8, "n_instances": 2, "sparsity": "0,0.9"}
 COMMON = {"sparsity", "loss", "features_represented", "mean_interference", "dimensions_per_feature"}
@@ -64,10 +66,25 @@ def test_every_experiment_claims_what_it_says_and_is_redrawn_the_same(
     config = SuperpositionConfig(name, chosen, resolve("cpu", threads=1))
     assert claim_names(config) == list(result.claims)
     again = restudy(tmp_path / name, name)
-    assert again.claims == result.claims
+    assert again.claims == {**result.claims, "run_ended": True}
     assert again.history == result.history
     assert len(again.history) == 2
     assert again.arrays().keys() == result.arrays().keys()
+
+
+def test_shares_of_no_features_are_undefined_and_said_to_be() -> None:
+    """A model that represents nothing is near no plateau, nor far from one."""
+    nothing = handset.studied(torch.cat([torch.eye(2)[None], torch.full((1, 2, 2), 1e-3)]))
+    claims = dict(EXPERIMENTS["geometry"].claims({"": nothing}))
+    assert claims["features_near_1"] == [1.0, None]
+    assert claims["share_near_1"] == 1.0
+    alone = dict(EXPERIMENTS["geometry"].claims({"": handset.studied(nothing.models.W[1:])}))
+    assert alone["share_near_half"] is None
+    assert warnings_of(claims) == (
+        "undefined where a model represents no feature, or too few to compare: features_near_1, "
+        "features_near_half",
+    )
+    assert warnings_of({"loss": [0.1, 0.2]}) == ()
 
 
 def test_an_intro_with_its_defaults_goes_from_a_pair_to_a_pentagon(tmp_path: Path) -> None:
