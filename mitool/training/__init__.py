@@ -12,7 +12,7 @@ from mitool.result import Claim, Result
 from mitool.tasks import Task
 from mitool.training.config import FREE_TO_CHANGE, RunConfig, require_same
 from mitool.training.learner import Observer
-from mitool.training.metrics import Evaluation, grokked_at, memorised_at
+from mitool.training.metrics import GROKKED_EPOCHS, Evaluation, grokked_at, memorised_at
 from mitool.training.run import Run
 from mitool.training.sessions import moves
 from mitool.training.transformers import TransformerLearner
@@ -36,12 +36,6 @@ CLAIMS = (
 )
 SEVERAL_ANSWERS_CLAIMS = ("train_sequence_accuracy", "test_sequence_accuracy")
 """The names of a run's claims, and those that it has where an example has several answers."""
-
-UNDEFINED = {
-    "grokked_at": "is undefined: test accuracy was not 1 with test loss < 1e-4 over 200 epochs",
-    "memorised_at": "is undefined: at every evaluation some training example was wrong",
-}
-"""Why a claim may have no value."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +184,25 @@ def _seeds_result(
     )
 
 
+def _undefined(config: RunConfig, run: Run[Evaluation]) -> list[str]:
+    """Why a run has neither memorised nor grokked, where it could have: a stream of fresh examples
+    has none to memorise, and a run shorter than what grokking is told by has not grokked.
+    """
+    if config.task.n_examples is None:
+        return []
+    found = []
+    if memorised_at(run.history) is None:
+        found.append(
+            "memorised_at is undefined: at every evaluation some training example was wrong"
+        )
+    if grokked_at(run.history) is None and run.epoch >= GROKKED_EPOCHS:
+        found.append(
+            "grokked_at is undefined: test accuracy was not 1 with test loss < 1e-4 over "
+            f"{GROKKED_EPOCHS} epochs"
+        )
+    return found
+
+
 def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
     last = run.history[-1]
     claims: dict[str, Claim] = {
@@ -220,7 +233,7 @@ def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
         history=tuple(run.history),
         answer_labels=config.task.answer_labels,
         warnings=(
-            *(f"{name} {why}" for name, why in UNDEFINED.items() if claims[name] is None),
+            *_undefined(config, run),
             *moves(run.folder),
         ),
     )

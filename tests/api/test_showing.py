@@ -29,7 +29,7 @@ def test_a_run_prints_as_text(run: mitool.Run) -> None:
     first, *lines = repr(run).splitlines()
     assert first == "Training of modadd (p = 5, op = add, frac_train = 0.3)"
     assert "  epochs            6" in lines
-    assert any(line.startswith("Warning: grokked_at is undefined") for line in lines)
+    assert any(line.startswith("Warning: memorised_at is undefined") for line in lines)
     assert lines[-1] == "figures: loss, accuracy, weight_norms"
 
 

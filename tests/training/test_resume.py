@@ -17,7 +17,7 @@ from mitool.subject import load
 from mitool.training import sessions, train
 from mitool.training.data import Batch
 from mitool.training.step import TrainStep
-from tests.training.runs import DAMAGED, RUNS, StopAt, config, damage, same, weights
+from tests.training.runs import DAMAGED, RUNS, STREAM, StopAt, config, damage, same, weights
 
 
 @pytest.mark.parametrize("kind", RUNS)
@@ -133,6 +133,21 @@ def test_a_run_in_one_place_says_nothing_of_it(tmp_path: Path) -> None:
         train(config(), tmp_path, observers=[StopAt(17)])
     result = train(config(), tmp_path, resume=True)
     assert not [warning for warning in result.warnings if "elsewhere" in warning]
+
+
+def test_only_what_could_grok_or_memorise_is_warned_of(tmp_path: Path) -> None:
+    """A run of fresh examples cannot, nor can one of fewer epochs than grokking is told by."""
+    stream = train(STREAM, tmp_path / "stream")
+    assert stream.claims["memorised_at"] is stream.claims["grokked_at"] is None
+    assert not stream.warnings
+    short, long = (
+        train(config(epochs=epochs, lr=1e-6), tmp_path / f"{epochs}").warnings
+        for epochs in (40, 200)
+    )
+    memorised = "memorised_at is undefined: at every evaluation some training example was wrong"
+    assert short == (memorised,)
+    assert long[0] == memorised
+    assert long[1].startswith("grokked_at is undefined: test accuracy was not 1 with test loss")
 
 
 def test_another_number_format_is_another_run(tmp_path: Path) -> None:
