@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
 from mitool.errors import InputError, UsageError
@@ -230,6 +230,27 @@ def test_a_tokenizer_without_a_bos() -> None:
         model.with_bos("yes")
     wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, cls_token=BOS)
     assert pretrained(wrapped).with_bos("yes").start == [tokenizer.token_to_id(BOS)]
+
+
+@pytest.mark.parametrize("unk", [BOS, EOS, UNK])
+def test_a_token_that_begins_or_ends_texts_is_not_that_of_unknown_words(unk: str) -> None:
+    """GPT-2 and many another give one token for all three."""
+    tokenizer = fast(KINDS["words"]())
+    tokenizer.unk_token = unk
+    rule = TextTokens(tokenizer, "auto", len(tokenizer))
+    assert rule.unk == (tokenizer.convert_tokens_to_ids(UNK) if unk == UNK else None)
+
+
+def test_what_is_put_around_a_text_is_seen_where_it_can_only_stand_in_one_place() -> None:
+    """The token before each text is that of the letter that is read first to see it."""
+    words = {word: i for i, word in enumerate(("a", "the", "?"))}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="a $A", special_tokens=[("a", 0)]
+    )
+    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="?")
+    assert TextTokens(made, "auto", 3).around.before == (0,)
 
 
 def test_tokens_of_a_text_are_kept() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,17 @@ def test_norms_of_queries_and_keys_are_folded_in_up_to_their_scale(kind: str) ->
             found = F.normalize(weights.W_E @ W[layer, head], dim=-1)
             taken = F.normalize(contexts.taken(layer, head, letter), dim=-1)
             torch.testing.assert_close(found, taken, atol=1e-6, rtol=0)
+
+
+def test_values_that_are_cut_are_counted_by_token() -> None:
+    decoder = decoder_of(random_huggingface("mpt", 1))
+    W_E = weights_of(decoder).W_E
+    for layer, part in enumerate(decoder.layers):
+        largest = [part.v(part.ln1(token[None])).abs().max().item() for token in W_E]
+        of_half = replace(part, clip=sorted(largest)[len(W_E) // 2 - 1])
+        layers = (*decoder.layers[:layer], of_half, *decoder.layers[layer + 1 :])
+        contexts = OneTokenContexts(replace(decoder, layers=layers), W_E)
+        assert contexts.values_cut(layer) == 0.5
 
 
 @pytest.mark.parametrize("spans_heads", [False, True])

@@ -1,6 +1,7 @@
 """What heads do on prompts, against slow twins and exact decompositions."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,6 +47,16 @@ def test_attributions_and_the_direct_path_make_up_the_logits(norm: str, has_othe
     torch.testing.assert_close(found.sum(), (whole - rest).mean())
     torch.testing.assert_close(attribution.total, whole.mean())
     torch.testing.assert_close(attribution.embed, rest.mean())
+
+
+def test_parts_that_do_not_add_up_are_refused() -> None:
+    decoder = toy_decoder(random_model(n_layers=2))
+    weights = weights_of(decoder)
+    other = replace(weights, W_U=1.01 * weights.W_U)
+    prompts = Prompts(torch.tensor([[3, 1, 4, 1, 5]]), (4,), torch.tensor([[2]]))
+    observe(decoder, weights, [prompts])
+    with pytest.raises(InputError, match="expected parts that add up to the model's logits"):
+        observe(decoder, other, [prompts])
 
 
 def test_a_sink_counts_as_a_key_in_the_entropy() -> None:

@@ -1,12 +1,17 @@
 """Claims and verdicts: of a model set by hand, and of real ones."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from mitool.analysis.attention import analyze_attention, claim_names
+from mitool.analysis.attention.answers import answer_operand
 from mitool.analysis.attention.circuits import ov_circuit, ov_on_itself
+from mitool.analysis.attention.material import material_of
+from mitool.analysis.attention.observe import observe
+from mitool.analysis.attention.weights import weights_of
 from mitool.conversion import convert
 from mitool.errors import InputError, UsageError
 from mitool.models.pretrained import load_pretrained
@@ -34,6 +39,28 @@ def smallest() -> ToyTransformer:
     weights["blocks.0.attn.W_Q"][0, N] = scores * (N + 1) ** 0.5
     model.load_state_dict(weights)
     return model
+
+
+def test_answers_without_a_choice_of_operands_are_not_counted() -> None:
+    """A head that always looks at the first operand finds the smaller one in half of the pairs of
+    different ones.
+    """
+    task = Min(max_value=N - 1)
+    material = material_of(subject_of(smallest(), task), AttentionSettings(), 0)
+    seen = observe(material.decoder, weights_of(material.decoder), material.prompts)
+    assert answer_operand(material, seen) is None
+    first = torch.tensor([1.0, 0.0]).expand(1, 1, N * N, 1, 2)
+    found = answer_operand(material, replace(seen, operands=first))
+    assert found is not None
+    assert found.share.tolist() == [[0.5]]
+
+
+def test_repeated_tokens_are_no_special_ones(tmp_path: Path) -> None:
+    subject = load_pretrained(tiny_llama(tmp_path, n_words=4))
+    (prompts,) = material_of(subject, AttentionSettings(), 0).prompts
+    assert (prompts.tokens[:, 0] == subject.tokenizer.bos_token_id).all()
+    special = set(subject.tokenizer.all_special_ids)
+    assert not special & set(prompts.tokens[:, 1:].flatten().tolist())
 
 
 def test_a_minimum_by_hand() -> None:

@@ -22,8 +22,9 @@ from mitool.models.transformer import ToyTransformer
 from mitool.settings import Between
 from tests.analysis.interventions.models import GROUPED, Model, both, pairs, pretrained, toy
 from tests.analysis.patching.test_sweep import swept
+from tests.huggingface.places import places_of
 from tests.huggingface.random_models import random_model
-from tests.huggingface.runs import Site, patched_logits
+from tests.huggingface.runs import Hook, Site, logits_of, patched_logits, site_of
 
 pytestmark = pytest.mark.usefixtures("exact_norms")
 
@@ -129,6 +130,40 @@ def test_every_path_from_a_node_to_the_logits_by_hooks(kind: str) -> None:
             expected = METRICS["logit-diff"](logits[None], given, logits)[0]
             found = patched(chunk, f"{node}->logits", between="recomputed")[0]
             torch.testing.assert_close(found, expected, **EXACT, msg=node)
+
+
+@pytest.mark.parametrize("kind", ["gptj", "cohere", "stablelm", "bloom", "gemma2", "granite"])
+def test_heads_stay_and_mlps_follow_by_hooks(kind: str) -> None:
+    """What one node writes is another run's, and all that later attention writes is the run's own:
+    the model's own MLPs make the rest of it, those too that read beside attention.
+    """
+    model = KINDS[kind]()
+    assert isinstance(model, PreTrainedModel)
+    chunk = chunk_of(model)
+    given, source, base = chunk.judged.pairs, chunk.source.layers, chunk.base.layers
+    W = chunk.decoder.layers[0].W_write[1]
+    of_head = (source[0].z_written - base[0].z_written)[:, 1] @ W
+    changes: dict[str, tuple[Site, Tensor]] = {
+        "a0.h1": ("attn_out", base[0].attn_out + of_head),
+        "m0": ("mlp_out", source[0].mlp_out),
+    }
+    blocks = places_of(model).blocks
+    for node, (site, value) in changes.items():
+        later: list[tuple[int, Site, Tensor]] = [
+            (n, "attn_out", base[n].attn_out) for n in range(1, len(blocks))
+        ]
+        hooks = [
+            Hook(*site_of(blocks[layer], at), partial(_instead, whole / blocks[layer].multiplier))
+            for layer, at, whole in [(0, site, value), *later]
+        ]
+        logits = logits_of(model, given.corrupted, hooks)[:, [5]]
+        expected = METRICS["logit-diff"](logits[None], given, logits)[0]
+        found = patched(chunk, f"{node}->logits", between="mlps")[0]
+        torch.testing.assert_close(found, expected, **EXACT, msg=node)
+
+
+def _instead(value: Tensor, x: Tensor) -> Tensor:
+    return value.clone().view(x.shape)
 
 
 @pytest.mark.parametrize("between", ["frozen", "mlps", "recomputed"])

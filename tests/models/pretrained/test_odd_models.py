@@ -10,6 +10,8 @@ from torch import nn
 from transformers import (
     Gemma3Config,
     Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -35,6 +37,15 @@ def test_layers_whose_heads_differ_are_refused(model: PreTrainedModel) -> None:
     attention.k_proj = nn.Linear(16, 4, bias=False)  # one head of keys, and two in layer 0
     attention.v_proj = nn.Linear(16, 4, bias=False)
     with pytest.raises(InputError, match="found layers that differ in them"):
+        decoder_of(model)
+
+
+def test_cross_attention_is_refused() -> None:
+    sizes = {"vocab_size": 9, "n_positions": 4, "n_embd": 8, "n_layer": 1, "n_head": 2}
+    model = GPT2LMHeadModel(
+        GPT2Config(**sizes, **{"add_cross_attention": True, "is_decoder": True})
+    )
+    with pytest.raises(InputError, match=r"found cross-attention \(add_cross_attention\)"):
         decoder_of(model)
 
 
