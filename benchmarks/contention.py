@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.printing import show
+from mitool.machine import available_cores
 from mitool.tasks import names
-from mitool.threads import available_cores
 
 ROOT = Path(__file__).parents[1]
 PROBE = 40

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from mitool.errors import RunError, UsageError, quoted
+from mitool.machine import available_cores, keep_freed_memory
 from mitool.operators import require_operators
-from mitool.threads import available_cores
 
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
@@ -74,7 +74,7 @@ class Device:
         deterministic = torch.are_deterministic_algorithms_enabled()
         current = torch.cuda.device(self.torch_device) if self.is_cuda else contextlib.nullcontext()
         torch.set_num_threads(self.threads)
-        _keep_freed_memory()
+        keep_freed_memory()
         try:
             if not self.is_host:
                 _set_deterministic(False)  # which refuses some of what is tried
@@ -266,16 +266,6 @@ def _set_deterministic(asked: bool) -> None:
     """Set torch's deterministic mode where it is another: torch loads its compiler to do so."""
     if torch.are_deterministic_algorithms_enabled() != asked:
         torch.use_deterministic_algorithms(asked)
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep freed memory for the next step instead of returning it to the system.
-
-    A step frees and takes the same tens of megabytes again, and faulting their pages in anew was
-    a quarter of a training step. Freeing one block just below 32 MiB raises the thresholds above
-    which glibc gives memory back, to that size and twice that (mallopt(3), M_MMAP_THRESHOLD).
-    """
-    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def _cuda_count() -> int:

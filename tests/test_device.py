@@ -4,7 +4,7 @@ import torch
 from mitool import device
 from mitool.device import generator, out_of_memory_is_an_error, resolve
 from mitool.errors import RunError, UsageError
-from mitool.threads import available_cores
+from mitool.machine import available_cores
 
 
 def test_auto_takes_cuda_where_there_is_one_and_the_cpu_otherwise(

@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from mitool.errors import UsageError
+from mitool.machine import available_cores
 from mitool.sweeps.base import Command, End, Job, run_here
-from mitool.threads import available_cores
 
 SECONDS_OF_A_TICK = 1.0
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
