@@ -41,9 +41,7 @@ class Result:
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        # of the numbers that are found none is shown, or compared as a text, as -0
-        unsigned = {name: _unsigned(value) for name, value in self.claims.items()}
-        object.__setattr__(self, "claims", unsigned)
+        object.__setattr__(self, "claims", unsigned(self.claims))
 
     def arrays(self) -> Mapping[str, "Tensor"]:
         """The arrays behind the findings, by name."""
@@ -64,13 +62,15 @@ class Result:
         return None
 
 
-def _unsigned(claim: Claim) -> Any:
-    """A claim whose zeros have no sign."""
-    if isinstance(claim, float):
-        return claim + 0.0
-    if isinstance(claim, list | tuple):
-        return type(claim)(_unsigned(value) for value in claim)
-    return claim
+def unsigned(value: Any) -> Any:
+    """Claims, or JSON values, whose zeros have no sign: what is found is never shown as -0."""
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, list | tuple):
+        return type(value)(unsigned(element) for element in value)
+    if isinstance(value, Mapping):
+        return {name: unsigned(element) for name, element in value.items()}
+    return value
 
 
 def read_as(config: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from mitool.numerals import share
 from mitool.report.circuits.summary import percent
 from mitool.report.figures import drawable
 from mitool.report.tables import cell, readable
-from mitool.result import Result, number
+from mitool.result import Result, number, unsigned
 
 PACKAGE = Path(__file__).parents[1] / "mitool"
 SHOWS = ("actions", "analysis", "api", "cli", "report", "conversion.py", "progress.py")
@@ -59,6 +59,9 @@ def test_no_claim_is_minus_zero() -> None:
     expected = "{'a': 0.0, 'b': [0.0, None, 2.0], 'c': (0.0,), 'd': '-0.0', 'e': None, 'f': 3}"
     assert str(found) == expected
     assert str(number(-0.0)) == "0.0"
+    assert (
+        str(unsigned({"rows": [{"metric": -0.0}], "n": 1})) == "{'rows': [{'metric': 0.0}], 'n': 1}"
+    )
 
 
 @pytest.mark.parametrize(

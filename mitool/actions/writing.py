@@ -8,7 +8,7 @@ from mitool import checkpoint, claiming, files, rundir
 from mitool.actions.request import Done, R, Request
 from mitool.device import out_of_memory_is_an_error
 from mitool.report import BrowserError, Report
-from mitool.result import Result
+from mitool.result import Result, unsigned
 from mitool.terminal import note
 
 
@@ -77,7 +77,7 @@ def write_report(
 
 def _write_documents(folder: Path, result: Result) -> list[Path]:
     for name, document in result.documents().items():
-        files.write_json(folder / name, document)
+        files.write_json(folder / name, unsigned(document))
     return [folder / name for name in result.documents()]
 
 

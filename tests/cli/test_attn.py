@@ -30,7 +30,8 @@ def test_a_run_ends_with_a_table_of_heads_and_their_verdicts(invoke: Invoke, run
     folder = run / "attn"
     document = json.loads((folder / "result.json").read_text())
     assert document["command"] == "analyze attn"
-    assert document["claims"] == dict(analyze_attention(open_model("run")).claims)
+    claims = analyze_attention(open_model("run")).claims
+    assert document["claims"] == {**claims, "run_ended": True}
     assert str(document["claims"]["L0H0.verdict"]) in done.stdout
     arrays, _ = checkpoint.read_tensors(folder / "arrays.safetensors")
     assert arrays["mean_attention"].shape == (1, 1, 1, 3)

@@ -48,7 +48,8 @@ def test_a_run_is_patched_everywhere(invoke: Invoke, run: Path) -> None:
     document = json.loads((folder / "result.json").read_text())
     assert document["command"] == "patch"
     settings = PatchSettings(n_pairs=30, resamples=100)
-    assert document["claims"] == dict(patch(open_model("run"), settings).claims)
+    claims = patch(open_model("run"), settings).claims
+    assert document["claims"] == {**claims, "run_ended": True}
     assert document["config"]["sites"][0] == "resid_pre"
     arrays, _ = checkpoint.read_tensors(folder / "arrays.safetensors")
     assert arrays["resid_pre.metric_by_pair"].shape == (1, 3, 20)
