@@ -13,6 +13,7 @@ from mitool.analysis.circuits import analyze_circuit
 from mitool.analysis.patching import patch
 from mitool.errors import InputError
 from mitool.models.pretrained import Pretrained, load_pretrained
+from mitool.node_names import published
 from mitool.settings import CircuitSettings, PatchSettings
 from tests.huggingface.hooked import (
     activations,
@@ -105,7 +106,8 @@ def scored(subject: Pretrained, model: PreTrainedModel, pairs: Sequence[Pair], f
     own = {
         edge: math.copysign(score, score * gap) for edge, score in eap_scores(model, pairs).items()
     }
-    same(dict(zip(found.units.names, found.scores.tolist(), strict=True)), own)
+    names = map(published, found.units.names)
+    same(dict(zip(names, found.scores.tolist(), strict=True)), own)
 
 
 Study = Callable[[Pretrained, PreTrainedModel, Sequence[Pair], Path], None]

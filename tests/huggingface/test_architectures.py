@@ -26,6 +26,7 @@ from mitool.analysis.metrics import metric_of
 from mitool.errors import InputError
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained.parts import decoder_of
+from mitool.node_names import published
 from mitool.pairs import PromptPairs
 from mitool.prompts import Prompts
 from tests.huggingface.hooked import (
@@ -173,8 +174,9 @@ def edges_are_the_models(case: Case) -> None:
     gradients = gradients_at(chunk, case.clean.read.resid_pre)
     scores = units.listed(contracted(units, chunk, gradients)) / 2
     own = eap_scores(case.model, case.pairs)
-    assert set(own) == set(units.names)
-    expected = torch.tensor([own[name] for name in units.names], dtype=torch.float64)
+    names = [published(name) for name in units.names]
+    assert set(own) == set(names)
+    expected = torch.tensor([own[name] for name in names], dtype=torch.float64)
     same(scores, expected, CLOSE)
     every = chunk.edge_runs.table.exists[..., None]
     ends = chunk.edge_runs.logits(Kept(torch.stack([every, torch.zeros_like(every)])))
