@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.errors import RunError, said
+from mitool.errors import RunError, plain
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 """How far values may be from the CPU's, as a share of the largest of them.
@@ -179,7 +179,7 @@ def _faults(operator: Operator, layouts: tuple[str, ...], device: torch.device) 
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as failure:  # how torch says that a device lacks an operator
-        return [f"cannot be computed ({said(failure)})"]
+        return [f"cannot be computed ({plain(str(failure).partition(chr(10))[0])})"]
     far = {name: relative_difference(found[name], expected[name]) for name in expected}
     return [
         f"{name} differs by {share:.2g} of the largest"

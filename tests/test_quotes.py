@@ -20,7 +20,7 @@ OWN = {name for name, held in vars(errors).items() if isinstance(held, type)} | 
 }
 """Errors whose words are mitool's, or are told of elsewhere."""
 
-OF_OURS = {"settings/superposition.py"}
+OF_OURS = {"settings/superposition.py", "analysis/superposition/experiments/base.py"}
 """Modules that repeat what mitool's own functions raise as ``ValueError``."""
 
 ROOT = Path(mitool.__file__).parent

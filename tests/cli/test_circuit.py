@@ -55,7 +55,7 @@ def test_a_circuit_is_found_tested_and_kept(invoke: Invoke, xor: Path) -> None:
     assert arrays["scores"].shape == arrays["exists"].shape == (27, 11, 1)
     assert arrays["metric.circuit"].shape == (8,)
     assert record["config"]["holdout"] == 0.25
-    assert str(done.stdout).splitlines()[-1].startswith("5 of 110 edges keep 100.0%")
+    assert str(done.stdout).startswith("5 of 110 edges keep 100.0%")
     again = invoke(*SEARCH)
     assert again.exit_code == 2
     assert "already holds a result" in again.stderr
@@ -188,7 +188,7 @@ def test_no_mirror_image_of_a_pair_found_on_is_tested_on(invoke: Invoke, xor: Pa
     for side in ("pairs.tested", "pairs.found_on"):
         assert (arrays[side].view(3, 2) // 2).diff(dim=1).eq(0).all()  # both of each two rows
         assert arrays["pairs.group"][arrays[side]].unique(return_counts=True)[1].tolist() == [2] * 3
-    assert str(done.stdout).splitlines()[-1].endswith("held out (3 of 6 groups)")
+    assert str(done.stdout).splitlines()[0].endswith("held out (3 of 6 groups)")
     page = (xor / "circuit/report.html").read_text()
     assert "on 6 pairs that were held out (3 of 6 groups)" in page
     assert "are one group, and held out together: 12 pairs in 6 groups." in page

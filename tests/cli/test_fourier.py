@@ -30,10 +30,10 @@ def grokked(tmp_path: Path) -> Path:
 def test_a_grokked_checkpoint_ends_with_its_formula(invoke: Invoke, grokked: Path) -> None:
     done = invoke("analyze", "fourier", "set.safetensors", "--format", "html")
     assert done.exit_code == 0, done.stderr
-    last = done.stdout.splitlines()[-1]
-    assert last.startswith("logit(c | a, b) = 9 cos(w(a + b - c)) + 8 cos(2w(a + b - c))")
-    assert "agrees with the model on 100.00% of 121 pairs, explains 100.0% of" in last
-    assert last.endswith("and is itself right on 100%")
+    first = done.stdout.splitlines()[0]
+    assert first.startswith("logit(c | a, b) = 9 cos(w(a + b - c)) + 8 cos(2w(a + b - c))")
+    assert "agrees with the model on 100.00% of 121 pairs, explains 100.0% of" in first
+    assert first.endswith("and is itself right on 100%")
     folder = Path("set-fourier")
     algorithm = json.loads((folder / "algorithm.json").read_text())
     assert [term["frequency"] for term in algorithm["terms"]] == [1, 2, 5]
