@@ -209,11 +209,11 @@ def test_the_summary_names_the_models_with_most_and_fewest() -> None:
     assert "Most: 2 monosemantic neurons (0.667 per feature), loss 0.25, at learning" in summary
     assert "Fewest: 0 monosemantic neurons (0 per feature), loss 0.5, at learning" in summary
     assert "as many" not in summary
+    assert f"Scaled down from preset LR1 of the published table: {SCALES['small']}." in summary
     equals = [own_neurons(), torch.ones(3, 5), torch.ones(3, 5)]
     summary = monosemanticity_report(sweep(RATES, equals, [0.25, 0.5, 0.4])).summary
     assert "loss 0.25, at learning_rate=0.03. Fewest:" in summary
     assert summary.endswith("(as many in 1 other).")
-    assert f"Scaled down from preset LR1 of the published table: {SCALES['small']}." in summary
     (table,) = monosemanticity_report(result).tables
     assert table.columns == ("learning_rate", "loss", "monosemantic_neurons")
     assert [cell.text for cell in table.rows[2][1]] == ["0.01", "undefined", "undefined"]

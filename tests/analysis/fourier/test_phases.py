@@ -42,7 +42,8 @@ def test_phases_end_where_the_excluded_loss_turns_and_the_weights_settle() -> No
     seen = {
         name: find_phases(part)
         for name, part in {
-            "still cleaning up": history[:8],
+            "still cleaning up": history[:9],
+            "may only have turned": history[:8],
             "still forming": history[:5],
             "still memorising": history[:3],
             "memorised before": history[2:],
@@ -54,6 +55,7 @@ def test_phases_end_where_the_excluded_loss_turns_and_the_weights_settle() -> No
     }
     assert ends == {
         "still cleaning up": (200, 500, None),
+        "may only have turned": (200, None, None),
         "still forming": (200, None, None),
         "still memorising": (None, None, None),
         "memorised before": (None, 500, 800),
