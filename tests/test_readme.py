@@ -62,7 +62,7 @@ PRINTED = {
             "torch.Size([1, 4, 3, 3])",
             "torch.Size([3])",
             "torch.Size([1, 4])",
-            "torch.Size([3, 256])",
+            "torch.Size([3, 27])",
             "torch.Size([14, 6, 1])",
         ],
         [

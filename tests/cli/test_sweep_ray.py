@@ -68,7 +68,7 @@ def test_ray_gives_the_weights_of_the_local_runner_and_reports_what_diverges(
     assert len(on_ray) == 7
     assert on_ray == local
     document = json.loads(stdout)
-    assert document == sweeps.result(tmp_path / "ray")
+    assert document == sweeps.result(tmp_path / "ray") | {"checks": []}
     assert (document["claims"]["done"], document["claims"]["failed"]) == (6, 1)
     assert any("training diverged" in warning for warning in document["warnings"])
     same = ("test_loss", "train_loss", "epochs")

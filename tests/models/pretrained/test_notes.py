@@ -120,5 +120,5 @@ def test_what_a_library_said_is_one_line(text: str, found: str) -> None:
 
 def test_what_a_library_said_is_cut_between_words() -> None:
     found = said(ValueError("word " * 1000))
-    assert found.endswith("word .. (--debug shows the rest)")
+    assert found.endswith("word .. (all 4,999 characters: --debug)")
     assert len(found) < 450
