@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # each by its own name, which is how a type checker sees it e
     from mitool.api.training import Runs as Runs
     from mitool.api.training import train as train
     from mitool.api.training import train_seeds as train_seeds
+    from mitool.config import FROZEN as FROZEN
     from mitool.errors import InputError as InputError
     from mitool.errors import MitoolError as MitoolError
     from mitool.errors import RunError as RunError
@@ -42,6 +43,10 @@ if TYPE_CHECKING:  # each by its own name, which is how a type checker sees it e
     from mitool.settings import PatchSettings as PatchSettings
     from mitool.settings import SuperpositionSettings as SuperpositionSettings
     from mitool.settings import TrainingSettings as TrainingSettings
+    from mitool.tasks import NO_ANSWER as NO_ANSWER
+    from mitool.tasks import Examples as Examples
+    from mitool.tasks import Pairs as Pairs
+    from mitool.tasks import Split as Split
     from mitool.tasks import Task as Task
 
 STABLE = {
@@ -50,6 +55,8 @@ STABLE = {
     "CircuitSettings": "mitool.settings",
     "ConversionSettings": "mitool.settings",
     "ConvertedModel": "mitool.api.conversion",
+    "Examples": "mitool.tasks",
+    "FROZEN": "mitool.config",
     "Finding": "mitool.api.finding",
     "FourierSettings": "mitool.settings",
     "InputError": "mitool.errors",
@@ -57,12 +64,15 @@ STABLE = {
     "Model": "mitool.api.model",
     "ModelSettings": "mitool.settings",
     "MonosemanticitySettings": "mitool.settings",
+    "NO_ANSWER": "mitool.tasks",
     "Page": "mitool.api.finding",
+    "Pairs": "mitool.tasks",
     "PatchSettings": "mitool.settings",
     "PlantedModel": "mitool.api.planting",
     "Run": "mitool.api.training",
     "RunError": "mitool.errors",
     "Runs": "mitool.api.training",
+    "Split": "mitool.tasks",
     "SuperpositionSettings": "mitool.settings",
     "Task": "mitool.tasks",
     "Tasks": "mitool.api.catalogue",

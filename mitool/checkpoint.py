@@ -29,29 +29,30 @@ from mitool.rundir import CHECKPOINT, POINTS, TRAJECTORY
 from mitool.strict_json import parsed
 
 KEY = "mitool"
-TRANSFORMER = "transformer"
-"""The kind of a file that holds a toy transformer."""
-BRIDGE = "bridge"
-"""The kind of a file that holds a ``TransformerBridge`` state dict."""
-SUPERPOSITION = "superposition"
-"""The kind of a file that holds toy models of superposition."""
-MONOSEMANTICITY = "monosemanticity"
-"""The kind of a file that holds MLPs on features in superposition."""
+TRANSFORMER, BRIDGE = "transformer", "bridge"
+SUPERPOSITION, MONOSEMANTICITY = "superposition", "monosemanticity"
+"""The kinds of files: toy transformers, bridges, toy models of superposition, MLPs on features."""
 MOST_READINGS = 20
 """Of a file that is replaced each time while it is read."""
 
 T = TypeVar("T")
-
-
 Name = Annotated[str, Field(max_length=100)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class TaskRecord:
-    """A task as its name and parameters."""
+    """A task as its name and parameters, and where it is not installed the file and the class that
+    it was read from, as a user named them, with the SHA-256 of what the file held.
+    """
 
     name: Name
     parameters: dict[str, Claim]
+    file: Annotated[str, Field(max_length=4096)] | None = None
+    file_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    def described(self) -> dict[str, Any]:
+        """The same as JSON values, without a file where there is none."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
@@ -89,7 +90,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Metadata) -> None:
     Raises:
         RunError: the file cannot be written.
     """
-    write_tensors(path, tensors, TypeAdapter(Metadata).dump_python(metadata, mode="json"))
+    record = TypeAdapter(Metadata).dump_python(metadata, mode="json")
+    write_tensors(path, tensors, record | {"task": metadata.task.described()})
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], Metadata]:
@@ -104,11 +106,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], Metadata]:
         what = "the arrays of a result" if record.get("kind") == "arrays" else "other tensors"
         raise InputError(f"{path}: expected a checkpoint, as a run's {CHECKPOINT} is, found {what}")
     try:
-        metadata = TypeAdapter(Metadata).validate_json(json.dumps(record))
+        return tensors, TypeAdapter(Metadata).validate_json(json.dumps(record))
     except ValidationError as failure:
         problem = describe(failure, Metadata)
         raise InputError(f"{path}: not a checkpoint of this mitool: {problem}") from None
-    return tensors, metadata
 
 
 def record_of(path: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from mitool.result import Claim, Result
 from mitool.settings import ConversionSettings, TrainingSettings
 from mitool.state_file import StateFile
 from mitool.subject import Subject
-from mitool.tasks import Examples, Split, Task
+from mitool.tasks import Examples, Split, Task, record_of
 from mitool.training.data import evaluation_batches, held_out_sample
 from mitool.training.metrics import Score, score
 from mitool.version import __version__
@@ -110,7 +110,7 @@ def convert(
         )
     metadata = _metadata(path, foreign, task, split, settings)
     return ConversionResult(
-        {"file": str(path), "task": asdict(metadata.task)},
+        {"file": str(path), "task": metadata.task.described()},
         {"model": metadata.model, "conversion": as_dict(settings), "split": metadata.split},
         claims,
         warnings=tuple(warnings),
@@ -151,7 +151,7 @@ def convert_to_bridge(subject: Subject, *, threads: int | None = None) -> Conver
         model={"bridge": fields, "transformer": as_dict(cfg)},
     )
     return ConversionResult(
-        {"file": str(subject.path), "task": asdict(metadata.task)},
+        {"file": str(subject.path), "task": metadata.task.described()},
         {"model": metadata.model, "split": metadata.split},
         claims,
         warnings=subject.notes,
@@ -213,7 +213,7 @@ def _metadata(
     return Metadata(
         kind=checkpoint.TRANSFORMER,
         model=as_dict(foreign.model.cfg),
-        task=TaskRecord(task.name, as_dict(task)),
+        task=TaskRecord(**record_of(task)),
         training={"converted": origin},
         split=None if split is None else asdict(split),
         seed=settings.seed,

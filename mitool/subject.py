@@ -2,7 +2,8 @@
 
 import copy
 import re
-from dataclasses import asdict, dataclass
+import shlex
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -12,10 +13,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from mitool import checkpoint, rundir, tasks, underway
-from mitool.checkpoint import Metadata
+from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import build
 from mitool.device import Device
-from mitool.errors import InputError, MitoolError, UsageError, about, quoted
+from mitool.errors import InputError, MitoolError, UsageError, about, plain, quoted
 from mitool.models import hub_files
 from mitool.models.decoder import Decoder
 from mitool.models.decoder.toy import shape_of_toy, toy_decoder
@@ -76,12 +77,17 @@ class Subject:
     def describe(self) -> dict[str, Any]:
         """What is studied, for a result."""
         return {
-            "task": asdict(self.metadata.task),
+            "task": self._task_record,
             "checkpoint": str(self.path),
             "epoch": self.metadata.epoch,
             "seed": self.metadata.seed,
             **({"digest": self.digest} if self.digest else {}),
         }
+
+    @property
+    def _task_record(self) -> dict[str, Any]:
+        """The task as the checkpoint says it; what was read from a file, as it was read now."""
+        return self.metadata.task.described() | tasks.record_of(self.task)
 
     def output_folder(self, analysis: str) -> Path:
         """Where an analysis of it goes, if nothing else is said: beside the checkpoint."""
@@ -161,13 +167,18 @@ class Subject:
         return to_bridge(self.model)
 
 
-def load(path: str | Path) -> Subject:
+def load(path: str | Path, task: type[Task] | None = None) -> Subject:
     """Read a checkpoint, or the last checkpoint of a run directory.
 
     Weights in half precision are read in float32.
 
+    Args:
+        task: what it was trained on, where that is not installed: code is not run because a
+            checkpoint names it.
+
     Raises:
-        InputError: it is missing, damaged, of another kind, or contradicts itself.
+        InputError: it is missing, damaged, of another kind or task, contradicts itself, or was
+            trained on a task that is not installed and not given.
     """
     if hub_files.is_hugging_face(Path(path)):
         raise InputError(hub_files.other_message(Path(path)))
@@ -177,31 +188,90 @@ def load(path: str | Path) -> Subject:
     if metadata.kind != checkpoint.TRANSFORMER:
         remedy = REMEDIES.get(metadata.kind, "")
         raise InputError(f"{path}: expected a transformer, found a {metadata.kind}{remedy}")
-    task_cls = tasks.get(metadata.task.name, InputError)
-    task = build(task_cls, metadata.task.parameters, InputError)
+    task_cls, said = _task_of(path, metadata.task, task)
+    asked = build(task_cls, metadata.task.parameters, InputError)
     cfg = build(TransformerConfig, metadata.model, InputError)
-    if (cfg.d_vocab, cfg.d_vocab_out, cfg.n_ctx) != (task.d_vocab, task.d_vocab_out, task.n_ctx):
+    sizes = asked.d_vocab, asked.d_vocab_out, asked.n_ctx
+    if (cfg.d_vocab, cfg.d_vocab_out, cfg.n_ctx) != sizes:
         raise InputError(
             f"{path}: its model (d_vocab {cfg.d_vocab}, d_vocab_out {cfg.d_vocab_out}, n_ctx "
-            f"{cfg.n_ctx}) does not fit its task ({task.d_vocab}, {task.d_vocab_out}, {task.n_ctx})"
+            f"{cfg.n_ctx}) does not fit its task ({', '.join(map(str, sizes))})"
         )
     with about(path):
         model = with_weights(cfg, tensors)
-    notes = (*notes, *underway.doubts(path, metadata))
+    notes = (*notes, *said, *underway.doubts(path, metadata))
     digest, ended = checkpoint.record_of(path)["digest"], underway.has_ended(path, metadata)
-    return Subject(path, model, task, metadata, digest, notes, ended)
+    return Subject(path, model, asked, metadata, digest, notes, ended)
 
 
-def open_model(name: str) -> Studied:
+def load_model(path: str | Path) -> ToyTransformer:
+    """The model of a checkpoint, held against its task unless that is of a file.
+
+    Raises:
+        InputError: see ``load``.
+    """
+    tensors, metadata = checkpoint.load(Path(path))
+    if metadata.task.file is None or metadata.task.name in tasks.names():
+        return load(path).model
+    cfg = build(TransformerConfig, metadata.model, InputError)
+    with about(Path(path)):
+        return with_weights(cfg, widened(tensors)[0])
+
+
+def _task_of(
+    path: Path, record: TaskRecord, given: type[Task] | None
+) -> tuple[type[Task], tuple[str, ...]]:
+    """The class of the task that a checkpoint was trained on, and what a user is to know of it.
+
+    Raises:
+        InputError: it is not installed and not given, or what is given is another.
+    """
+    if given is None and record.name in tasks.names():
+        return tasks.installed(record.name, InputError), ()
+    if given is None and record.file is not None:
+        raise InputError(
+            f"{path}: was trained on the task {quoted(record.name)} of a file of code, which is "
+            f"not run unless it is named: give it with --task {shlex.quote(plain(record.file))}"
+        )
+    if given is None:
+        raise InputError(
+            f"{path}: no task named {quoted(record.name)} is installed, which it was trained on; "
+            "install it, or give its file with --task"
+        )
+    if given.name != record.name:
+        raise InputError(
+            f"{path}: was trained on the task {quoted(record.name)}, and --task is "
+            f"{quoted(given.name)}: give its own, or leave --task out if it is installed"
+        )
+    now = tasks.origin_of(given)
+    if record.file_sha256 is None or now is None or now.sha256 == record.file_sha256:
+        return given, ()
+    return given, (
+        f"{plain(now.reference)} has changed since the model was trained on it (its SHA-256 was "
+        f"{record.file_sha256[:12]}.., and is {now.sha256[:12]}..): what is studied is the task as "
+        "it is now",
+    )
+
+
+def open_model(name: str, task: type[Task] | None = None) -> Studied:
     """A trained checkpoint or run, or a pretrained model: a folder, or a name on the Hub.
+
+    Args:
+        task: what a checkpoint was trained on, where that is not installed.
 
     Raises:
         InputError: there is none, or it cannot be used.
+        UsageError: a task is given of a pretrained model.
     """
     path = Path(name)
     if not hub_files.is_hugging_face(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
         hub_files.require_no_other(path)
-        return load(path)
+        return load(path, task)
+    if task is not None:
+        raise UsageError(
+            f"--task {task.name}: {quoted(name)} is a pretrained model, which has no task that it "
+            "was trained on; leave it out"
+        )
     from mitool.models.pretrained import load_pretrained
 
     return load_pretrained(name)

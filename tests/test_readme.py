@@ -27,7 +27,7 @@ def commands() -> list[list[str]]:
 
 NOT_RUN = {
     *("TASK", "PATH", "FILE", "RUN", "MODEL", "EXPERIMENT", "PRESET", "COMMAND", "ADDRESS"),
-    *("--help", "--install-completion"),
+    *("--help", "--install-completion", "./mytask.py"),
     *("parity", "runs/parity-n_bits6-seed0"),  # a task that is not installed here
 }
 """What stands for something of the reader's."""
@@ -39,6 +39,7 @@ REPORTING = ("train", "analyze", "patch", "superpose", "sweep")
 @pytest.mark.long
 def test_every_command_of_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("examples").symlink_to(ROOT / "examples")
     assert len(commands()) >= 8
     for words in commands():
         again = ["--overwrite", "--format", "html"] if words[0] in REPORTING else []

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
-from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks import Examples, Split, Task
+from mitool import FROZEN, Examples, ModelSettings, Split, Task, TrainingSettings
 
 if TYPE_CHECKING:
     from jaxtyping import Int

@@ -1,7 +1,6 @@
 """Models whose circuit is known, written as a run."""
 
 import contextlib
-from dataclasses import asdict
 from pathlib import Path
 
 from mitool import claiming, files, planted, rundir
@@ -23,7 +22,7 @@ def plant(request: Request, name: str) -> Done[Result]:
     folder = request.out or rundir.RUNS / f"planted-{name}"
     _require_no_others(folder)
     metadata = model.metadata
-    subject = {"run": str(folder), "task": asdict(metadata.task)}
+    subject = {"run": str(folder), "task": metadata.task.described()}
     config = {"model": metadata.model, "planted": metadata.training["planted"]}
     result = Result(subject, config, _claims(model))
     with claiming.claimed(folder, overwrite=request.overwrite, clear=False):

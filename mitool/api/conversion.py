@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @takes(ConversionSettings, more="parameters")
 def convert(
     path: str | PathLike[str],
-    task: str | Task | type[Task],
+    task: str | PathLike[str] | Task | type[Task],
     *,
     out: str | PathLike[str] | None = None,
     overwrite: bool = False,
@@ -39,7 +39,7 @@ def convert(
 
     Args:
         path: the state dict.
-        task: what the model was trained on: its name, its class, or one of its instances.
+        task: what the model was trained on: its name, its file, its class, or one of its instances.
         out: the checkpoint; left out, the name of ``path`` with .safetensors, beside it.
         overwrite: replace the file that is there.
         threads: of the CPU; left out, all cores.
@@ -64,7 +64,7 @@ def convert(
     target = file_for(source, path_if(out), overwrite, "-mitool")
     result = conversion.convert(source, asked, chosen, threads=threads)
     result.save(target)
-    return ConvertedModel(result, target)
+    return ConvertedModel(result, target, cls)
 
 
 class ConvertedModel(Model):
@@ -75,10 +75,10 @@ class ConvertedModel(Model):
         result: what its trial on the task came to.
     """
 
-    def __init__(self, result: "ConversionResult", path: Path) -> None:
+    def __init__(self, result: "ConversionResult", path: Path, task: type[Task]) -> None:
         from mitool.subject import load
 
-        super().__init__(str(path), partial(load, path))
+        super().__init__(str(path), partial(load, path, task), task)
         self.result, self.path = result, path
 
     @property

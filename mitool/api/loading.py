@@ -9,6 +9,7 @@ from mitool.api.finding import Analysis
 from mitool.api.keywords import takes
 from mitool.api.model import Model
 from mitool.errors import InputError, UsageError
+from mitool.tasks import Task
 
 if TYPE_CHECKING:
     from mitool.analysis.monosemanticity import MonosemanticityResult
@@ -16,23 +17,34 @@ if TYPE_CHECKING:
 
 
 @takes()
-def load(path: str | PathLike[str]) -> Model:
+def load(
+    path: str | PathLike[str], *, task: str | PathLike[str] | type[Task] | None = None
+) -> Model:
     """Open a checkpoint, a run, or a Hugging Face model: its folder or its name.
 
     Of toy models of superposition, or of monosemanticity, it gives ``ToyModels``.
 
+    Args:
+        task: what a checkpoint was trained on, where that is not installed: a class, or a file
+            such as ``mytask.py:MyTask``, which is run.
+
     Raises:
         InputError: there is none, or it is damaged or cannot be used.
+        UsageError: a task is given of a model that has none.
     """
     from mitool import checkpoint
+    from mitool.api.training import task_of
     from mitool.subject import open_model
 
     name = fspath(path)
     kind = checkpoint.kind_of(Path(name))
+    cls = None if task is None else task_of(task)[0]
     if kind in (checkpoint.SUPERPOSITION, checkpoint.MONOSEMANTICITY):
+        if cls is not None:
+            raise UsageError(f"task: {name} holds toy models, which have none; leave it out")
         return ToyModels(name)
-    subject = open_model(name)
-    return Model(name, lambda: subject)
+    subject = open_model(name, cls)
+    return Model(name, lambda: subject, cls)
 
 
 class ToyModels(Model):

@@ -22,15 +22,22 @@ if TYPE_CHECKING:
 class Opened:
     """A transformer with what it is studied on."""
 
-    def __init__(self, name: str, open_subject: "Callable[[], Subject | Pretrained]") -> None:
+    def __init__(
+        self,
+        name: str,
+        open_subject: "Callable[[], Subject | Pretrained]",
+        task: "type[Task] | None" = None,
+    ) -> None:
         """Prepare to look into a model.
 
         Args:
             name: what ``load`` finds it by.
             open_subject: reads it.
+            task: what ``load`` is to be given with it.
         """
         self.name = name
         self._open_subject = open_subject
+        self._given_task = task
 
     @cached_property
     def subject(self) -> "Subject | Pretrained":
@@ -97,7 +104,8 @@ class Opened:
 
     def _called(self, method: str, /, *arguments: object, **keywords: object) -> str:
         given = [argument for argument in arguments if argument is not None]
-        return f"{called('mitool.load', self.name)}.{called(method, *given, **keywords)}"
+        loaded = called("mitool.load", self.name, task=_shown(self._given_task))
+        return f"{loaded}.{called(method, *given, **keywords)}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}: {self._summary})"
@@ -116,3 +124,11 @@ class Opened:
         sizes = f"n_layers {shape.n_layers}, n_heads {shape.n_heads}, d_model {shape.d_model}"
         epoch = f", epoch {described['epoch']:,}" if "epoch" in described else ""
         return f"{subject_title(described)}; {sizes}{epoch}"
+
+
+def _shown(task: "type[Task] | None") -> str | None:
+    """A task as a text that ``load`` takes; None of one that it knows by itself."""
+    from mitool import tasks
+
+    origin = None if task is None else tasks.origin_of(task)
+    return None if origin is None else origin.reference

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from mitool.api.asking import request_of
@@ -18,10 +18,13 @@ from mitool.tasks import Task
 if TYPE_CHECKING:
     from mitool.training import Evaluation, RunConfig, SeedsResult, TrainResult
 
+TaskLike = str | PathLike[str] | Task | type[Task]
+"""A task by its name or by its file, such as ``mytask.py:MyTask``, its class, or an instance."""
+
 
 @takes(ModelSettings, TrainingSettings, preset_by="task", more="parameters")
 def train(
-    task: str | Task | type[Task],
+    task: str | PathLike[str] | Task | type[Task],
     *,
     out: str | PathLike[str] | None = None,
     seed: int = 0,
@@ -43,7 +46,8 @@ def train(
     goes on with ``resume=True`` to the same weights, bit for bit.
 
     Args:
-        task: its name (``list_tasks`` has them), its class, or one of its instances.
+        task: its name (``list_tasks`` has them), its file, such as ``mytask.py:MyTask``, its class,
+            or one of its instances.
         out: the run's folder; left out, one in ``runs/`` that says task, settings and seed.
         seed: of all that is random.
         split_seed: of the division into training and test; left out, the run's seed.
@@ -81,12 +85,12 @@ def train(
         progress=progress,
     )
     done = train_one(request, config, tensorboard=tensorboard)
-    return Run(done.result, request.again, done.envelope["warnings"])
+    return Run(done.result, request.again, done.envelope["warnings"], type(config.task))
 
 
 @takes(ModelSettings, TrainingSettings, preset_by="task", more="parameters")
 def train_seeds(
-    task: str | Task | type[Task],
+    task: str | PathLike[str] | Task | type[Task],
     seeds: Sequence[int],
     *,
     out: str | PathLike[str] | None = None,
@@ -124,19 +128,23 @@ def train_seeds(
         progress=progress,
     )
     done = train_each(request, config, chosen, tensorboard=tensorboard)
-    return Runs(done.result, request.again, done.envelope["warnings"])
+    return Runs(done.result, request.again, done.envelope["warnings"], type(config.task))
 
 
 class Run(Model, Finding["TrainResult"]):
     """A finished run: what training came to, and the model, to look into."""
 
     def __init__(
-        self, result: "TrainResult", again: str, warnings: Sequence[str] | None = None
+        self,
+        result: "TrainResult",
+        again: str,
+        warnings: Sequence[str] | None = None,
+        task: type[Task] | None = None,
     ) -> None:
         from mitool.report import training_report
         from mitool.subject import load
 
-        Model.__init__(self, str(result.folder), partial(load, result.folder))
+        Model.__init__(self, str(result.folder), partial(load, result.folder, task), task)
         Finding.__init__(self, result, result.folder, again, training_report, warnings)
 
     @property
@@ -151,11 +159,13 @@ class Run(Model, Finding["TrainResult"]):
 class Runs(Finding["SeedsResult"]):
     """Finished runs that differ in their seed."""
 
-    def __init__(self, result: "SeedsResult", again: str, warnings: Sequence[str]) -> None:
+    def __init__(
+        self, result: "SeedsResult", again: str, warnings: Sequence[str], task: type[Task]
+    ) -> None:
         from mitool.report import training_report
 
         super().__init__(result, result.folder, again, training_report, warnings)
-        self.runs = tuple(Run(run, again) for run in result.runs)
+        self.runs = tuple(Run(run, again, task=task) for run in result.runs)
 
     def __iter__(self) -> Iterator[Run]:
         return iter(self.runs)
@@ -168,7 +178,7 @@ class Runs(Finding["SeedsResult"]):
 
 
 def _config(
-    task: str | Task | type[Task],
+    task: TaskLike,
     own: Sequence[str],
     values: dict[str, Any],
     device: str,
@@ -201,11 +211,12 @@ def _config(
     )
 
 
-def task_of(task: str | Task | type[Task]) -> tuple[type[Task], dict[str, Any]]:
+def task_of(task: TaskLike) -> tuple[type[Task], dict[str, Any]]:
     """The class of a task, and the parameters that are given with it.
 
     Raises:
         UsageError: there is no such task.
+        InputError: its file cannot be used.
     """
     from mitool import tasks
 
@@ -213,13 +224,21 @@ def task_of(task: str | Task | type[Task]) -> tuple[type[Task], dict[str, Any]]:
         return type(task), plain(task)
     if isinstance(task, type) and issubclass(task, Task):
         return task, {}
-    if not isinstance(task, str):
-        raise UsageError(f"task: expected the name of a task, or a task, found {task!r}")
-    return tasks.get(task), {}
+    if not isinstance(task, str | PathLike):
+        raise UsageError(
+            f"task: expected the name of a task, or a task, or the file of one, found {task!r}"
+        )
+    return tasks.get(fspath(task)), {}
 
 
-def _named(task: str | Task | type[Task]) -> object:
-    return task.name if isinstance(task, type) else task
+def _named(task: TaskLike) -> object:
+    """What stands for a task in the text of a call."""
+    from mitool import tasks
+
+    if not isinstance(task, type):
+        return task
+    origin = tasks.origin_of(task)
+    return task.name if origin is None else origin.reference
 
 
 def _unless_auto(device: str) -> str | None:

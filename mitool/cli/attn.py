@@ -12,8 +12,10 @@ from mitool.cli.common import (
     OverwriteOption,
     PairsOption,
     SeedOption,
+    TaskOption,
     ThreadsOption,
     request_of,
+    task_named,
 )
 from mitool.cli.settings import takes_settings
 from mitool.config import build
@@ -31,6 +33,7 @@ def attn(
     output: "Output",
     model: ModelArgument,
     pairs: PairsOption = None,
+    task: TaskOption = None,
     prompt: Annotated[
         list[str] | None,
         typer.Option(
@@ -60,7 +63,7 @@ def attn(
 
     chosen, device = build(AttentionSettings, settings), host(threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
-    subject = open_model(model)
+    subject = open_model(model, task_named(task))
     folder = out or subject.output_folder("attn")
     with claimed(folder, request, analyses.REMEDIES["attn"]):
         result = analyses.attention(

@@ -18,6 +18,7 @@ from mitool.cli.common import (
     SeedOption,
     ThreadsOption,
     request_of,
+    task_or_prompts,
 )
 from mitool.cli.settings import takes_settings
 from mitool.config import build
@@ -86,14 +87,15 @@ def circuit(
 
     chosen, on = build(CircuitSettings, settings), resolve(device, dtype, threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
-    subject = open_model(model)
+    of_file, prompts = task_or_prompts(task)
+    subject = open_model(model, of_file)
     folder = out or subject.output_folder("circuit")
     with claimed(folder, request, analyses.REMEDIES["circuit"]):
         result = analyses.circuit(
             subject,
             chosen,
             CircuitFiles(circuit, scores, truth),
-            analyses.Inputs(pairs, task, seed),
+            analyses.Inputs(pairs, prompts, seed),
             on,
             output.progress,
             expect=output.require_known,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mitool.actions.request import Request
     from mitool.cli.output import Output
     from mitool.report import Formats
+    from mitool.tasks import Task
 
 OUTPUT_PANEL = "Output and device"
 
@@ -47,9 +48,19 @@ GeneratedOption = Annotated[
         "--task",
         metavar="NAME",
         help="Make pairs for a pretrained model from its tokenizer: greater-than (Hanna et al. "
-        "2023) or ioi (Wang et al. 2022).",
+        "2023) or ioi (Wang et al. 2022). Of a checkpoint: the file of its task, as "
+        "./mytask.py:MyTask, where that is not installed.",
         rich_help_panel="Inputs",
         autocompletion=one_of(PROMPTS),
+    ),
+]
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="The file of the task that a checkpoint was trained on, as ./mytask.py:MyTask, where "
+        "that is not installed; it is run.",
+        rich_help_panel="Inputs",
     ),
 ]
 OutOption = Annotated[
@@ -126,6 +137,32 @@ OverwriteOption = Annotated[
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
+
+
+def task_named(text: str | None) -> "type[Task] | None":
+    """The task that an option names, installed or of a file, which is run.
+
+    Raises:
+        MitoolError: there is none, or it cannot be used.
+    """
+    if text is None:
+        return None
+    from mitool import tasks
+
+    return tasks.get(text)
+
+
+def task_or_prompts(text: str | None) -> "tuple[type[Task] | None, str | None]":
+    """The task of a file that ``--task`` names, or else the prompts that are to be made.
+
+    Raises:
+        MitoolError: the file cannot be used.
+    """
+    from mitool import tasks
+
+    if text is not None and tasks.is_reference(text):
+        return tasks.get(text), None
+    return None, text
 
 
 def request_of(

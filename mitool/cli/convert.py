@@ -13,7 +13,7 @@ from mitool.cli.command import command
 from mitool.cli.common import OUTPUT_PANEL, ThreadsOption
 from mitool.cli.lazy import click_command
 from mitool.cli.parser import Command
-from mitool.cli.settings import chosen, options, take_options
+from mitool.cli.settings import chosen, option_name, options, take_options
 from mitool.config import build
 from mitool.errors import UsageError
 from mitool.settings import ConversionSettings
@@ -49,7 +49,8 @@ TaskOption = Annotated[
     typer.Option(
         TASK,
         metavar="NAME",
-        help="The task that the model was trained on; its options are then known as well.",
+        help="The task that the model was trained on, or its file, as ./mytask.py:MyTask; its "
+        "options are then known as well.",
         autocompletion=_task_names,
     ),
 ]
@@ -122,8 +123,9 @@ def convert_command(task_cls: "type[Task] | None") -> Callable[..., None]:
 
         stated = build(ConversionSettings, chosen(ConversionSettings, settings))
         if to is not None:
-            _require_alone(task, stated)
-            result, target = _to_bridge(file, out, overwrite, threads)
+            of_task = [] if task_cls is None else [build(task_cls, chosen(task_cls, settings))]
+            _require_alone(task, [stated, *of_task])
+            result, target = _to_bridge(file, task_cls, out, overwrite, threads)
         elif task_cls is None:
             names = ", ".join(_task_names())
             raise UsageError(
@@ -150,10 +152,24 @@ def convert_command(task_cls: "type[Task] | None") -> Callable[..., None]:
 convert = click_command("convert", convert_command(None), cls=ConvertCommand)
 
 
-def _require_alone(task: str | None, stated: ConversionSettings) -> None:
-    given = [f.name for f in fields(stated) if getattr(stated, f.name) != f.default]
-    if task is not None or given:
-        option = TASK if task is not None else f"--{given[0].replace('_', '-')}"
+def _require_alone(task: str | None, stated: Sequence[Any]) -> None:
+    """Check that nothing is said of a checkpoint that it says itself; of a task in a file it does
+    not say the code.
+
+    Raises:
+        UsageError: something is.
+    """
+    from mitool import tasks
+
+    is_installed = task is not None and not tasks.is_reference(task)
+    given = [
+        option_name(field.name)
+        for settings in stated
+        for field in fields(settings)
+        if getattr(settings, field.name) != field.default
+    ]
+    if is_installed or given:
+        option = TASK if is_installed else given[0]
         raise UsageError(
             f"{option} and --to exclude each other: a checkpoint says itself what its task and "
             "model are; leave one of them out"
@@ -161,11 +177,11 @@ def _require_alone(task: str | None, stated: ConversionSettings) -> None:
 
 
 def _to_bridge(
-    path: Path, out: Path | None, overwrite: bool, threads: int | None
+    path: Path, task: "type[Task] | None", out: Path | None, overwrite: bool, threads: int | None
 ) -> "tuple[ConversionResult, Path]":
     from mitool import conversion
     from mitool.subject import load
 
-    subject = load(path)
+    subject = load(path, task)
     target = file_for(subject.path, out, overwrite, "-bridge")
     return conversion.convert_to_bridge(subject, threads=threads), target

@@ -10,8 +10,10 @@ from mitool.cli.common import (
     OutOption,
     OverwriteOption,
     PathArgument,
+    TaskOption,
     ThreadsOption,
     request_of,
+    task_named,
 )
 from mitool.cli.settings import takes_settings
 from mitool.config import build
@@ -36,6 +38,7 @@ CheckpointsOption = Annotated[
 def fourier(
     output: "Output",
     path: PathArgument,
+    task: TaskOption = None,
     checkpoints: CheckpointsOption = "last",
     out: OutOption = None,
     overwrite: OverwriteOption = False,
@@ -56,7 +59,7 @@ def fourier(
 
     chosen, device = build(FourierSettings, settings), exact(threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
-    subject = load(path)
+    subject = load(path, task_named(task))
     trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
     folder = out or subject.output_folder("fourier")
     with claimed(folder, request, analyses.REMEDIES["fourier"]):

@@ -47,6 +47,7 @@ def inspect(
         "kind": metadata.kind,
         "task": metadata.task.name,
         **metadata.task.parameters,
+        **({"task_file": metadata.task.file} if metadata.task.file else {}),
         "epoch": metadata.epoch,
         "step": metadata.step,
         "seed": metadata.seed,
@@ -79,12 +80,12 @@ def _metrics(path: Path, epoch: int) -> dict[str, "Claim"]:
 
 
 def _weights(path: Path) -> dict[str, dict[str, Any]]:
-    """The weights of a transformer, which must fit its task."""
-    from mitool.subject import load
+    """The weights of a transformer, which must fit its task unless that is of a file."""
+    from mitool.subject import load_model
 
     return {
         name: _described(weight, trained=weight.requires_grad)
-        for name, weight in load(path).model.named_parameters()
+        for name, weight in load_model(path).named_parameters()
     }
 
 

@@ -99,7 +99,8 @@ GROUPS = {
     "train": typer.Typer(
         cls=TaskGroup,
         no_args_is_help=True,
-        help="Train a model on a task, from nothing to a report.",
+        help="Train a model on a task, from nothing to a report: on one of those below, or on one "
+        "of a Python file of your own, as ./mytask.py or ./mytask.py:MyTask.",
     ),
     "analyze": typer.Typer(cls=Group, no_args_is_help=True, help="Look inside a model."),
     "superpose": typer.Typer(

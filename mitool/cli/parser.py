@@ -56,6 +56,10 @@ class Group(TyperGroup):
 
     noun = "command"
 
+    def has(self, ctx: Any, name: str) -> bool:
+        """Whether it has a member of that name."""
+        return name in self.list_commands(ctx)
+
     def get_help_option(self, ctx: Any) -> Any:
         return _with_page(super().get_help_option(ctx))
 
@@ -70,7 +74,7 @@ class Group(TyperGroup):
             return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args[0] not in self.list_commands(ctx) and not ctx.resilient_parsing:
+        if not self.has(ctx, args[0]) and not ctx.resilient_parsing:
             from mitool.cli.usage import no_command
 
             raise UsageError(no_command(args[0], ctx))

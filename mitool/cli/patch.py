@@ -17,6 +17,7 @@ from mitool.cli.common import (
     SeedOption,
     ThreadsOption,
     request_of,
+    task_or_prompts,
 )
 from mitool.cli.completion import one_of
 from mitool.cli.settings import takes_settings
@@ -57,7 +58,7 @@ EdgeOption = Annotated[
     typer.Option(
         metavar="A->B",
         help="Patch direct connections, such as 'L9H1->MLP9' or '{input,MLP0}->L5H*<k>', each "
-        "alone and all at once. Repeatable.",
+        "alone and all at once; 'a9.h1->m9', as files of circuits say it, is read too. Repeatable.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -99,14 +100,15 @@ def patch(
 
     chosen, on = build(PatchSettings, settings), resolve(device, dtype, threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
-    subject = open_model(model)
+    of_file, prompts = task_or_prompts(task)
+    subject = open_model(model, of_file)
     folder = out or subject.output_folder("patch")
     with claimed(folder, request, analyses.REMEDIES["patch"]):
         result = analyses.patching(
             subject,
             chosen,
             Wanted(site or (), path or (), edge or ()),
-            analyses.Inputs(pairs, task, seed),
+            analyses.Inputs(pairs, prompts, seed),
             on,
             output.progress,
             expect=output.require_known,

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from typer.main import get_command
@@ -32,12 +33,16 @@ class BaseCommand:
     """What all points of a sweep have in common.
 
     Attributes:
-        words: the command as typed, word by word.
+        words: the command as typed, word by word; a task's file by its whole path.
+        label: the name of the task or experiment.
+        task_sha256: of what the task's file holds; None of an installed one.
         group: typer's context of the group that it is of.
         command: typer's command.
     """
 
     words: tuple[str, ...]
+    label: str
+    task_sha256: str | None
     group: Any
     command: Any
 
@@ -162,15 +167,22 @@ def read_command(text: str) -> BaseCommand:
         raise UsageError(f"{EXPECTED}, found {quoted(text)}")
     experiments = [full.split()[1] for full in COMMANDS if full.startswith("superpose ")]
     known = tasks.names() if kind == "train" else experiments
-    if name not in known:
+    is_file = kind == "train" and tasks.is_reference(name)
+    if name not in known and not is_file:
         raise UsageError(f"{EXPECTED}, found {quoted(text)}: {nearest(name, known)}")
+    label, origin = name, None
     if kind == "train":
-        tasks.get(name)  # says why, where it is a plugin that does not load
+        task = tasks.get(name)  # says why, where it is one that does not load
+        label, origin = task.name, tasks.origin_of(task)
+    if is_file:  # for processes and nodes that work elsewhere
+        name = str(Path(name).absolute())
+        words = (kind, name, *words[2:])
     mitool: Any = get_command(app)
     top = mitool.make_context("mitool", [kind], resilient_parsing=True)
     group = mitool.get_command(top, kind)
     context = group.make_context(kind, [name], parent=top, resilient_parsing=True)
-    base = BaseCommand(words, context, group.get_command(context, name))
+    sha256 = origin.sha256 if origin else None
+    base = BaseCommand(words, label, sha256, context, group.get_command(context, name))
     base.require_own()
     return base
 

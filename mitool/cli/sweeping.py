@@ -129,6 +129,7 @@ def _sweep(
             progress,
             resume=request.resume,
             overwrite=request.overwrite,
+            task_sha256=base.task_sha256,
         )
 
 
@@ -174,7 +175,7 @@ def _not_drawn(metrics: Sequence[str], result: SweepResult) -> list[str]:
 
 def _name(base: BaseCommand, points: Sequence[Point]) -> str:
     axes = dict.fromkeys(axis for point in points for axis in point.values)
-    return rundir.folder_name("sweep", base.words[1], *axes)
+    return rundir.folder_name("sweep", base.label, *axes)
 
 
 def _alike(result: SweepResult) -> list[str]:

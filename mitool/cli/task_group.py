@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TaskGroup(Group):
-    """A group whose commands are the registry's tasks."""
+    """A group whose commands are the registry's tasks, and those of files that are named."""
 
     noun = "task"
 
@@ -24,10 +24,15 @@ class TaskGroup(Group):
 
         return tasks.names()
 
+    def has(self, ctx: Any, name: str) -> bool:
+        from mitool import tasks
+
+        return tasks.is_reference(name) or super().has(ctx, name)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         from mitool import tasks
 
-        if cmd_name not in tasks.names():
+        if not self.has(ctx, cmd_name):
             return None
         try:
             from mitool.cli.train import train_command, train_help
@@ -39,7 +44,7 @@ class TaskGroup(Group):
 
 
 def _broken(name: str, error: MitoolError) -> Any:
-    """A command for a plugin that does not load: it is listed, and says why when it is used."""
+    """A command for a task that does not load: it is listed, and says why when it is used."""
 
     @command(f"train {name}")
     def fail(output: "Output") -> None:

@@ -36,6 +36,7 @@ def sweep(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    task_sha256: str | None = None,
 ) -> SweepResult:
     """Run a command at each point, in ``folder/points/NAME``, and write the tables of all.
 
@@ -46,9 +47,10 @@ def sweep(
         resume: run only what the folder does not hold, or what failed; the points may be others
             than before.
         overwrite: replace the sweep that the folder holds.
+        task_sha256: of the file that holds the task of all points, where there is one.
 
     Raises:
-        UsageError: the folder cannot be used, or holds a sweep of another command.
+        UsageError: the folder cannot be used, or holds a sweep of another command or file.
         RunError: a file cannot be written, or the runner has nothing to run points on.
         Interrupted: SIGINT or SIGTERM arrived; the runs have saved and ended.
     """
@@ -56,6 +58,7 @@ def sweep(
     record = {
         "command": list(command),
         "threads": runner.threads,
+        **({"task_sha256": task_sha256} if task_sha256 else {}),
         "axes": _axes(points),
         "points": {point.name: dict(point.values) for point in points},
     }
@@ -138,7 +141,7 @@ def _saved(folder: Path) -> dict[str, Any]:
 
 
 def _require_same(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    """Check that a sweep goes on with its command and its threads.
+    """Check that a sweep goes on with its command, its threads and the file of its task.
 
     Raises:
         UsageError: it does not.
@@ -148,9 +151,9 @@ def _require_same(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     if "points" not in saved:
         raise UsageError("--resume: the folder holds a run and no sweep; choose another --out")
     differences = [
-        f"{name} was {_words(saved.get(name))}, asked {_words(asked[name])}"
-        for name in ("command", "threads")
-        if saved.get(name) != asked[name]
+        f"{name} was {_words(saved.get(name))}, asked {_words(asked.get(name))}"
+        for name in ("command", "threads", "task_sha256")
+        if saved.get(name) != asked.get(name)
     ]
     if differences:
         raise UsageError(

@@ -1,18 +1,21 @@
 """What models learn: one family a file, found by name.
 
 A module in this package that defines a ``Task`` named like its file is a built-in task; others
-come from installed packages through the entry-point group ``mitool.tasks``.
+come from installed packages through the entry-point group ``mitool.tasks``, or from a file that a
+user names: see ``mitool.tasks.files``.
 """
 
 import importlib
 import pkgutil
-from dataclasses import MISSING, fields
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
-from mitool.config import nearest
-from mitool.errors import MitoolError, UsageError, quoted, said
+from mitool.config import as_dict, nearest
+from mitool.errors import InputError, MitoolError, UsageError, quoted, said
 from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
+from mitool.tasks.files import TaskFile, file_of, is_reference, task_in_file
+from mitool.tasks.whole import whole_task
 
 __all__ = [
     "ENTRY_POINTS",
@@ -21,15 +24,16 @@ __all__ = [
     "Pairs",
     "Split",
     "Task",
+    "TaskFile",
     "get",
+    "is_reference",
     "names",
+    "origin_of",
+    "record_of",
 ]
 
 ENTRY_POINTS = "mitool.tasks"
-REQUIRED = ("name", "summary", "sources", "model", "training")
-"""What a task says of itself, beside its abstract members."""
-
-SHARED = ("apart", "base", "lists", "operation")
+SHARED = ("apart", "base", "files", "lists", "operation", "whole")
 """The modules here that hold what tasks share, and no task."""
 
 
@@ -38,9 +42,29 @@ def names() -> list[str]:
     return sorted([*_builtin_modules(), *_plugins()])
 
 
+def get(name: str) -> type[Task]:
+    """The task family of that name, or of a file that a user names: ``mytask.py:MyTask``.
+
+    Raises:
+        UsageError: there is none (the message names the nearest), its plugin does not load, or the
+            file has several.
+        InputError: the file is missing, fails when it is run, or has no whole task of a name of its
+            own.
+    """
+    if not is_reference(name):
+        return installed(name)
+    found = task_in_file(name)
+    if found.name in names():
+        raise InputError(
+            f"{name}: its task has the name {quoted(found.name)}, which is that of an installed "
+            "one; give it another"
+        )
+    return found
+
+
 @cache
-def get(name: str, error: type[MitoolError] = UsageError) -> type[Task]:
-    """The task family of that name.
+def installed(name: str, error: type[MitoolError] = UsageError) -> type[Task]:
+    """The task family of that name, built in or of a plugin.
 
     Raises:
         error: there is none (the message names the nearest), or its plugin does not load.
@@ -52,6 +76,25 @@ def get(name: str, error: type[MitoolError] = UsageError) -> type[Task]:
     if plugin is None:
         raise error(f"no task named {quoted(name)}: {nearest(name, names())}")
     return _load(plugin)
+
+
+@cache
+def origin_of(task: type[Task]) -> TaskFile | None:
+    """Where a task was read from, as it was when that was first asked; None of one that is
+    installed, or of no file.
+    """
+    if task.name in names() and installed(task.name) is task:
+        return None
+    return file_of(task)
+
+
+def record_of(task: Task) -> dict[str, Any]:
+    """A task as a checkpoint records it: its name, its parameters, and where it was read from if it
+    is not installed.
+    """
+    origin = origin_of(type(task))
+    file = {} if origin is None else {"file": origin.reference, "file_sha256": origin.sha256}
+    return {"name": task.name, "parameters": as_dict(task), **file}
 
 
 @cache
@@ -86,16 +129,7 @@ def _load(plugin: EntryPoint) -> type[Task]:
     except Exception as failure:  # whatever another's module raises as it loads
         reason = f"{type(failure).__name__}: {said(failure)}"
         raise UsageError(f"{where} does not load: {reason}") from failure
-    if not (isinstance(found, type) and issubclass(found, Task)):
-        raise UsageError(
-            f"{where}: expected a subclass of mitool.tasks.Task, found {quoted(repr(found))}"
-        )
-    missing = [name for name in REQUIRED if not hasattr(found, name)]
-    if missing or getattr(found, "__abstractmethods__", None):
-        missing += sorted(getattr(found, "__abstractmethods__", ()))
-        raise UsageError(f"{where}: expected a whole task, found none of {', '.join(missing)}")
-    if found.name != plugin.name:
-        raise UsageError(f"{where}: expected a task of that name, found {found.name!r}")
-    if required := [f.name for f in fields(found) if f.default is MISSING]:
-        raise UsageError(f"{where}: expected a default for every field, found none for {required}")
-    return found
+    task = whole_task(found, where, UsageError)
+    if task.name != plugin.name:
+        raise UsageError(f"{where}: expected a task of that name, found {task.name!r}")
+    return task

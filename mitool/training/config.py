@@ -7,13 +7,14 @@ from mitool.config import as_dict
 from mitool.device import Device
 from mitool.errors import MOST_SHOWN, UsageError, first_few
 from mitool.settings import ModelSettings, TrainingSettings
-from mitool.tasks import Task
+from mitool.tasks import Task, record_of
 from mitool.training.sessions import WHERE
 
 FREE_TO_CHANGE = frozenset(
-    {"epochs", "checkpoint_every", "checkpoint_spacing", "stop_test_loss", "stop_on_grok"}
+    {"epochs", "checkpoint_every", "checkpoint_spacing", "stop_test_loss", "stop_on_grok", "file"}
 )
-"""Training settings that a resumed run may change: they leave the weights of an epoch alone.
+"""Training settings that a resumed run may change, and where the file of its task lies: they leave
+the weights of an epoch alone.
 
 Of ``epochs`` this holds where the learning rate does not fall towards the last of them.
 """
@@ -44,7 +45,7 @@ class RunConfig:
     def as_dict(self) -> dict[str, Any]:
         """The configuration as JSON values, as ``config.json`` holds it."""
         return {
-            "task": {"name": self.task.name, "parameters": as_dict(self.task)},
+            "task": record_of(self.task),
             "model": as_dict(self.model),
             "training": as_dict(self.training),
             "device": self.device.describe(),

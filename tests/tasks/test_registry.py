@@ -21,7 +21,7 @@ def test_an_unknown_task_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="no task named 'mod-add': did you mean 'modadd'"):
         tasks.get("mod-add")
     with pytest.raises(InputError):
-        tasks.get("mod-add", InputError)
+        tasks.installed("mod-add", InputError)
 
 
 def test_listing_tasks_loads_no_torch() -> None:
@@ -80,7 +80,7 @@ def test_a_plugin_that_takes_a_builtin_name_is_refused(tmp_path: Path) -> None:
     [
         ("nowhere:Task", "does not load"),
         ("json:nothing", "does not load"),
-        ("json:loads", "expected a subclass of mitool.tasks.Task"),
+        ("json:loads", "expected a subclass of mitool.Task"),
     ],
 )
 def test_a_broken_plugin_is_one_message_and_the_rest_works(

@@ -126,7 +126,7 @@ def _progress(
 ) -> tuple[Measures, ...]:
     measures = []
     for done, path in enumerate(checkpoints, start=1):
-        other = load(path)
+        other = load(path, type(subject.task))
         if other.task != subject.task:
             raise InputError(
                 f"{path}: expected a checkpoint of {subject.task}, as {subject.path} is, found "

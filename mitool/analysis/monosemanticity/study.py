@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from mitool import checkpoint, rundir, underway
 from mitool.analysis.monosemanticity.result import MonosemanticityResult, StudiedModel, TrainedModel
 from mitool.checkpoint import MONOSEMANTICITY, Metadata
-from mitool.config import as_dict, build
+from mitool.config import build
 from mitool.device import HOST
 from mitool.errors import InputError, about
 from mitool.families import families_of
@@ -98,7 +98,7 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
     path = checkpoint.find(path)
     models, metadata, notes = load_models(path)
     seen = history_of(path, MonosemanticityEvaluation, metadata.step)
-    task = as_dict(metadata.task)
+    task = metadata.task.described()
     result = _studied(models, task, metadata.seed, seen)
     subject = {
         "task": task,

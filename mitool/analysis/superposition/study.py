@@ -10,7 +10,7 @@ from mitool.analysis.superposition.experiments import Experiment, Families, Stud
 from mitool.analysis.superposition.experiments.base import prefixed, tied_claims
 from mitool.analysis.superposition.result import SuperpositionResult
 from mitool.checkpoint import SUPERPOSITION, Metadata
-from mitool.config import as_dict, build
+from mitool.config import build
 from mitool.device import HOST
 from mitool.errors import InputError, UsageError, about
 from mitool.families import families_of
@@ -97,7 +97,7 @@ def restudy(path: Path, name: str) -> SuperpositionResult:
     with about(path):
         result = _studied(chosen, families, metadata.seed, path.parent, history)
     subject = {
-        "task": as_dict(metadata.task),
+        "task": metadata.task.described(),
         "checkpoint": str(path),
         "step": metadata.step,
         "digest": checkpoint.record_of(path)["digest"],

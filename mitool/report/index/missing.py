@@ -21,7 +21,7 @@ def command_for(command: str, records: Sequence[Record]) -> str | None:
     runs = [record for record in records if _is_transformer(record)]
     for run in runs:
         if command != FOURIER or _is_cyclic(run):
-            return _typed(command, str(run.folder), *_files(command, run.folder))
+            return _typed(command, str(run.folder), *_files(command, run.folder), *_task(run))
     models = (record.subject.get("model") for record in records)
     model = next((name for name in models if isinstance(name, str)), None)
     if runs or model is None or command == FOURIER:
@@ -42,7 +42,7 @@ def _is_cyclic(run: Record) -> bool:
     if not (isinstance(task, Mapping) and isinstance(parameters, Mapping)):
         return False
     try:
-        cyclic_form(build(tasks.get(str(task.get("name"))), parameters))
+        cyclic_form(build(tasks.installed(str(task.get("name"))), parameters))
     except MitoolError:
         return False
     return True
@@ -54,6 +54,13 @@ def _files(command: str, run: Path) -> list[str]:
         return []
     truth = ["--truth", str(run / TRUTH)] if command == CIRCUIT else []
     return ["--pairs", str(run / PAIRS), *truth]
+
+
+def _task(run: Record) -> list[str]:
+    """The file of the run's task, where it is of one."""
+    task = run.subject.get("task")
+    file = task.get("file") if isinstance(task, Mapping) else None
+    return ["--task", file] if isinstance(file, str) else []
 
 
 def _pairs_of(records: Sequence[Record]) -> str:
