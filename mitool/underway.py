@@ -26,6 +26,11 @@ def has_ended(path: Path, metadata: Metadata) -> bool | None:
     return metadata.epoch >= planned or _result_is_of(path.parent, metadata.epoch)
 
 
+def claimed(ended: bool | None) -> dict[str, bool]:
+    """What is claimed of the run that a checkpoint is of, if it is the last of one."""
+    return {} if ended is None else {CLAIM: ended}
+
+
 def doubts(path: Path, metadata: Metadata) -> tuple[str, ...]:
     """What a reader must know of a study of that checkpoint; nothing where its run has ended."""
     if has_ended(path, metadata) is not False:

@@ -159,5 +159,4 @@ def _with_notes(result: R, subject: Studied) -> R:
 
 def _of_run(subject: Studied) -> dict[str, bool]:
     """What is claimed of the run that a model is of, if it is the last of one."""
-    ended = subject.run_ended if isinstance(subject, Subject) else None
-    return {} if ended is None else {underway.CLAIM: ended}
+    return underway.claimed(subject.run_ended if isinstance(subject, Subject) else None)

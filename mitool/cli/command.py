@@ -151,7 +151,7 @@ def _signals_are_errors() -> Iterator[None]:
     previous = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # of any kind, as a library is interrupted anywhere
         if arrived:
             raise arrived from error
         raise

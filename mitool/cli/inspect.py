@@ -37,7 +37,6 @@ def inspect(
     path = checkpoint.find(path)
     tensors, metadata = checkpoint.load(path)
     notes = (*widened(tensors)[1], *underway.doubts(path, metadata))
-    ended = underway.has_ended(path, metadata)
     read = {
         checkpoint.SUPERPOSITION: _weights_of_families,
         checkpoint.MONOSEMANTICITY: _weights_of_sweep,
@@ -53,7 +52,7 @@ def inspect(
         "seed": metadata.seed,
         "trained_weights": sum(math.prod(w["shape"]) for w in weights.values() if w["trained"]),
         **_metrics(path, metadata.epoch),
-        **({} if ended is None else {underway.CLAIM: ended}),
+        **underway.claimed(underway.has_ended(path, metadata)),
     }
     described = {"checkpoint": str(path), "weights": weights}
     config = {

@@ -90,7 +90,7 @@ def require_bridged(bridge: TransformerBridge, model: nn.Module) -> None:
     try:
         with silenced():
             error = (bridge(tokens) - own).abs().max().item()
-    except Exception as failure:  # whatever its parts meet where they fit the model not
+    except Exception as failure:  # whatever its parts raise where they do not fit the model
         raise InputError(_no_bridge(bridge, f"cannot be run ({said(failure)})")) from failure
     if not error <= BRIDGED * max(1.0, own.abs().max().item()):
         raise InputError(_no_bridge(bridge, f"differs from it by {error:.2g} in its logits"))

@@ -160,7 +160,7 @@ def run_here(command: Command, job: Job) -> int:
     ):
         try:
             return command(job.arguments)
-        except Exception:
+        except Exception:  # whatever a command raises is its job's failure, and the sweep goes on
             traceback.print_exc()
             return 1
 

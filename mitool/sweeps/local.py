@@ -136,7 +136,7 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
     try:
         for process in processes:
             process.join()
-    except BaseException:
+    except BaseException:  # an interrupt, whichever way it arrives
         for process in processes:
             process.kill()
         raise

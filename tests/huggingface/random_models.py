@@ -21,7 +21,24 @@ from transformers.models.mpt.configuration_mpt import MptAttentionConfig
 
 from tests.huggingface.configurations import D_VOCAB, EVERY, KINDS, OTHERS, settings_of
 
-__all__ = ["KINDS", "OTHERS", "Pair", "n_variants", "random_model", "random_pairs", "save"]
+__all__ = [
+    "KINDS",
+    "NO_PARTS",
+    "OTHERS",
+    "Pair",
+    "n_variants",
+    "random_model",
+    "random_pairs",
+    "save",
+]
+
+NO_PARTS = {
+    ("bloom", 1): r"a residual stream to which blocks add, found one that each norm replaces",
+    ("falcon", 4): "computes another one with eager attention",
+    ("falcon", 5): "computes another one with eager attention",
+    ("llama4_text", 0): "layer 1, attention computes something else",  # scales queries by position
+}
+"""Variants that the parts cannot say, and how each is refused."""
 
 BOS, UNKNOWN = 0, 1
 WORDS = ("<s>", "<unk>", *(f"w{i}" for i in range(D_VOCAB - 2)))

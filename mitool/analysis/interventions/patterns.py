@@ -70,7 +70,7 @@ def halves(pattern: str) -> tuple[list[str], list[tuple[str, str]]]:
     for name in _expanded(target):
         node, bracket, letter = name.partition("<")
         if bracket and (letter[-1:] != ">" or letter[:-1] not in (*LETTERS, "*")):
-            raise ValueError("expected <q>, <k> or <v> behind a head")
+            raise ValueError("expected <q>, <k> or <v> after a head")
         readers.append((node, letter[:-1] or "*"))
     return _expanded(source), readers
 

@@ -6,8 +6,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from mitool import checkpoint, rundir, underway
+from mitool import checkpoint, rundir
 from mitool.analysis.monosemanticity.result import MonosemanticityResult, StudiedModel, TrainedModel
+from mitool.analysis.restudied import restudied
 from mitool.checkpoint import MONOSEMANTICITY, Metadata
 from mitool.config import build
 from mitool.device import HOST
@@ -100,19 +101,8 @@ def restudy_monosemanticity(path: Path) -> MonosemanticityResult:
     seen = history_of(path, MonosemanticityEvaluation, metadata.step)
     task = metadata.task.described()
     result = _studied(models, task, metadata.seed, seen)
-    subject = {
-        "task": task,
-        "checkpoint": str(path),
-        "step": metadata.step,
-        "digest": checkpoint.record_of(path)["digest"],
-    }
     shared = {name: value for name, value in metadata.model.items() if name != "models"}
-    claims, ended = {**result.claims}, underway.has_ended(path, metadata)
-    claims |= {} if ended is None else {underway.CLAIM: ended}
-    told = (*moves(rundir.run_of(path)), *underway.doubts(path, metadata))
-    warnings = (*notes, *told, *result.warnings)
-    config = {"model": shared}
-    return replace(result, subject=subject, config=config, claims=claims, warnings=warnings)
+    return restudied(result, {"model": shared}, path, metadata, notes)
 
 
 def load_models(path: Path) -> tuple[dict[str, TrainedModel], Metadata, tuple[str, ...]]:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mitool import checkpoint, rundir, underway
+from mitool import checkpoint, rundir
+from mitool.analysis.restudied import restudied
 from mitool.analysis.superposition.experiments import Experiment, Families, Studied, experiment
 from mitool.analysis.superposition.experiments.base import prefixed, tied_claims
 from mitool.analysis.superposition.result import SuperpositionResult
@@ -96,18 +97,7 @@ def restudy(path: Path, name: str) -> SuperpositionResult:
     history = history_of(path, SuperpositionEvaluation, metadata.step)
     with about(path):
         result = _studied(chosen, families, metadata.seed, path.parent, history)
-    subject = {
-        "task": metadata.task.described(),
-        "checkpoint": str(path),
-        "step": metadata.step,
-        "digest": checkpoint.record_of(path)["digest"],
-    }
-    claims, ended = {**result.claims}, underway.has_ended(path, metadata)
-    claims |= {} if ended is None else {underway.CLAIM: ended}
-    told = (*moves(rundir.run_of(path)), *underway.doubts(path, metadata))
-    warnings = (*notes, *told, *result.warnings)
-    config = {"experiment": name}
-    return replace(result, subject=subject, config=config, claims=claims, warnings=warnings)
+    return restudied(result, {"experiment": name}, path, metadata, notes)
 
 
 def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata, tuple[str, ...]]:

@@ -273,7 +273,7 @@ def test_lines_that_are_no_edges_are_named_in_one_message(tmp_path: Path) -> Non
     assert message.startswith(f"{path}: line 3 'm1->m2', line 4 'm1->m3', line 5 ")
     assert "line 12 'm1->m11' and 3 more: this model has no such edge (for 'm2' did you" in message
     assert "; line 16 'm0 m1': expected WRITER->READER" in message
-    assert message.endswith("; line 17 'm0->a1.h0<x>': expected <q>, <k> or <v> behind a head")
+    assert message.endswith("; line 17 'm0->a1.h0<x>': expected <q>, <k> or <v> after a head")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

@@ -16,21 +16,13 @@ from tests.huggingface.configurations import KINDS, OTHERS
 from tests.huggingface.exactness import exactly_float64
 from tests.huggingface.parts import frozen, head_writes
 from tests.huggingface.places import places_of
-from tests.huggingface.random_models import n_variants, random_model
+from tests.huggingface.random_models import NO_PARTS, n_variants, random_model
 from tests.huggingface.runs import activations, recorded
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
 N_POSITIONS = 9
 """More than any model's window."""
-
-NO_PARTS = {
-    ("bloom", 1): r"a residual stream to which blocks add, found one that each norm replaces",
-    ("falcon", 4): "computes another one with eager attention",
-    ("falcon", 5): "computes another one with eager attention",
-    ("llama4_text", 0): "layer 1, attention computes something else",  # scales queries by position
-}
-"""Variants that the parts cannot say, and how each is refused."""
 
 VARIANTS = [(kind, seed) for kind in (*KINDS, *OTHERS) for seed in range(n_variants(kind))]
 

@@ -12,11 +12,10 @@ from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.sites import Family, Site, families_of
 from mitool.pairs import PromptPairs
 from tests.analysis.interventions.models import pairs
-from tests.analysis.interventions.test_decoder import NO_PARTS
 from tests.analysis.patching.test_sweep import swept
 from tests.huggingface.configurations import KINDS, OTHERS
 from tests.huggingface.places import Block, places_of
-from tests.huggingface.random_models import n_variants, random_model
+from tests.huggingface.random_models import NO_PARTS, n_variants, random_model
 from tests.huggingface.runs import Hook, logits_of, recorded
 from tests.huggingface.runs import Site as AnySite
 from tests.huggingface.runs import patched_logits as patched
