@@ -6,8 +6,14 @@ paragraph: it is all that a user sees.
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+T, R = TypeVar("T"), TypeVar("R")
+
+MOST_TOLD = 20
+"""Refused things of which an error tells, of however many."""
 
 MOST_NAMED = 10
 """Things that a message names, of however many."""
@@ -81,6 +87,32 @@ def about(path: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def each(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """What comes of each of several things that a user gave. All that are refused are told of at
+    once: the first one's error is raised, and those of the next, ``MOST_TOLD`` in all, are its
+    notes (``BaseException.add_note``).
+
+    Raises:
+        InputError: one was refused with it.
+        UsageError: one was refused with it.
+    """
+    found: list[R] = []
+    refused: list[MitoolError] = []
+    for item in items:
+        try:
+            found.append(work(item))
+        except (InputError, UsageError) as refusal:
+            refused.append(refusal)
+    if not refused:
+        return found
+    first, *others = refused
+    for error in others[: MOST_TOLD - 1]:
+        first.add_note(str(error))
+    if len(refused) > MOST_TOLD:
+        first.add_note(f"and {len(refused) - MOST_TOLD:,} more, {len(refused):,} in all")
+    raise first
 
 
 def first_few(names: Sequence[str], between: str = ", ") -> str:

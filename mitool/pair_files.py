@@ -2,13 +2,13 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mitool.errors import InputError, said
+from mitool.errors import InputError, each, said
 from mitool.strict_json import kind, parsed
 
 REQUIRED = ("clean", "corrupted")
@@ -95,18 +95,23 @@ def read_pairs(path: Path) -> list[PairTexts]:
         pairs = _of_json(path) if path.suffix.lower() == ".json" else _of_csv(path)
     except OSError as failure:
         raise InputError(f"{path}: cannot be read: {failure.strerror}") from None
-    silent = [pair for pair in pairs if not pair.correct]
-    if 0 < len(silent) < len(pairs):
-        raise InputError(
-            f"{silent[0].where}: expected answers, which other pairs of the file have, found none"
-        )
-    ungrouped = [pair for pair in pairs if pair.group is None]
-    if 0 < len(ungrouped) < len(pairs):
-        raise InputError(
-            f"{ungrouped[0].where}: expected a {GROUP}, which other pairs of the file have, found "
-            "none; give one for every pair, or leave it out"
-        )
+    _require_all_or_none(pairs, "answers", lambda pair: bool(pair.correct))
+    _require_all_or_none(pairs, f"a {GROUP}", lambda pair: pair.group is not None)
     return pairs
+
+
+def _require_all_or_none(
+    pairs: Sequence[PairTexts], what: str, is_given: Callable[[PairTexts], bool]
+) -> None:
+    def require(pair: PairTexts) -> None:
+        if not is_given(pair):
+            raise InputError(
+                f"{pair.where}: expected {what}, which other pairs of the file have, found none; "
+                "give it for every pair, or for none"
+            )
+
+    if any(map(is_given, pairs)):
+        each(require, pairs)
 
 
 def group_names_of(pairs: Sequence[PairTexts]) -> tuple[str, ...] | None:
@@ -132,7 +137,7 @@ def _of_csv(path: Path) -> list[PairTexts]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             couples = _answer_columns(path, reader.fieldnames or ())
-            pairs = [_of_row(path, reader.line_num, row, couples) for row in reader]
+            pairs = each(lambda row: _of_row(path, reader.line_num, row, couples), reader)
     except UnicodeDecodeError as failure:
         found = said(failure)
         raise InputError(f"{path}: expected a CSV file in UTF-8; found: {found}") from failure
@@ -228,7 +233,7 @@ def _of_json(path: Path) -> list[PairTexts]:
     if not isinstance(prompts, list) or not prompts:
         found = "none" if prompts == [] else kind(prompts)
         raise InputError(f"{path}: expected a list of pairs as {PROMPTS!r}, found {found}")
-    return [_of_prompt(path, number, prompt) for number, prompt in enumerate(prompts, start=1)]
+    return each(lambda numbered: _of_prompt(path, *numbered), enumerate(prompts, start=1))
 
 
 def _of_prompt(path: Path, number: int, prompt: Any) -> PairTexts:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from mitool.errors import each
 from mitool.pair_files import PairTexts
 from mitool.pair_tokens import Reader, answers_of, both_of, clean_of, year_answers, years_of
 from mitool.prompts import Prompts, of_one_length, of_texts
@@ -92,13 +94,8 @@ def encode_pairs(
             can read; or an answer is none that it can give.
     """
     tokens_of_years = years_of(model, pairs) if years else None
-    inputs = [both_of(model, pair) for pair in pairs]
-    answers = []
-    for pair, (clean, _) in zip(pairs, inputs, strict=True):
-        if tokens_of_years is None:
-            answers.append(answers_of(model, pair))
-        else:
-            answers.append(year_answers(pair, tokens_of_years, model, clean))
+    encoded = each(partial(_encoded, model, tokens_of_years), pairs)
+    inputs, answers = zip(*encoded, strict=True)
     groups = []
     for members in of_one_length([clean for clean, _ in inputs]):
         clean, corrupted = (torch.stack([inputs[i][side] for i in members]) for side in (0, 1))
@@ -108,6 +105,16 @@ def encode_pairs(
     return groups
 
 
+def _encoded(
+    model: Reader, years: Sequence[int] | None, pair: PairTexts
+) -> tuple[tuple[Tensor, Tensor], tuple[list[int], list[int]]]:
+    """The clean and the corrupted tokens of a pair, and its right and its wrong answers."""
+    inputs = both_of(model, pair)
+    if years is None:
+        return inputs, answers_of(model, pair)
+    return inputs, year_answers(pair, years, model, inputs[0])
+
+
 def clean_prompts(pairs: Sequence[PairTexts], model: Reader) -> list[Prompts]:
     """The clean inputs of a file's pairs alone, with the first right and the first wrong answer
     where it gives them.
@@ -115,8 +122,8 @@ def clean_prompts(pairs: Sequence[PairTexts], model: Reader) -> list[Prompts]:
     Raises:
         InputError: the model can read one of them not, or give an answer not.
     """
-    texts = [clean_of(model, pair) for pair in pairs]
-    answers = [answers_of(model, pair) for pair in pairs]
+    read = each(lambda pair: (clean_of(model, pair), answers_of(model, pair)), pairs)
+    texts, answers = zip(*read, strict=True)
     if not all(right and wrong for right, wrong in answers):
         return of_texts(texts)
     return of_texts(texts, [(right[0], wrong[0]) for right, wrong in answers])

@@ -97,6 +97,11 @@ def folder_beside(path: Path, analysis: str) -> Path:
     return path.parent / f"{path.stem}-{analysis}"
 
 
+def folder_of_pretrained(name: str, analysis: str) -> Path:
+    """The folder of an analysis of a pretrained model, by its folder or its name on the Hub."""
+    return RUNS / f"{Path(name).resolve().name}-{analysis}"
+
+
 def remove_empty(folder: Path) -> None:
     """Remove a folder that holds nothing but the lock, and empty folders of a run's."""
     for name in OWN_FOLDERS:

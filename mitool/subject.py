@@ -263,10 +263,8 @@ def open_model(name: str, task: type[Task] | None = None) -> Studied:
         InputError: there is none, or it cannot be used.
         UsageError: a task is given of a pretrained model.
     """
-    path = Path(name)
-    if not hub_files.is_hugging_face(path) and (not HUB_NAME.fullmatch(name) or path.exists()):
-        hub_files.require_no_other(path)
-        return load(path, task)
+    if not _is_pretrained(name):
+        return load(_checkpoint_of(name), task)
     if task is not None:
         raise UsageError(
             f"--task {task.name}: {quoted(name)} is a pretrained model, which has no task that it "
@@ -275,3 +273,24 @@ def open_model(name: str, task: type[Task] | None = None) -> Studied:
     from mitool.models.pretrained import load_pretrained
 
     return load_pretrained(name)
+
+
+def folder_of(name: str, analysis: str) -> Path:
+    """Where an analysis of a model goes, as ``output_folder`` says of one that is loaded.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    if _is_pretrained(name):
+        return rundir.folder_of_pretrained(name, analysis)
+    return rundir.folder_beside(_checkpoint_of(name), analysis)
+
+
+def _checkpoint_of(name: str) -> Path:
+    hub_files.require_no_other(Path(name))
+    return checkpoint.find(Path(name))
+
+
+def _is_pretrained(name: str) -> bool:
+    path = Path(name)
+    return hub_files.is_hugging_face(path) or bool(HUB_NAME.fullmatch(name) and not path.exists())

@@ -7,6 +7,7 @@ from pathlib import Path
 from mitool import checkpoint, claiming, files, rundir
 from mitool.actions.request import Done, R, Request
 from mitool.device import out_of_memory_is_an_error
+from mitool.errors import Interrupted
 from mitool.report import BrowserError, Report
 from mitool.result import Result, unsigned
 from mitool.terminal import note
@@ -32,7 +33,8 @@ def write_analysis(request: Request, folder: Path, result: R, report: Report) ->
         RunError: a file cannot be written.
     """
     assert request.formats is not None
-    with claiming.replaced(folder, kept=BrowserError) as place:
+    kept = "the result is not kept; the same command again starts anew"
+    with _interrupted(kept), claiming.replaced(folder, kept=BrowserError) as place:
         # before the images, without which it is a result all the same
         unfinished = request.envelope(result, [], result.warnings, report)
         files.write_json(place / rundir.RESULT, unfinished)
@@ -44,6 +46,16 @@ def write_analysis(request: Request, folder: Path, result: R, report: Report) ->
         envelope = request.envelope(result, artifacts, warnings, report)
         files.write_json(place / rundir.RESULT, envelope)
     return Done(result, folder, envelope)
+
+
+@contextlib.contextmanager
+def _interrupted(how_to_go_on: str) -> Iterator[None]:
+    """Have an interruption say what is kept, and how to go on."""
+    try:
+        yield
+    except Interrupted as error:
+        message = f"{error} while the report was written: {how_to_go_on}"
+        raise Interrupted(message, error.signum) from None
 
 
 def write_training(request: Request, folder: Path, result: R, report: Report) -> Done[R]:
@@ -68,10 +80,12 @@ def write_report(
     """
     assert request.formats is not None
     note(request.console, f"writing {folder / rundir.REPORT}")
-    written = request.formats.write(folder, report)
-    made = [*artifacts, *written.artifacts]
-    envelope = request.envelope(result, made, [*result.warnings, *written.warnings], report)
-    files.write_json(folder / rundir.RESULT, envelope)
+    kept = f"{folder} holds all but the report, which the same command with --resume writes"
+    with _interrupted(kept):
+        written = request.formats.write(folder, report)
+        made = [*artifacts, *written.artifacts]
+        envelope = request.envelope(result, made, [*result.warnings, *written.warnings], report)
+        files.write_json(folder / rundir.RESULT, envelope)
     return Done(result, folder, envelope)
 
 

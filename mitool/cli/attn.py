@@ -59,13 +59,13 @@ def attn(
     from mitool.cli.heads import heads_tables
     from mitool.device import host
     from mitool.report import Formats, attention_report
-    from mitool.subject import open_model
+    from mitool.subject import folder_of, open_model
 
     chosen, device = build(AttentionSettings, settings), host(threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
-    subject = open_model(model, task_named(task))
-    folder = out or subject.output_folder("attn")
+    folder = out or folder_of(model, "attn")
     with claimed(folder, request, analyses.REMEDIES["attn"]):
+        subject = open_model(model, task_named(task))
         result = analyses.attention(
             subject,
             chosen,

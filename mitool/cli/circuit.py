@@ -83,14 +83,14 @@ def circuit(
     from mitool.analysis.circuits import CircuitFiles
     from mitool.device import resolve
     from mitool.report import Formats, circuit_report
-    from mitool.subject import open_model
+    from mitool.subject import folder_of, open_model
 
     chosen, on = build(CircuitSettings, settings), resolve(device, dtype, threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
     of_file, prompts = task_or_prompts(task)
-    subject = open_model(model, of_file)
-    folder = out or subject.output_folder("circuit")
+    folder = out or folder_of(model, "circuit")
     with claimed(folder, request, analyses.REMEDIES["circuit"]):
+        subject = open_model(model, of_file)
         result = analyses.circuit(
             subject,
             chosen,

@@ -84,7 +84,7 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             except (MitoolError, Interrupted) as error:
                 if debug:
                     traceback.print_exc()
-                Output(name).error(str(error))
+                Output(name).error(str(error), getattr(error, "__notes__", ()))
                 raise typer.Exit(error.exit_code) from None
 
         signature = _signature(function)

@@ -55,14 +55,14 @@ def fourier(
     from mitool.actions.writing import claimed, write_analysis
     from mitool.device import exact
     from mitool.report import Formats, fourier_report
-    from mitool.subject import load
+    from mitool.subject import folder_of, load
 
     chosen, device = build(FourierSettings, settings), exact(threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
-    subject = load(path, task_named(task))
-    trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
-    folder = out or subject.output_folder("fourier")
+    of_file, folder = task_named(task), out or folder_of(str(path), "fourier")
     with claimed(folder, request, analyses.REMEDIES["fourier"]):
+        subject = load(path, of_file)
+        trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
         result = analyses.fourier(subject, chosen, trajectory, device, output.progress)
         report = fourier_report(result, request.again)
         done = write_analysis(request, folder, result, report)

@@ -3,11 +3,15 @@
 import contextlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from mitool.cli.command import command
-from mitool.cli.common import PathArgument
-from mitool.errors import InputError
+from mitool.cli.common import ModelArgument, PairsOption, TaskOption, task_named
+from mitool.cli.inspect_pairs import inspect_pairs
+from mitool.errors import InputError, UsageError
+from mitool.settings import Bos
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +22,39 @@ if TYPE_CHECKING:
     from mitool.cli.output import Output
     from mitool.result import Claim
 
+BosOption = Annotated[
+    Bos | None,
+    typer.Option(
+        help="Whether texts start with a token that begins a text; left out: as the model's "
+        "tokenizer says.",
+        rich_help_panel="Inputs",
+    ),
+]
+
 
 @command("inspect")
 def inspect(
     output: "Output",
-    path: PathArgument,
+    model: ModelArgument,
+    pairs: PairsOption = None,
+    bos: BosOption = None,
+    task: TaskOption = None,
 ) -> None:
-    """Show a checkpoint's task, settings, metrics and weights."""
+    """Show a checkpoint's task, settings, metrics and weights; or how a model reads pairs.
+
+    With --pairs it shows the tokens of each pair and of its answers, and why one cannot be used;
+    the model may then be a pretrained one.
+    """
+    if pairs is not None:
+        inspect_pairs(output, model, pairs, bos or "auto", task_named(task))
+        return
+    if task is not None or bos is not None:
+        option = "--task" if bos is None else "--bos"
+        raise UsageError(f"{option} is about how pairs are read: give them with --pairs")
+    _inspect_checkpoint(output, Path(model))
+
+
+def _inspect_checkpoint(output: "Output", path: Path) -> None:
     from mitool import checkpoint, underway
     from mitool.cli.output import claims_table
     from mitool.models import hub_files

@@ -67,8 +67,11 @@ class Output:
     def warn(self, message: str) -> None:
         self._say("[yellow]Warning:[/] ", message)
 
-    def error(self, message: str) -> None:
+    def error(self, message: str, notes: Sequence[str] = ()) -> None:
+        """Say what went wrong, and below it, a line each, what else did."""
         self._say("[bold red]Error:[/] ", message)
+        for text in notes:
+            self._say("  ", text)
 
     def _say(self, label: str, message: str) -> None:
         text = escape(one_line(message))
@@ -118,7 +121,9 @@ class Output:
             if self.as_json:
                 self._print_json({**envelope, "checks": outcomes(self.checks, result.checkable)})
             else:
-                first = [] if result.conclusion is None else [result.conclusion]
+                heading = envelope.get("report") or {}
+                finding = result.conclusion or heading.get("summary")
+                first = [] if finding is None else [finding]
                 self._print(envelope, [*first, *(tables or [claims_table(result.claims)])])
         except OSError as failure:
             raise RunError(f"the result cannot be written to stdout: {failure.strerror}") from None

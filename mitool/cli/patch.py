@@ -96,14 +96,14 @@ def patch(
     from mitool.cli.effects import effects_tables
     from mitool.device import resolve
     from mitool.report import Formats, patching_report
-    from mitool.subject import open_model
+    from mitool.subject import folder_of, open_model
 
     chosen, on = build(PatchSettings, settings), resolve(device, dtype, threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)
     of_file, prompts = task_or_prompts(task)
-    subject = open_model(model, of_file)
-    folder = out or subject.output_folder("patch")
+    folder = out or folder_of(model, "patch")
     with claimed(folder, request, analyses.REMEDIES["patch"]):
+        subject = open_model(model, of_file)
         result = analyses.patching(
             subject,
             chosen,

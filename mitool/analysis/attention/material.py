@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from mitool.analysis.attention.observe import IsRight, equals_target
 from mitool.device import generator
-from mitool.errors import InputError, UsageError
+from mitool.errors import InputError, UsageError, each, quoted
 from mitool.models.decoder import Decoder
 from mitool.pair_files import read_pairs
 from mitool.pairs import clean_prompts
@@ -106,8 +107,7 @@ def material_of(
     if pairs is not None:
         given = clean_prompts(read_pairs(pairs), subject)
     elif texts:
-        given = of_texts([_encoded(subject, text) for text in texts])
-        _require_fits(given, subject.shape.n_ctx)
+        given = of_texts(each(partial(_encoded, subject), texts))
     if given:
         name = "prompts" if pairs is None else "clean texts of pairs"
         return _untasked(subject, name, given, diagnostic, settings.shown)
@@ -174,7 +174,13 @@ def _encoded(subject: Studied, text: str) -> Int[Tensor, " pos"]:
     tokens = subject.encode(text)
     if len(tokens) < 2:
         raise UsageError(
-            f"--prompt: expected a text of at least two tokens, found {text!r} with {len(tokens)}"
+            f"--prompt: expected a text of at least two tokens, found {quoted(text)} with "
+            f"{len(tokens)}"
+        )
+    if len(tokens) > (n_ctx := subject.shape.n_ctx):
+        raise UsageError(
+            f"--prompt: expected a text of at most {n_ctx} tokens, which the model reads, found "
+            f"{quoted(text)} with {len(tokens)}"
         )
     return tokens
 
@@ -202,11 +208,3 @@ def _repeated(subject: "Pretrained", seed: int) -> Prompts:
         )
     first = torch.tensor(start, dtype=torch.int64).expand(len(rows), len(start))
     return Prompts(torch.cat([first, torch.stack(rows)], dim=1), (len(start) + length - 1,))
-
-
-def _require_fits(groups: Sequence[Prompts], n_ctx: int) -> None:
-    longest = max(prompts.tokens.shape[1] for prompts in groups)
-    if longest > n_ctx:
-        raise UsageError(
-            f"the longest text has {longest} tokens, and the model reads at most {n_ctx}"
-        )

@@ -5,7 +5,7 @@ from typing import Any
 
 from mitool.analysis.circuits.evaluation import ABLATIONS, Evaluation
 from mitool.analysis.circuits.origin import Origin
-from mitool.analysis.interventions.evidence import few, only, warnings_of_pairs
+from mitool.analysis.interventions.evidence import FEW, few, only, warnings_of_pairs
 from mitool.analysis.statistics import is_weak
 from mitool.result import Claim
 
@@ -24,6 +24,7 @@ def caveats(
         found.append(f"{one}: faithfulness has no interval")
     if some := few(groups):
         found.append(f"{some} the interval of faithfulness says little")
+    found += _of_what_it_was_found_on(origin, config)
     if tests.ends.is_defined and is_weak(tests.ends.gap, groups.of):
         found.append(
             "the metric differs little between the whole model and nothing of it: over other pairs "
@@ -47,6 +48,17 @@ def caveats(
         if name not in known:
             found.append(f"{name} is undefined: what it compares does not vary")
     return found
+
+
+def _of_what_it_was_found_on(origin: Origin, config: Mapping[str, Any]) -> list[str]:
+    """That a circuit was looked for on so few pairs that others may give another one."""
+    if config.get("circuit") or (config.get("scores") and origin.reached is None):
+        return []
+    groups = origin.found_on.groups
+    if groups.n >= FEW:
+        return []
+    why = only(groups) or "so few say little of others"
+    return [f"the circuit was looked for on {groups}: {why}, which may give another circuit"]
 
 
 def _of_holdout(origin: Origin, config: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,10 @@
 """Finding a circuit: from scores to a choice of units."""
 
+import bisect
 from dataclasses import dataclass
+from functools import partial
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mitool.analysis.circuits.bench import Bench
@@ -27,10 +29,12 @@ class Selected:
 
     Attributes:
         reached: their faithfulness where they were chosen for it, on the pairs they were found on.
+        note: what a user is to know of the choice.
     """
 
     units: Bool[Tensor, " unit"]
     reached: float | None = None
+    note: str | None = None
 
 
 def ends_of(bench: Bench, units: Units) -> Ends:
@@ -74,13 +78,34 @@ def select(
     if settings.method == "acdc" and not has_size:
         selection, threshold = "signed", threshold_of(scoring)
     order = ranked(units, scores, selection, threshold)
+    size = None if threshold is None else len(order)
     if settings.fraction is not None:
-        return Selected(first(units, order, [max(1, int(settings.fraction * len(units)))])[0])
+        size = max(1, int(settings.fraction * len(units)))
     if settings.edges is not None:
-        return Selected(first(units, order, [settings.edges])[0])
-    if threshold is not None:
-        return Selected(first(units, order, [len(order)])[0])
+        size = settings.edges
+    if size is not None:
+        chosen = first(units, order, [size])[0]
+        if _leaves_some(units, order, size):
+            return Selected(chosen)
+        return Selected(chosen, note=_nothing_left(units, ranked(units, scores, selection), size))
     return _fewest(scoring.bench, units, order, ends, settings.reach, progress)
+
+
+def _leaves_some(units: Units, order: Int[Tensor, " chosen"], size: int) -> bool:
+    """Whether some of the first units of an order lie on a path from the input to the answer."""
+    return bool(units.units_of(units.circuit(first(units, order, [size])[0])).any())
+
+
+def _nothing_left(units: Units, order: Int[Tensor, " unit"], size: int) -> str:
+    """That the first so many of an order make no circuit, and how many make one."""
+    leaves_some = partial(_leaves_some, units, order)
+    least = bisect.bisect_left(range(len(order)), True, key=leaves_some)
+    remedy = f"; the {least:,} strongest are the fewest that make one (--edges {least})"
+    return (
+        f"the {size:,} {units.level}s that were chosen make no path from the input to the answer: "
+        f"the circuit is empty, and its faithfulness is 0 for want of edges"
+        f"{remedy if leaves_some(least) else ''}"
+    )
 
 
 def _fewest(

@@ -110,6 +110,11 @@ class CircuitResult(Result):
     @property
     def conclusion(self) -> str | None:
         claims, sure = self.claims, self.claims["faithfulness_ci"]
+        if not claims["n_edges"]:
+            return (
+                f"0 of {claims['n_edges_total']:,} edges are left: what was chosen makes no path "
+                "from the input to the answer"
+            )
         ends = ""
         if isinstance(sure, list):
             ends = f" (95 % interval {sure[0]:z.1%} to {sure[1]:z.1%})"

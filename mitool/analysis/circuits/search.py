@@ -8,7 +8,7 @@ from mitool.analysis.circuits.bench import Bench
 from mitool.analysis.circuits.evaluation import Chosen, evaluate
 from mitool.analysis.circuits.faithfulness import Ends
 from mitool.analysis.circuits.files import StoredCircuit
-from mitool.analysis.circuits.finding import ends_of, score, select
+from mitool.analysis.circuits.finding import Selected, ends_of, score, select
 from mitool.analysis.circuits.methods import Method
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.origin import Origin
@@ -73,10 +73,17 @@ class CircuitSearch:
         """
         ends = ends_of(self.found_on, self.units)
         scoring = self._scoring(ends)
-        found, reached = self._found(scoring, ends, progress)
+        found, selected = self._found(scoring, ends, progress)
         evaluation = evaluate(self.tested_on, found, self.settings, self.seed, progress)
         result = circuit_result(
-            Origin(self.found_on, self.tested_on, self.settings, self.method, reached, self.seed),
+            Origin(
+                self.found_on,
+                self.tested_on,
+                self.settings,
+                self.method,
+                selected.reached,
+                self.seed,
+            ),
             found,
             evaluation,
             self._audited(scoring, found, progress),
@@ -84,7 +91,8 @@ class CircuitSearch:
             self.subject,
             self.config,
         )
-        return replace(result, warnings=(*self.reading.warnings, *result.warnings))
+        notes = [*self.reading.warnings, *([selected.note] if selected.note else [])]
+        return replace(result, warnings=(*notes, *result.warnings))
 
     def _scoring(self, ends: Ends) -> Scoring:
         gap, settings = ends.gap.mean().item(), self.settings
@@ -98,10 +106,8 @@ class CircuitSearch:
             seed=self.seed,
         )
 
-    def _found(
-        self, scoring: Scoring, ends: Ends, progress: Progress
-    ) -> tuple[Chosen, float | None]:
-        """The circuit, and the faithfulness that it was chosen for."""
+    def _found(self, scoring: Scoring, ends: Ends, progress: Progress) -> tuple[Chosen, Selected]:
+        """The circuit, and how its units were chosen."""
         units, scores = self.units, None
         if self.stored.scores is not None:
             scores = units.listed(self.stored.scores.scores[units.level])
@@ -109,11 +115,12 @@ class CircuitSearch:
             scores = score(scoring, self.method, progress)
         if self.stored.circuit is not None:
             circuit = self.stored.circuit.circuit
-            return Chosen(units, circuit, units.units_of(circuit), scores), None
+            chosen = units.units_of(circuit)
+            return Chosen(units, circuit, chosen, scores), Selected(chosen)
         assert scores is not None, "without a circuit there is a method, or scores of a file"
         selected = select(scoring, scores, ends, self.settings, progress)
         circuit = units.circuit(selected.units)
-        return Chosen(units, circuit, units.units_of(circuit), scores), selected.reached
+        return Chosen(units, circuit, units.units_of(circuit), scores), selected
 
     def _agreement(self, found: Chosen) -> Agreement | None:
         truth = self.stored.truth

@@ -18,7 +18,7 @@ from mitool.analysis.interventions.reproduction import (
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import Metric, metric_of
 from mitool.device import Device, generator
-from mitool.errors import InputError, UsageError
+from mitool.errors import InputError, UsageError, each
 from mitool.models.decoder import Decoder, Tables
 from mitool.pair_files import PairTexts, group_names_of, has_only_years, read_pairs
 from mitool.pairs import PromptPairs, encode_pairs, of_task
@@ -187,13 +187,17 @@ def _require_answers(
     if metric in (None, "kl"):
         return
     needs_wrong = metric not in ("log-prob", "accuracy")
+    unread: list[int] = []
     for pairs in groups:
         right, wrong = ((side != NO_ANSWER).any(dim=-1) for side in (pairs.right, pairs.wrong))
         readable = (right & wrong if needs_wrong else right).any(dim=-1)
-        if not readable.all():
-            expected = "a right and a wrong answer" if needs_wrong else "a right answer"
-            raise InputError(
-                f"{where(int(pairs.index[~readable][0]))}: expected {expected}, which --metric "
-                f"{metric} reads, found none; give the answers of all pairs, or --metric kl, which "
-                "needs none"
-            )
+        unread += pairs.index[~readable].tolist()
+    expected = "a right and a wrong answer" if needs_wrong else "a right answer"
+
+    def refuse(number: int) -> None:
+        raise InputError(
+            f"{where(number)}: expected {expected}, which --metric {metric} reads, found none; "
+            "give the answers of all pairs, or --metric kl, which needs none"
+        )
+
+    each(refuse, sorted(unread))

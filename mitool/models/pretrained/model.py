@@ -124,7 +124,7 @@ class Pretrained:
 
     def output_folder(self, analysis: str) -> Path:
         """Where an analysis of it goes, if nothing else is said."""
-        return rundir.RUNS / f"{Path(self.name).resolve().name}-{analysis}"
+        return rundir.folder_of_pretrained(self.name, analysis)
 
     def encode(self, text: str) -> Int[Tensor, " pos"]:
         """The tokens of a text, after those that every text starts with; tokens that the tokenizer
