@@ -87,14 +87,14 @@ class Device:
             _set_deterministic(deterministic)
 
     @contextlib.contextmanager
-    def one_thread_each(self) -> Iterator[None]:
-        """Have each of several Python threads compute on its own, on one core."""
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
+    def with_threads(self, threads: int) -> Iterator[None]:
+        """Compute with so many threads of torch's meanwhile."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
         try:
             yield
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(before)
 
     def free_memory(self) -> int:
         """Bytes that can still be allocated on the device."""

@@ -1,10 +1,16 @@
-"""The machine: its cores, and the memory that a process keeps."""
+"""The machine: its cores, who uses them, and the memory that a process keeps."""
 
 import contextlib
 import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
+
+IDLE = ("idle", "iowait", "guest", "guest_nice")
+"""Times of a core in which nobody uses it, and those that are counted as ``user`` already."""
 
 
 def available_cores() -> int:
@@ -14,6 +20,48 @@ def available_cores() -> int:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return max(1, min(cores or 1, int(quota) // int(period)))
     return cores or 1
+
+
+@dataclass(frozen=True)
+class CoreTimes:
+    """How the cores that this process may run on were used, up to a moment.
+
+    Attributes:
+        cores: how many there are.
+        at: the moment, in seconds.
+        used: seconds that they were used, added up over cores.
+        own: seconds of these that were this process's.
+    """
+
+    cores: int
+    at: float
+    used: float
+    own: float
+
+    @classmethod
+    def now(cls) -> "CoreTimes":
+        """Up to now."""
+        cores = psutil.cpu_times(percpu=True)
+        if hasattr(os, "sched_getaffinity"):
+            own = os.sched_getaffinity(0)
+            cores = [times for core, times in enumerate(cores) if core in own] or cores
+        used = sum(
+            seconds
+            for times in cores
+            for name, seconds in times._asdict().items()
+            if name not in IDLE
+        )
+        return cls(len(cores), time.monotonic(), used, time.process_time())
+
+    def taken_since(self, before: "CoreTimes") -> float:
+        """How many cores other processes took since then, on average."""
+        elapsed = self.at - before.at
+        others = (self.used - before.used) - (self.own - before.own)
+        return max(0.0, others / elapsed) if elapsed > 0 else 0.0
+
+
+LOADED = CoreTimes.now()
+"""As this module was loaded, which torch makes seconds before there is anything to compute."""
 
 
 def keep_freed_memory() -> None:

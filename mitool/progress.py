@@ -131,6 +131,9 @@ class TrainingProgress(Generic[E]):
         if self._bar:
             self._bar.update(self._id, metrics=self._latest)
 
+    def noted(self, text: str) -> None:
+        note(self.console, f"{self.label}: {text}")
+
     def _print_line(self, epoch: int) -> None:
         assert self._first is not None
         done, elapsed = epoch - self._first[0], time.monotonic() - self._first[1]

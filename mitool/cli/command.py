@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import inspect
+import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -57,8 +59,20 @@ SHARED = [
 ]
 
 
-def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+SPIN_COUNT, WAITING = "1000", ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+"""How often a thread of torch's that waits for others looks before it sleeps, some microseconds;
+and the variables that say it to the library that it waits in, which reads them as it is loaded.
+"""
+
+
+def command(
+    name: str, *, trains: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function whose first argument is an ``Output`` into a command of that name.
+
+    Args:
+        trains: it takes steps so short that threads are to wait for each other awake, and sees to
+            it that they do so on cores of their own (``mitool.training.pace``).
 
     The command takes the function's other parameters and the shared options. A ``MitoolError``
     becomes one message on stderr and its exit code; SIGTERM and SIGINT become 143 and 130.
@@ -77,6 +91,8 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             from mitool.cli.checks import parse_check
             from mitool.cli.output import Output
 
+            if not trains:
+                _let_waiting_threads_sleep()
             try:
                 with _log_shown(debug), _signals_are_errors(), _memory_is_an_error():
                     checks = [parse_check(text) for text in check or ()]
@@ -94,6 +110,14 @@ def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         return run
 
     return decorate
+
+
+def _let_waiting_threads_sleep() -> None:
+    """Have threads that wait for each other sleep soon: beside other work a thread that spins keeps
+    the one that it waits for from its core.
+    """
+    if "torch" not in sys.modules and not any(name in os.environ for name in WAITING):
+        os.environ[WAITING[0]] = SPIN_COUNT
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ GpusOption = Annotated[
 ]
 
 
-@command("sweep")
+@command("sweep", trains=True)
 def sweep(
     output: "Output",
     base: CommandArgument,

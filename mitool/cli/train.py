@@ -108,7 +108,7 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
             output.finish_done(train_each(request, config, several, tensorboard=tensorboard))
 
     take_options(run, made, f"task {task_cls.name}")
-    return command(f"train {task_cls.name}")(run)
+    return command(f"train {task_cls.name}", trains=True)(run)
 
 
 def train_help(task_cls: type[Task]) -> str:

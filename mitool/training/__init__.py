@@ -235,5 +235,6 @@ def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
         warnings=(
             *_undefined(config, run),
             *moves(run.folder),
+            *run.pace.warnings,
         ),
     )

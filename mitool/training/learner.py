@@ -42,6 +42,13 @@ class Observer(Protocol[Seen]):
     def evaluated(self, evaluation: Seen) -> None: ...
 
 
+@runtime_checkable
+class Listener(Protocol):
+    """An observer that is also told, in words, of what a user is to know of the run."""
+
+    def noted(self, text: str) -> None: ...
+
+
 class Diverged(Exception):
     """The loss is no finite number."""
 
@@ -62,6 +69,7 @@ class Learner(ABC, Generic[E]):
         device: where it computes.
         advice: what to do if training diverges.
         unit: what its epochs are called.
+        spins: whether it computes with threads of torch's, which wait for each other.
     """
 
     kind: str
@@ -73,6 +81,7 @@ class Learner(ABC, Generic[E]):
     device: Device
     advice: str = "try a lower --lr"
     unit: str = "epoch"
+    spins: bool = True
 
     @property
     @abstractmethod

@@ -3,20 +3,23 @@
 import bisect
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Generic, NoReturn, TypeVar
 
+import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
+from torch import Tensor
 
 from mitool import checkpoint, claiming, files, rundir
 from mitool.agreement import require_agreement
 from mitool.config import FROZEN, as_dict, build
 from mitool.errors import InputError, Interrupted, RunError, about
 from mitool.interrupt import PendingSignal, deferred_signals
-from mitool.training.learner import Diverged, E, Learner, Observer
+from mitool.training.learner import Diverged, E, Learner, Listener, Observer
+from mitool.training.pace import Pace
 from mitool.training.sessions import SESSIONS, Session, begun, of_record
 
 T = TypeVar("T")
@@ -41,6 +44,7 @@ class Run(Generic[E]):
         batch: batches done of the next epoch.
         history: the evaluations so far.
         seconds: seconds of training so far, over all sessions, evaluations left out.
+        pace: its threads, and whether its steps have become slow.
     """
 
     def __init__(
@@ -53,6 +57,8 @@ class Run(Generic[E]):
         self.batch = 0
         self.history: list[E] = []
         self.seconds = 0.0
+        waits = learner.spins and learner.device.is_host
+        self.pace = Pace(learner.device.threads if waits else 1, self._has_same_bits)
         self._sessions: list[Session] = []
         self._saved_at = time.monotonic()
         self._noted_epochs = sorted(learner.saved_epochs | learner.also_evaluated)
@@ -119,6 +125,7 @@ class Run(Generic[E]):
         files.write_json(self.folder / rundir.CONFIG, record)
         files.write_lines(self.folder / rundir.METRICS, [_line(e) for e in self.history])
         self.learner.begin(self.step)
+        self._note(self.pace.begin())
         with deferred_signals() as pending:
             while True:
                 if self.batch == 0:
@@ -145,7 +152,7 @@ class Run(Generic[E]):
 
     def _train(self, pending: PendingSignal) -> None:
         """Train on, to the next epoch of note at the most."""
-        start = time.perf_counter()
+        start, before = time.perf_counter(), self.step
         self.epoch, self.batch = self.learner.train(
             self.epoch,
             self.batch,
@@ -154,9 +161,40 @@ class Run(Generic[E]):
         )
         if self._is_evaluation_due():
             self.learner.device.synchronise()
-        self.seconds += time.perf_counter() - start
+        elapsed = time.perf_counter() - start
+        self.seconds += elapsed
+        self._note(self.pace.ran(self.step - before, elapsed))
         for observer in self.observers:
             observer.epoch_done(self.epoch)
+
+    def _note(self, text: str | None) -> None:
+        """Tell whoever follows the run and listens."""
+        for observer in self.observers:
+            if text is not None and isinstance(observer, Listener):
+                observer.noted(text)
+
+    def _has_same_bits(self, threads: int) -> bool:
+        """Whether so many threads compute the same bits as those that the run was given: in steps
+        of every size that it has, and in an evaluation.
+        """
+        learner, epoch = self.learner, min(self.epoch, self.learner.n_epochs - 1)
+        batches = {0, learner.steps_per_epoch - 1}
+        host, dtype = learner.device.torch_device, learner.device.torch_dtype
+
+        def computed(n: int) -> tuple[list[Mapping[str, Tensor]], E]:
+            with learner.device.with_threads(n):
+                steps = [learner.gradients(epoch, batch, host, dtype) for batch in sorted(batches)]
+                return steps, learner.evaluate(self.epoch, self.step, self.seconds)
+
+        try:
+            (steps, evaluation), (others, other) = map(computed, (learner.device.threads, threads))
+        except Diverged:
+            return False
+        return evaluation == other and all(
+            torch.equal(step[name], own[name])
+            for step, own in zip(steps, others, strict=True)
+            for name in step
+        )
 
     def _next_of_note(self) -> int:
         """The next epoch that is evaluated or saved."""

@@ -29,6 +29,7 @@ class SideBySide(Learner[E]):
     """
 
     unit = "step"
+    spins = False
     n_drawn: int = 1
     _pace: int = 1
 
@@ -73,7 +74,7 @@ class SideBySide(Learner[E]):
                 trainable.train(start, stop)
 
         n_threads = min(self.n_threads, len(left))
-        with self.device.one_thread_each(), ThreadPoolExecutor(n_threads) as pool:
+        with self.device.with_threads(1), ThreadPoolExecutor(n_threads) as pool:
             for done in [pool.submit(work) for _ in range(n_threads)]:
                 done.result()
 
