@@ -51,13 +51,18 @@ def remove_leftovers(path: Path) -> None:
                 leftover.unlink()
 
 
+def is_unicode(path: Path) -> bool:
+    """Whether a path can be written as text: names of files are bytes, and may be any."""
+    return str(path).isascii() or os.fsencode(path).decode(errors="ignore") == str(path)
+
+
 def require_writable(folder: Path) -> None:
     """Check that files can be written into a folder, or into the one that it is to be made in.
 
     Raises:
         UsageError: they cannot.
     """
-    if not str(folder).isascii() and os.fsencode(folder).decode(errors="ignore") != str(folder):
+    if not is_unicode(folder):
         raise UsageError(f"{folder}: expected a path of Unicode letters; choose another --out")
     try:
         existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())

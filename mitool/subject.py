@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool import checkpoint, rundir, tasks, underway
+from mitool import checkpoint, files, rundir, tasks, underway
 from mitool.checkpoint import Metadata, TaskRecord
 from mitool.config import build
 from mitool.device import Device
@@ -287,6 +287,10 @@ def folder_of(name: str, analysis: str) -> Path:
 
 
 def _checkpoint_of(name: str) -> Path:
+    if not files.is_unicode(Path(name)):
+        raise InputError(
+            f"{name}: expected Unicode letters, found a name that is not valid UTF-8; rename it"
+        )
     hub_files.require_no_other(Path(name))
     return checkpoint.find(Path(name))
 

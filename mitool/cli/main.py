@@ -38,7 +38,7 @@ COMMANDS = {
     ),
     "inspect": (
         "mitool.cli.inspect:inspect",
-        "Show a checkpoint's task, settings, metrics and weights.",
+        "Show a checkpoint's task, settings, metrics and weights; or how a model reads pairs.",
     ),
     "doctor": (
         "mitool.cli.doctor:doctor",

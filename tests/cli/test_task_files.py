@@ -66,7 +66,7 @@ def test_a_task_of_a_file_is_trained_and_studied(invoke: Invoke, file: Path, nam
         ["analyze", "circuit", "run", *PATCHED],
         ["analyze", "attn", "run"],
     ):
-        unnamed = invoke(*words, *QUICK, "-o", words[1])
+        unnamed = invoke(*words, *QUICK, "-o", "unnamed")
         assert unnamed.exit_code == 3
         assert f"is not run unless it is named: give it with --task {record['file']}" in " ".join(
             unnamed.stderr.split()

@@ -30,7 +30,7 @@ MISREAD = {
     "train modadd --op subtrct": "--op: expected one of add, subtract, multiply, square-sum, "
     "found 'subtrct'; did you mean 'subtract'?",
     "analyze circuit x --level tree": "--level: expected one of edge, node, neuron, found 'tree'",
-    "inspect a b": "expected mitool inspect PATH [OPTIONS], found 'b' as well; "
+    "inspect a b": "expected mitool inspect MODEL [OPTIONS], found 'b' as well; "
     "mitool inspect --help says what there is",
     "train min epochs 5": "expected mitool train min [OPTIONS], found 'epochs 5' as well; "
     "did you mean '--epochs'? mitool train min --help says what there is",

@@ -42,7 +42,7 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     threads, machine = torch.get_num_threads(), Machine()
     monkeypatch.setattr(paces, "LOADED", machine.time)
-    monkeypatch.setattr(paces.CoreTimes, "now", machine.now)
+    monkeypatch.setattr(CoreTimes, "now", machine.now)
     yield machine
     torch.set_num_threads(threads)
 
