@@ -1,7 +1,7 @@
 """Time training steps of every size on one thread and on all, in turn in one process.
 
 From what size of a step on more threads pay is the constant ``WORTH_MORE`` of
-``mitool.training.threads``; this is where it was measured.
+``mitool.training.config``; this is where it was measured.
 """
 
 import argparse
@@ -48,7 +48,8 @@ def compared(learner: TransformerLearner, rounds: int) -> dict[str, float]:
         with learner.device.with_threads(threads):
             best[threads] = min(best[threads], seconds_per_step(learner))
     alone, together = best.values()
-    return {"megaflops": learner.work / 1e6, "step_us": alone * 1e6, "speedup": alone / together}
+    millions = learner.config.work / 1e6
+    return {"megaflops": millions, "step_us": alone * 1e6, "speedup": alone / together}
 
 
 def seconds_per_step(learner: TransformerLearner) -> float:

@@ -201,7 +201,7 @@ def _config(
 
     cls, stated = task_of(task)
     of_task, of_model, of_training = divided(values, [cls, ModelSettings, TrainingSettings], own)
-    return RunConfig(
+    config = RunConfig(
         task=build(cls, stated | of_task),
         model=build(ModelSettings, plain(cls.model) | of_model),
         training=build(TrainingSettings, plain(cls.training) | of_training),
@@ -209,6 +209,7 @@ def _config(
         seed=required_seed("seed", seed),
         split_seed=None if split_seed is None else required_seed("split_seed", split_seed),
     )
+    return config.sized() if threads is None else config
 
 
 def task_of(task: TaskLike) -> tuple[type[Task], dict[str, Any]]:

@@ -98,6 +98,7 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
             seed=seed,
             split_seed=split_seed,
         )
+        config = config.sized() if threads is None else config
         several = parse_seeds(seeds) if seeds is not None else None
         formats = Formats.parse(report_format)
         request = request_of(output, out, formats, resume=resume, overwrite=overwrite)

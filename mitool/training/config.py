@@ -1,11 +1,12 @@
 """What decides a run, and whether two runs are the same."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mitool.config import as_dict
 from mitool.device import Device
 from mitool.errors import MOST_SHOWN, UsageError, first_few
+from mitool.models.transformer import TransformerConfig
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks import Task, record_of
 from mitool.training.sessions import WHERE
@@ -17,6 +18,11 @@ FREE_TO_CHANGE = frozenset(
 the weights of an epoch alone.
 
 Of ``epochs`` this holds where the learning rate does not fall towards the last of them.
+"""
+
+WORTH_MORE = 10**7
+"""Operations of a step from which on more than one thread pays (``benchmarks/threads.py``): at 9
+million two take as long as one, at 22 million 0.96 of it, at 100 million 0.83.
 """
 
 
@@ -41,6 +47,26 @@ class RunConfig:
         """The settings that a resumed run may change."""
         falls = self.training.schedule != "constant"
         return FREE_TO_CHANGE - {"epochs"} if falls else FREE_TO_CHANGE
+
+    @property
+    def work(self) -> int:
+        """Floating-point operations of a step, about: six for each token and weight of a product,
+        two forward and four backward.
+        """
+        cfg = TransformerConfig.for_task(self.model, self.task)
+        of_attention = 4 * cfg.d_model * cfg.n_heads * cfg.d_head
+        of_mlp = 0 if cfg.attn_only else 2 * cfg.d_model * cfg.d_mlp
+        weights = cfg.n_layers * (of_attention + of_mlp) + cfg.d_model * cfg.d_vocab_out
+        n_examples, split = self.task.n_examples, self.task.split(self.data_seed)
+        n_trained = int(n_examples * split.frac_train) if n_examples and split else 0
+        batch_size = self.training.batch_size or n_trained
+        return 6 * weights * batch_size * cfg.n_ctx
+
+    def sized(self) -> "RunConfig":
+        """The same on one thread, where steps are too small for more to pay."""
+        if self.work >= WORTH_MORE:
+            return self
+        return replace(self, device=replace(self.device, threads=1))
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as JSON values, as ``config.json`` holds it."""

@@ -66,19 +66,6 @@ class TransformerLearner(Learner[Evaluation]):
     def steps_per_epoch(self) -> int:
         return self.data.steps_per_epoch
 
-    @property
-    def work(self) -> int:
-        """Floating-point operations of a step, about: six for each token and weight of a product,
-        two forward and four backward.
-        """
-        weights = sum(
-            weight.numel()
-            for name, weight in self.model.named_parameters()
-            if weight.ndim > 1 and not name.startswith(("embed", "pos_embed"))
-        )
-        n_examples = self.config.training.batch_size or len(self.data.train or ())
-        return 6 * weights * n_examples * self.config.task.n_ctx
-
     def record(self) -> dict[str, Any]:
         return self.config.as_dict()
 

@@ -181,6 +181,23 @@ def test_a_run_that_changes_its_threads_comes_to_the_same(
     assert not any("threads" in text for text in beside.warnings)
 
 
+@pytest.mark.parametrize(
+    ("p", "d_model", "batch_size", "threads"),
+    [(7, 16, None, 1), (7, 32, None, 1), (29, 32, None, 2), (29, 32, 8, 1), (113, 128, None, 2)],
+)
+def test_small_steps_take_one_thread(
+    p: int, d_model: int, batch_size: int | None, threads: int
+) -> None:
+    model, training = ModelSettings(d_model=d_model), TrainingSettings(batch_size=batch_size)
+    asked = RunConfig(ModAdd(p=p), model, training, Device("cpu", threads=2))
+    assert asked.sized().device.threads == threads
+    weights = dict(TransformerLearner(asked).model.named_parameters())
+    products = sum(w.numel() for name, w in weights.items() if "W_" in name and "blocks" in name)
+    products += weights["unembed.W_U"].numel()
+    n_examples = batch_size or int(p * p * 0.3)
+    assert asked.work == 6 * products * n_examples * 3
+
+
 class CountsThreads(TransformerLearner):
     """Whose gradients are others with another number of threads."""
 
