@@ -103,7 +103,7 @@ DtypeOption = Annotated[
 ThreadsOption = Annotated[
     int | None,
     typer.Option(
-        help="CPU threads, from 1 to the machine's cores; left out: all of them.",
+        help="CPU threads at the most, from 1 to the machine's cores; left out: as many as pay.",
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
