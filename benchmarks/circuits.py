@@ -35,9 +35,9 @@ from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
-from mitool.device import resolve
+from mitool.core.device import resolve
 from mitool.models.pretrained.parts import decoder_of
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from mitool.settings import MethodName
 
 SMALL = {"n_embd": 32, "n_layer": 2, "n_head": 2, "vocab_size": 64}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.printing import show
-from mitool.machine import available_cores
+from mitool.core.machine import available_cores
 from mitool.tasks import names
 
 ROOT = Path(__file__).parents[1]

@@ -16,7 +16,7 @@ from benchmarks.printing import show
 from mitool.analysis.fourier.form import cyclic_form
 from mitool.analysis.fourier.logits import SumDirections, fit_cosines
 from mitool.analysis.fourier.observe import in_float64, observe, pairs_of
-from mitool.subject import load
+from mitool.models.subject import load
 
 KEYS = 5
 MITOOL = [sys.executable, "-m", "mitool"]

@@ -34,10 +34,10 @@ from mitool.analysis.interventions.run import run
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.sites import Site, families_of
 from mitool.analysis.patching.sweep import sweep_sites
-from mitool.device import resolve
+from mitool.core.device import resolve
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained.parts import decoder_of
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 
 Found = TypeVar("Found")
 

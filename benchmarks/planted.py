@@ -21,7 +21,7 @@ from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.statistics import auroc
-from mitool.device import resolve
+from mitool.core.device import resolve
 from mitool.models.decoder.toy import toy_decoder
 from mitool.planted import NAMES, plant
 from mitool.planted.base import Planted

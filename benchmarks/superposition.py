@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.printing import show
 from mitool.analysis.superposition.experiments.base import Plan
-from mitool.device import Device, resolve
+from mitool.core.device import Device, resolve
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.settings import SuperpositionSettings
 from mitool.training.superposition import SuperpositionConfig

@@ -11,8 +11,8 @@ import time
 import torch
 
 from benchmarks.printing import show
-from mitool.device import Device
-from mitool.machine import available_cores
+from mitool.core.device import Device
+from mitool.core.machine import available_cores
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks.modadd import ModAdd
 from mitool.training import RunConfig

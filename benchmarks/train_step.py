@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.printing import show
-from mitool.device import generator, resolve
+from mitool.core.device import generator, resolve
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.tasks.modadd import ModAdd
 from mitool.training.data import Batch, TrainingData

@@ -7,7 +7,7 @@ beneath them may change from version to version.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mitool.version import __version__
+from mitool.core.version import __version__
 
 if TYPE_CHECKING:  # each by its own name, which is how a type checker sees it exported
     from mitool.api.catalogue import Tasks as Tasks
@@ -29,11 +29,11 @@ if TYPE_CHECKING:  # each by its own name, which is how a type checker sees it e
     from mitool.api.training import Runs as Runs
     from mitool.api.training import train as train
     from mitool.api.training import train_seeds as train_seeds
-    from mitool.config import FROZEN as FROZEN
-    from mitool.errors import InputError as InputError
-    from mitool.errors import MitoolError as MitoolError
-    from mitool.errors import RunError as RunError
-    from mitool.errors import UsageError as UsageError
+    from mitool.core.config import FROZEN as FROZEN
+    from mitool.core.errors import InputError as InputError
+    from mitool.core.errors import MitoolError as MitoolError
+    from mitool.core.errors import RunError as RunError
+    from mitool.core.errors import UsageError as UsageError
     from mitool.settings import AttentionSettings as AttentionSettings
     from mitool.settings import CircuitSettings as CircuitSettings
     from mitool.settings import ConversionSettings as ConversionSettings
@@ -56,11 +56,11 @@ STABLE = {
     "ConversionSettings": "mitool.settings",
     "ConvertedModel": "mitool.api.conversion",
     "Examples": "mitool.tasks",
-    "FROZEN": "mitool.config",
+    "FROZEN": "mitool.core.config",
     "Finding": "mitool.api.finding",
     "FourierSettings": "mitool.settings",
-    "InputError": "mitool.errors",
-    "MitoolError": "mitool.errors",
+    "InputError": "mitool.core.errors",
+    "MitoolError": "mitool.core.errors",
     "Model": "mitool.api.model",
     "ModelSettings": "mitool.settings",
     "MonosemanticitySettings": "mitool.settings",
@@ -70,7 +70,7 @@ STABLE = {
     "PatchSettings": "mitool.settings",
     "PlantedModel": "mitool.api.planting",
     "Run": "mitool.api.training",
-    "RunError": "mitool.errors",
+    "RunError": "mitool.core.errors",
     "Runs": "mitool.api.training",
     "Split": "mitool.tasks",
     "SuperpositionSettings": "mitool.settings",
@@ -78,7 +78,7 @@ STABLE = {
     "Tasks": "mitool.api.catalogue",
     "ToyModels": "mitool.api.loading",
     "TrainingSettings": "mitool.settings",
-    "UsageError": "mitool.errors",
+    "UsageError": "mitool.core.errors",
     "convert": "mitool.api.conversion",
     "list_tasks": "mitool.api.catalogue",
     "load": "mitool.api.loading",

@@ -17,9 +17,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map
 
-from mitool import device as devices
-from mitool.device import Device
-from mitool.operators import require_operators
+from mitool.core import device as devices
+from mitool.core.device import Device
+from mitool.core.operators import require_operators
 from mitool.training import side_by_side
 
 NAME, PLACE = "mps", torch.device("meta")
@@ -81,7 +81,7 @@ def fake_mps(fault: Fault = right) -> Iterator[None]:
 
 def untried(patch: pytest.MonkeyPatch) -> None:
     """Leave out the table of operators, which takes this device a second."""
-    patch.setattr("mitool.operators.OPERATORS", ())
+    patch.setattr("mitool.core.operators.OPERATORS", ())
 
 
 class _NoThreads(Executor):

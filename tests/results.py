@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mitool import files, rundir
+from mitool.storage import atomic, layout
 
 
 def leave(folder: Path, command: str, **other: Any) -> Path:
@@ -22,8 +22,8 @@ def leave(folder: Path, command: str, **other: Any) -> Path:
         "finished": "2026-01-02T03:04:05+00:00",
         "warnings": [],
     }
-    files.write_json(folder / rundir.RESULT, document | other)
-    (folder / rundir.REPORT).touch()
+    atomic.write_json(folder / layout.RESULT, document | other)
+    (folder / layout.REPORT).touch()
     return folder
 
 

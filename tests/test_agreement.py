@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.agreement import Compute, disagreements, require_agreement
-from mitool.device import HOST, Device
-from mitool.errors import RunError
+from mitool.core.agreement import Compute, disagreements, require_agreement
+from mitool.core.device import HOST, Device
+from mitool.core.errors import RunError
 from tests.fake_device import PLACE, fake_mps
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.printing import show
 from benchmarks.train_step import compare
-from mitool.device import resolve
+from mitool.core.device import resolve
 from mitool.tasks.modadd import ModAdd
 from mitool.training.data import TrainingData
 

@@ -11,15 +11,15 @@ import torch
 from safetensors import safe_open
 from typer.testing import CliRunner
 
-from mitool import checkpoint
-from mitool.checkpoint import KEY, load, read_tensors, save, write_tensors
 from mitool.cli.main import app
-from mitool.config import as_dict
-from mitool.device import generator
-from mitool.errors import InputError
+from mitool.core.config import as_dict
+from mitool.core.device import generator
+from mitool.core.errors import InputError
+from mitool.models.subject import load as load_subject
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.settings import ModelSettings
-from mitool.subject import load as load_subject
+from mitool.storage import checkpoint
+from mitool.storage.checkpoint import KEY, load, read_tensors, save, write_tensors
 from mitool.tasks.modadd import ModAdd
 
 TASK = ModAdd(p=5)

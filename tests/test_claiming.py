@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mitool import claiming, files, rundir
-from mitool.claiming import claimed, held
 from mitool.cli.main import app
-from mitool.errors import InputError, RunError, UsageError
-from mitool.files import atomic_write, read_lines
+from mitool.core.errors import InputError, RunError, UsageError
 from mitool.report import Formats, Report, Written
+from mitool.storage import atomic, layout, locking
+from mitool.storage.atomic import atomic_write, read_lines
+from mitool.storage.locking import claimed, held
 
 
 def test_a_write_that_fails_leaves_what_was_there(
@@ -50,7 +50,7 @@ def test_a_folder_with_a_run_is_refused_resumed_or_replaced(tmp_path: Path) -> N
     with claimed(tmp_path, overwrite=True, clear=False):
         assert (tmp_path / "config.json").exists()
     with claimed(tmp_path, overwrite=True):
-        assert not rundir.holds_run(tmp_path)
+        assert not layout.holds_run(tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "the user's own"
 
 
@@ -60,14 +60,14 @@ def test_only_the_images_that_a_result_lists_are_removed_with_it(tmp_path: Path)
         (tmp_path / "figures" / name).write_text(name)
     listed = ["runs/a/figures/drawn.svg", "figures/loss.png", "figures/loss.jpg", "../own", 3]
     result = {"mitool": "0", "claims": {}, "artifacts": listed}
-    files.write_json(tmp_path / "result.json", result)
+    atomic.write_json(tmp_path / "result.json", result)
     with claimed(tmp_path, overwrite=True):
         left = {path.name for path in (tmp_path / "figures").iterdir()}
     assert left == {"own.png", "loss.jpg"}
 
 
 def result_of(folder: Path, claim: int, *names: str) -> None:
-    files.write_json(folder / "result.json", {"mitool": "0", "claims": {"a": claim}})
+    atomic.write_json(folder / "result.json", {"mitool": "0", "claims": {"a": claim}})
     for name in names:
         atomic_write(folder / name, str(claim))
 
@@ -78,25 +78,25 @@ def test_a_result_that_a_killed_process_did_not_move_into_its_place_is_moved(
 ) -> None:
     result_of(tmp_path, 1, "report.html", "notes.txt")
     with claimed(tmp_path, overwrite=True, clear=False):
-        (tmp_path / claiming.PART).mkdir()
-        result_of(tmp_path / claiming.PART, 2, "circuit.json", "arrays.safetensors")
-        (tmp_path / claiming.PART).rename(tmp_path / claiming.WHOLE)
+        (tmp_path / locking.PART).mkdir()
+        result_of(tmp_path / locking.PART, 2, "circuit.json", "arrays.safetensors")
+        (tmp_path / locking.PART).rename(tmp_path / locking.WHOLE)
         if moved:
-            rundir.remove_run(tmp_path)
-            (tmp_path / claiming.WHOLE).rename(tmp_path / claiming.MOVING)
+            layout.remove_run(tmp_path)
+            (tmp_path / locking.WHOLE).rename(tmp_path / locking.MOVING)
         for name in ("circuit.json", "arrays.safetensors")[: max(0, moved - 1)]:
-            (tmp_path / claiming.MOVING / name).rename(tmp_path / name)
+            (tmp_path / locking.MOVING / name).rename(tmp_path / name)
     with pytest.raises(UsageError, match="already holds a result"), claimed(tmp_path):
         pass
-    assert files.read_json(tmp_path / "result.json")["claims"] == {"a": 2}
+    assert atomic.read_json(tmp_path / "result.json")["claims"] == {"a": 2}
     assert (tmp_path / "arrays.safetensors").read_text() == "2"
     assert (tmp_path / "notes.txt").read_text() == "1"
-    left = {path.name for path in tmp_path.iterdir()} - {rundir.LOCK}
+    left = {path.name for path in tmp_path.iterdir()} - {layout.LOCK}
     assert left == {"result.json", "circuit.json", "arrays.safetensors", "notes.txt"}
 
 
 def fail_on_the_way(folder: Path, failure: Exception) -> None:
-    with claiming.replaced(folder, kept=KeyError) as place:
+    with locking.replaced(folder, kept=KeyError) as place:
         result_of(place, 2)
         raise failure
 
@@ -109,13 +109,13 @@ def test_a_result_that_fails_on_its_way_leaves_the_one_that_is_there(tmp_path: P
     assert {path: path.read_text() for path in tmp_path.iterdir()} == before
     with pytest.raises(KeyError):
         fail_on_the_way(tmp_path, KeyError())
-    assert files.read_json(tmp_path / "result.json")["claims"] == {"a": 2}
+    assert atomic.read_json(tmp_path / "result.json")["claims"] == {"a": 2}
 
 
 def test_an_index_is_removed_with_the_run_and_nobody_elses_page_is(tmp_path: Path) -> None:
     own = '<head><meta name="generator" content="mitool 0.1.0">'
     for text, is_left in ((own, False), ("<head>mine", True)):
-        files.write_json(tmp_path / "result.json", {"mitool": "0", "claims": {}})
+        atomic.write_json(tmp_path / "result.json", {"mitool": "0", "claims": {}})
         (tmp_path / "index.html").write_text(text)
         with claimed(tmp_path, overwrite=True):
             assert (tmp_path / "index.html").exists() == is_left
@@ -195,8 +195,8 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 def test_lines_survive_a_crash_in_the_last_one(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    files.append_line(path, {"epoch": 0})
-    files.append_line(path, {"epoch": 1})
+    atomic.append_line(path, {"epoch": 0})
+    atomic.append_line(path, {"epoch": 1})
     with path.open("a") as file:
         file.write('{"epoch": 2, "tra')
     assert read_lines(path) == [{"epoch": 0}, {"epoch": 1}]
@@ -231,7 +231,7 @@ def test_damaged_json_is_an_unusable_input(tmp_path: Path, content: bytes, messa
     path = tmp_path / "config.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        files.read_json(path)
+        atomic.read_json(path)
 
 
 def is_free(folder: Path) -> bool:
@@ -256,7 +256,7 @@ def test_who_holds_a_folder_may_claim_it_and_nobody_else(
     with held(folder):
         with claimed(Path("run")):
             assert not is_free(folder)
-            files.write_json(folder / "result.json", {"mitool": "0", "claims": {}})
+            atomic.write_json(folder / "result.json", {"mitool": "0", "claims": {}})
         assert not is_free(folder)
     assert is_free(folder)
 

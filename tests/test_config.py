@@ -2,8 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from mitool.config import as_dict, build, field_hints, help_text, nearest, valid_range
-from mitool.errors import UsageError
+from mitool.core.config import as_dict, build, field_hints, help_text, nearest, valid_range
+from mitool.core.errors import UsageError
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks.modadd import ModAdd
 

@@ -14,16 +14,16 @@ from safetensors import safe_open
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge.sources import boot_native
 
-from mitool import checkpoint
-from mitool.conversion import ConversionResult, convert, convert_to_bridge
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
+from mitool.models.subject import load
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import ConversionSettings
-from mitool.subject import load
+from mitool.storage import checkpoint
 from mitool.tasks.majority import Majority
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
 from mitool.tasks.sort import Sort
+from mitool.training.conversion import ConversionResult, convert, convert_to_bridge
 from tests.conversions import SAVERS, TASK, State, bridge, hooked, model_of, notebook
 from tests.models.toys import all_pairs
 

@@ -9,10 +9,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mitool.conversion import ConversionResult, convert
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import ConversionSettings
+from mitool.training.conversion import ConversionResult, convert
 from tests.conversions import TASK, State, bridge, hooked, model_of, notebook
 
 CASES = Path(__file__).parents[2] / "shared/data/cases/state-dicts"

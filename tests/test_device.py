@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from mitool import device
-from mitool.device import generator, out_of_memory_is_an_error, resolve
-from mitool.errors import RunError, UsageError
-from mitool.machine import available_cores
+from mitool.core import device
+from mitool.core.device import generator, out_of_memory_is_an_error, resolve
+from mitool.core.errors import RunError, UsageError
+from mitool.core.machine import available_cores
 
 
 def test_auto_takes_cuda_where_there_is_one_and_the_cpu_otherwise(

@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from mitool.cli.main import app
-from mitool.errors import CheckFailed
+from mitool.core.errors import CheckFailed
 from tests.pages import short_of
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

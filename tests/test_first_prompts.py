@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from mitool.actions.agreement import FIRST, outputs, require_same_outputs
-from mitool.device import HOST, Device
-from mitool.errors import RunError
+from mitool.core.device import HOST, Device
+from mitool.core.errors import RunError
 from mitool.models.pretrained import load_pretrained
-from mitool.pair_files import PairTexts
+from mitool.pairs.files import PairTexts
 from tests.analysis.attention.models import tiny_llama
 from tests.fake_device import PLACE, fake_mps, reads_as_contiguous, scales
 

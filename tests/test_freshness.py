@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import checkpoint
-from mitool.freshness import GONE, outdated
-from mitool.records import read_record
+from mitool.storage import checkpoint
+from mitool.storage.records import read_record
+from mitool.storage.staleness import GONE, outdated
 from tests.results import leave
 
 

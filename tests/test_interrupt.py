@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mitool import interrupt
-from mitool.interrupt import deferred_signals
+from mitool.core import signals
+from mitool.core.signals import deferred_signals
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def arrived() -> Iterator[list[int]]:
     """The signals that reached whoever handled them before."""
     found: list[int] = []
     before = {
-        s: signal.signal(s, lambda signum, _frame: found.append(signum)) for s in interrupt.SIGNALS
+        s: signal.signal(s, lambda signum, _frame: found.append(signum)) for s in signals.SIGNALS
     }
     yield found
     for signum, previous in before.items():
@@ -43,7 +43,7 @@ def test_several_signals_at_once_are_one_wish(arrived: list[int]) -> None:
 
 
 def test_a_later_one_acts_at_once(arrived: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interrupt, "ONE_WISH", 0.05)
+    monkeypatch.setattr(signals, "ONE_WISH", 0.05)
     with deferred_signals():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.1)
@@ -69,7 +69,7 @@ main()
 
 
 @pytest.mark.parametrize("module", ["mitool.cli.main", "typer", "mitool.cli.output"])
-@pytest.mark.parametrize("signum", interrupt.SIGNALS)
+@pytest.mark.parametrize("signum", signals.SIGNALS)
 def test_a_signal_while_the_program_loads_ends_it_in_one_line(
     module: str, signum: signal.Signals
 ) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitool.node_names import head_name, mlp_name, published, spelled
+from mitool.core.node_names import head_name, mlp_name, published, spelled
 
 LAYERS = st.integers(0, 99)
 NODES = st.one_of(

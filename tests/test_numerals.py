@@ -8,11 +8,11 @@ import pytest
 
 from mitool.api import finding
 from mitool.cli.output import readable as printed
-from mitool.numerals import share
+from mitool.core.numerals import share
+from mitool.core.result import Result, number, unsigned
 from mitool.report.circuits.summary import percent
 from mitool.report.figures import drawable
 from mitool.report.tables import cell, readable
-from mitool.result import Result, number, unsigned
 
 PACKAGE = Path(__file__).parents[1] / "mitool"
 SHOWS = ("actions", "analysis", "api", "cli", "report", "conversion.py", "progress.py")

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import operators
-from mitool.device import HOST, Device
-from mitool.errors import RunError
-from mitool.operators import OPERATORS, relative_difference, wrong_operators
+from mitool.core import operators
+from mitool.core.device import HOST, Device
+from mitool.core.errors import RunError
+from mitool.core.operators import OPERATORS, relative_difference, wrong_operators
 from tests.fake_device import PLACE, Fault, fake_mps, reads_as_contiguous, right, scales
 
 
@@ -19,7 +19,7 @@ def names_in(wrong: list[str]) -> set[str]:
 def few(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     chosen = tuple(operator for operator in OPERATORS if operator.name in names)
     assert len(chosen) == len(names)
-    monkeypatch.setattr("mitool.operators.OPERATORS", chosen)
+    monkeypatch.setattr("mitool.core.operators.OPERATORS", chosen)
 
 
 def test_all_is_right_on_the_cpu_and_on_a_device_that_is() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mitool.errors import InputError
-from mitool.pair_files import PairTexts, group_names_of, has_only_years, read_pairs
+from mitool.core.errors import InputError
+from mitool.pairs.files import PairTexts, group_names_of, has_only_years, read_pairs
 
 BOTH = "clean,corrupted"
 

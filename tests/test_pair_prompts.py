@@ -8,14 +8,14 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.models.pretrained import load_pretrained
-from mitool.pair_files import PairTexts
-from mitool.pair_prompts import GENERATED, generated_pairs
-from mitool.pair_prompts.greater_than import NOUNS
-from mitool.pair_prompts.ioi import NAMES, OBJECTS, PLACES, TEMPLATES
-from mitool.pairs import PromptPairs, encode_pairs
-from mitool.subject import Subject, open_model
+from mitool.models.subject import Subject, open_model
+from mitool.pairs.files import PairTexts
+from mitool.pairs.generated import GENERATED, generated_pairs
+from mitool.pairs.generated.greater_than import NOUNS
+from mitool.pairs.generated.ioi import NAMES, OBJECTS, PLACES, TEMPLATES
+from mitool.pairs.prompt_pairs import PromptPairs, encode_pairs
 from mitool.tasks import NO_ANSWER
 from mitool.tasks.greater_than import GreaterThan
 from tests.analysis.attention.models import SHARED, random_model, subject_of, tiny_llama

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from mitool import tasks
-from mitool.device import generator
-from mitool.errors import InputError, UsageError
-from mitool.pair_files import PairTexts, has_only_years, read_pairs
-from mitool.pairs import clean_prompts, encode_pairs, of_task
-from mitool.subject import open_model
+from mitool.core.device import generator
+from mitool.core.errors import InputError, UsageError
+from mitool.models.subject import open_model
+from mitool.pairs.files import PairTexts, has_only_years, read_pairs
+from mitool.pairs.prompt_pairs import clean_prompts, encode_pairs, of_task
 from mitool.tasks import NO_ANSWER
 from tests.analysis.attention.models import SHARED, random_model, subject_of
 

@@ -8,8 +8,8 @@ import pytest
 
 from mitool.analysis.attention import analyze_attention
 from mitool.analysis.fourier import analyze_fourier
-from mitool.device import resolve
-from mitool.subject import load
+from mitool.core.device import resolve
+from mitool.models.subject import load
 from mitool.tasks.digits import Digits
 from mitool.tasks.induction import Induction
 from mitool.tasks.min import Min

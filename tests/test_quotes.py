@@ -1,4 +1,4 @@
-"""What other libraries and files say is repeated by ``mitool.errors.said`` alone, and cut."""
+"""What other libraries and files say is repeated by ``mitool.core.errors.said`` alone, and cut."""
 
 import ast
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mitool
-from mitool import errors
-from mitool.checkpoint import read_safetensors
-from mitool.errors import InputError, MitoolError, plain, quoted, said
+from mitool.core import errors
+from mitool.core.errors import InputError, MitoolError, plain, quoted, said
+from mitool.storage.checkpoint import read_safetensors
 
 OWN = {name for name, held in vars(errors).items() if isinstance(held, type)} | {
     "BrowserError",
-    "ValidationError",  # told of by mitool.config.describe
+    "ValidationError",  # told of by mitool.core.config.describe
 }
 """Errors whose words are mitool's, or are told of elsewhere."""
 

@@ -9,12 +9,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from mitool import tasks
-from mitool.errors import InputError
+from mitool.core.errors import InputError
+from mitool.core.result import read_as
 from mitool.models.pretrained import Pretrained
-from mitool.pair_files import PairTexts, read_pairs
-from mitool.pairs import encode_pairs
-from mitool.reading import reading_of_pairs, reading_of_texts, reading_of_tokens
-from mitool.result import read_as
+from mitool.pairs.files import PairTexts, read_pairs
+from mitool.pairs.prompt_pairs import encode_pairs
+from mitool.pairs.reading import reading_of_pairs, reading_of_texts, reading_of_tokens
 from tests.analysis.attention.models import random_model, subject_of
 from tests.tokenizer_kinds import BOS, EOS, KINDS, UNK, fast, pretrained
 

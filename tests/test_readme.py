@@ -142,7 +142,7 @@ def test_every_file_that_a_page_points_to_is_there(page: Path) -> None:
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
-    from mitool import errors
+    from mitool.core import errors
 
     codes = {
         errors.RunError: "1 the run failed",

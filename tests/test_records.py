@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from mitool import files
-from mitool.errors import InputError
-from mitool.records import find_records, natural, read_record
+from mitool.core.errors import InputError
+from mitool.storage import atomic
+from mitool.storage.records import find_records, natural, read_record
 from tests.results import leave
 
 
@@ -30,7 +30,7 @@ def test_a_record_has_what_the_document_says(tmp_path: Path) -> None:
 
 
 def test_a_result_of_an_older_mitool_has_no_report_and_no_command_line(tmp_path: Path) -> None:
-    files.write_json(tmp_path / "result.json", {"mitool": "0", "command": "patch", "claims": {}})
+    atomic.write_json(tmp_path / "result.json", {"mitool": "0", "command": "patch", "claims": {}})
     record = read_record(tmp_path)
     assert (record.title, record.summary, record.command_line, record.finished) == (None,) * 4
 

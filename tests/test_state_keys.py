@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitool.state_keys import unwrapped
+from mitool.storage.state_keys import unwrapped
 
 TOY = [
     "embed.W_E",

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.errors import InputError, UsageError
-from mitool.state_nests import found_in
+from mitool.core.errors import InputError, UsageError
+from mitool.storage.state_nests import found_in
 
 
 def state(value: float) -> dict[str, Tensor]:

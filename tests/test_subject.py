@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mitool.errors import InputError
-from mitool.subject import HUB_NAME, open_model
+from mitool.core.errors import InputError
+from mitool.models.subject import HUB_NAME, open_model
 from mitool.tasks.modadd import ModAdd
 from tests.analysis.attention.models import random_model, subject_of
 

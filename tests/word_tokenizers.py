@@ -7,7 +7,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
-from mitool.pair_prompts.ioi import TEMPLATES
+from mitool.pairs.generated.ioi import TEMPLATES
 
 NOUNS_KNOWN = ("war", "siege", "voyage")
 NAMES_KNOWN = ("Mary", "John", "Tom", "Emma", "Paul", "Lucy")

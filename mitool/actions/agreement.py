@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool.agreement import require_agreement
 from mitool.analysis.interventions.material import GivenPairs
-from mitool.device import Device, generator
-from mitool.pair_files import read_pairs
-from mitool.pair_tokens import both_of
-from mitool.subject import Studied, Subject
+from mitool.core.agreement import require_agreement
+from mitool.core.device import Device, generator
+from mitool.models.subject import Studied, Subject
+from mitool.pairs.files import read_pairs
+from mitool.pairs.tokens import both_of
 
 FIRST = 4
 """Pairs, or examples of a task, that are tried."""

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from mitool import underway
 from mitool.actions.agreement import require_same_outputs
 from mitool.actions.pairs import pairs_of
 from mitool.actions.request import Expect
@@ -17,12 +16,13 @@ from mitool.analysis.circuits import CircuitFiles, CircuitResult, prepare_circui
 from mitool.analysis.fourier import FourierResult, analyze_fourier
 from mitool.analysis.interventions.material import GivenPairs
 from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
-from mitool.device import Device, out_of_memory_is_an_error
-from mitool.progress import counted, phases
-from mitool.result import Result
+from mitool.console.progress import counted, phases
+from mitool.console.terminal import note
+from mitool.core.device import Device, out_of_memory_is_an_error
+from mitool.core.result import Result
+from mitool.models.subject import Studied, Subject
 from mitool.settings import AttentionSettings, CircuitSettings, FourierSettings, PatchSettings
-from mitool.subject import Studied, Subject
-from mitool.terminal import note
+from mitool.storage import underway
 
 R = TypeVar("R", bound=Result)
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mitool import files
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
+from mitool.storage import atomic
 
 SUFFIX = ".safetensors"
 
@@ -32,8 +32,8 @@ def file_for(path: Path, out: Path | None, overwrite: bool, ending: str) -> Path
         raise UsageError(
             f"{target}: is there already; replace it with --overwrite, or choose another --out"
         )
-    files.require_writable(target.parent)
-    files.remove_leftovers(target)
+    atomic.require_writable(target.parent)
+    atomic.remove_leftovers(target)
     return target
 
 

@@ -2,10 +2,10 @@
 
 import torch
 
-from mitool.agreement import disagreements
-from mitool.device import Device
-from mitool.errors import said
-from mitool.operators import wrong_operators
+from mitool.core.agreement import disagreements
+from mitool.core.device import Device
+from mitool.core.errors import said
+from mitool.core.operators import wrong_operators
 from mitool.settings import ModelSettings
 from mitool.tasks.modadd import ModAdd
 from mitool.training import RunConfig

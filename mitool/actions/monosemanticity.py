@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mitool import checkpoint, rundir
 from mitool.actions.request import Done, Request
 from mitool.actions.superposition import REMEDY
 from mitool.actions.writing import claimed, write_analysis, write_training
@@ -14,11 +13,11 @@ from mitool.analysis.monosemanticity import (
     engineer_monosemanticity,
     restudy_monosemanticity,
 )
-from mitool.claiming import held
-from mitool.config import as_dict, build, nearest
-from mitool.device import Device
-from mitool.errors import UsageError
-from mitool.progress import short, shown_steps
+from mitool.console.progress import short, shown_steps
+from mitool.console.terminal import note
+from mitool.core.config import as_dict, build, nearest
+from mitool.core.device import Device
+from mitool.core.errors import UsageError
 from mitool.report import monosemanticity_report
 from mitool.settings.monosemanticity import (
     PRESETS,
@@ -28,7 +27,8 @@ from mitool.settings.monosemanticity import (
     Preset,
     ScaleName,
 )
-from mitool.terminal import note
+from mitool.storage import checkpoint, layout
+from mitool.storage.locking import held
 from mitool.training.monosemanticity import (
     MonosemanticityConfig,
     MonosemanticityEvaluation,
@@ -87,7 +87,7 @@ def train_and_draw(
     is_published = config.scale == "published" and config.settings == reference.settings
     if is_published and config.device.is_host:
         note(request.console, "the published sizes take a CPU days; --scale small takes minutes")
-    folder = request.out or rundir.RUNS / run_name(config, reference)
+    folder = request.out or layout.RUNS / run_name(config, reference)
     n_models = len(config.points())
     models = "1 model" if n_models == 1 else f"{n_models} models"
     label = f"mono, {models}, seed {config.seed}"
@@ -107,7 +107,7 @@ def train_and_draw(
 def redraw(request: Request, source: Path) -> Done[MonosemanticityResult]:
     """Study the models of a checkpoint, and write a report of its own."""
     path = checkpoint.find(source)
-    folder = request.out or rundir.folder_beside(path, "mono")
+    folder = request.out or layout.folder_beside(path, "mono")
     with claimed(folder, request, REMEDY):
         result = restudy_monosemanticity(path)
         report = monosemanticity_report(result, request.again)

@@ -1,10 +1,10 @@
 """The pairs that a command works on: a file's, made for the model, or its task's."""
 
 from mitool.analysis.interventions.material import DRAWN, GivenPairs
-from mitool.errors import UsageError
-from mitool.pair_prompts import GENERATED, generated_pairs
+from mitool.core.errors import UsageError
+from mitool.models.subject import Studied, Subject
+from mitool.pairs.generated import GENERATED, generated_pairs
 from mitool.settings import MetricName
-from mitool.subject import Studied, Subject
 
 
 def pairs_of(

@@ -3,13 +3,14 @@
 import contextlib
 from pathlib import Path
 
-from mitool import claiming, files, planted, rundir
+from mitool import planted
 from mitool.actions.request import Done, Request
 from mitool.analysis.interventions.graph import Graph
-from mitool.errors import InputError, UsageError
+from mitool.console.terminal import note
+from mitool.core.errors import InputError, UsageError
+from mitool.core.result import Claim, Result
 from mitool.planted.base import PAIRS, TRUTH, Planted
-from mitool.result import Claim, Result
-from mitool.terminal import note
+from mitool.storage import atomic, layout, locking
 
 
 def plant(request: Request, name: str) -> Done[Result]:
@@ -19,18 +20,18 @@ def plant(request: Request, name: str) -> Done[Result]:
         UsageError: there is no such model, or the folder holds something else.
     """
     model = planted.plant(name)
-    folder = request.out or rundir.RUNS / f"planted-{name}"
+    folder = request.out or layout.RUNS / f"planted-{name}"
     _require_no_others(folder)
     metadata = model.metadata
     subject = {"run": str(folder), "task": metadata.task.described()}
     config = {"model": metadata.model, "planted": metadata.training["planted"]}
     result = Result(subject, config, _claims(model))
-    with claiming.claimed(folder, overwrite=request.overwrite, clear=False):
+    with locking.claimed(folder, overwrite=request.overwrite, clear=False):
         note(request.console, f"writing {folder}")
-        with claiming.replaced(folder) as place:
+        with locking.replaced(folder) as place:
             artifacts = [folder / path.name for path in model.save(place)]
             envelope = request.envelope(result, artifacts, [])
-            files.write_json(place / rundir.RESULT, envelope)
+            atomic.write_json(place / layout.RESULT, envelope)
     return Done(result, folder, envelope)
 
 
@@ -55,7 +56,7 @@ def _require_no_others(folder: Path) -> None:
         UsageError: they were not.
     """
     with contextlib.suppress(InputError):
-        if files.read_json(folder / rundir.RESULT).get("command") == "plant":
+        if atomic.read_json(folder / layout.RESULT).get("command") == "plant":
             return
     for path in (folder / PAIRS, folder / TRUTH):
         if path.exists():

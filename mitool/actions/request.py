@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rich.console import Console
 
-from mitool.result import Result
-from mitool.version import __version__
+from mitool.core.result import Result
+from mitool.core.version import __version__
 
 if TYPE_CHECKING:
     from mitool.report import Formats, Report

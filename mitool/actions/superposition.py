@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from mitool import checkpoint, rundir
 from mitool.actions.request import Done, Request
 from mitool.actions.writing import claimed, write_analysis, write_training
 from mitool.analysis.superposition import SuperpositionResult, restudy, superpose
-from mitool.claiming import held
-from mitool.progress import short, shown_steps
+from mitool.console.progress import short, shown_steps
 from mitool.report import superposition_report
+from mitool.storage import checkpoint, layout
+from mitool.storage.locking import held
 from mitool.training.superposition import SuperpositionConfig, SuperpositionEvaluation, run_name
 
 REMEDY = "take a checkpoint of fewer or smaller models"
@@ -16,7 +16,7 @@ REMEDY = "take a checkpoint of fewer or smaller models"
 
 def train_and_draw(request: Request, config: SuperpositionConfig) -> Done[SuperpositionResult]:
     """Train the models of an experiment, and write their report into the run's folder."""
-    folder = request.out or rundir.RUNS / run_name(config)
+    folder = request.out or layout.RUNS / run_name(config)
     label = f"{config.experiment} seed {config.seed}"
     with held(folder):
         with shown_steps(request.console, label, config.settings.steps, _metrics) as observers:
@@ -33,7 +33,7 @@ def train_and_draw(request: Request, config: SuperpositionConfig) -> Done[Superp
 def redraw(request: Request, source: Path, experiment: str) -> Done[SuperpositionResult]:
     """Study the models of a checkpoint by an experiment, and write a report of its own."""
     path = checkpoint.find(source)
-    folder = request.out or rundir.folder_beside(path, experiment)
+    folder = request.out or layout.folder_beside(path, experiment)
     with claimed(folder, request, REMEDY):
         result = restudy(path, experiment)
         report = superposition_report(result, request.again)

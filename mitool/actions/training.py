@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mitool import rundir
 from mitool.actions.request import Done, R, Request
 from mitool.actions.writing import write_training
-from mitool.claiming import held
-from mitool.numerals import share
-from mitool.progress import TrainingProgress, short
+from mitool.console.progress import TrainingProgress, short
+from mitool.core.numerals import share
 from mitool.report import training_report
+from mitool.storage import layout
+from mitool.storage.locking import held
 from mitool.training import (
     Evaluation,
     Observer,
@@ -30,7 +30,7 @@ def train_one(
     request: Request, config: RunConfig, *, tensorboard: bool = False
 ) -> Done[TrainResult]:
     """Train one model, and write its report; errors are those of ``mitool.training.train``."""
-    folder = request.out or rundir.RUNS / run_name(config, str(config.seed))
+    folder = request.out or layout.RUNS / run_name(config, str(config.seed))
     with held(folder):
         with _observed(request, tensorboard) as observers:
             result = train(
@@ -50,7 +50,7 @@ def train_each(
     first, last = seeds[0], seeds[-1]
     in_order = list(seeds) == list(range(first, last + 1))
     label = f"{first}to{last}" if in_order else "_".join(map(str, seeds))
-    folder = request.out or rundir.RUNS / run_name(config, label)
+    folder = request.out or layout.RUNS / run_name(config, label)
     with held(folder):
         with _observed(request, tensorboard) as observers:
             result = train_seeds(

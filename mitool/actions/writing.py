@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mitool import checkpoint, claiming, files, rundir
 from mitool.actions.request import Done, R, Request
-from mitool.device import out_of_memory_is_an_error
-from mitool.errors import Interrupted
+from mitool.console.terminal import note
+from mitool.core.device import out_of_memory_is_an_error
+from mitool.core.errors import Interrupted
+from mitool.core.result import Result, unsigned
 from mitool.report import BrowserError, Report
-from mitool.result import Result, unsigned
-from mitool.terminal import note
+from mitool.storage import atomic, checkpoint, layout, locking
 
 
 @contextlib.contextmanager
@@ -20,7 +20,7 @@ def claimed(folder: Path, request: Request, remedy: str) -> Iterator[None]:
     Args:
         remedy: what to do should memory run out.
     """
-    claim = claiming.claimed(folder, overwrite=request.overwrite, clear=False)
+    claim = locking.claimed(folder, overwrite=request.overwrite, clear=False)
     with claim, out_of_memory_is_an_error(remedy):
         yield
 
@@ -34,17 +34,17 @@ def write_analysis(request: Request, folder: Path, result: R, report: Report) ->
     """
     assert request.formats is not None
     kept = "the result is not kept; the same command again starts anew"
-    with _interrupted(kept), claiming.replaced(folder, kept=BrowserError) as place:
+    with _interrupted(kept), locking.replaced(folder, kept=BrowserError) as place:
         # before the images, without which it is a result all the same
         unfinished = request.envelope(result, [], result.warnings, report)
-        files.write_json(place / rundir.RESULT, unfinished)
+        atomic.write_json(place / layout.RESULT, unfinished)
         made = [*_write_documents(place, result), _write_arrays(place, result)]
-        note(request.console, f"writing {folder / rundir.REPORT}")
+        note(request.console, f"writing {folder / layout.REPORT}")
         written = request.formats.write(place, report)
         artifacts = [folder / path.relative_to(place) for path in (*made, *written.artifacts)]
         warnings = [*result.warnings, *written.warnings]
         envelope = request.envelope(result, artifacts, warnings, report)
-        files.write_json(place / rundir.RESULT, envelope)
+        atomic.write_json(place / layout.RESULT, envelope)
     return Done(result, folder, envelope)
 
 
@@ -64,7 +64,7 @@ def write_training(request: Request, folder: Path, result: R, report: Report) ->
     Raises:
         RunError: a file cannot be written.
     """
-    artifacts = [folder / rundir.CHECKPOINT] if (folder / rundir.CHECKPOINT).exists() else []
+    artifacts = [folder / layout.CHECKPOINT] if (folder / layout.CHECKPOINT).exists() else []
     if result.arrays():
         artifacts.append(_write_arrays(folder, result))
     return write_report(request, folder, result, report, artifacts)
@@ -79,19 +79,19 @@ def write_report(
         artifacts: what was written before.
     """
     assert request.formats is not None
-    note(request.console, f"writing {folder / rundir.REPORT}")
+    note(request.console, f"writing {folder / layout.REPORT}")
     kept = f"{folder} holds all but the report, which the same command with --resume writes"
     with _interrupted(kept):
         written = request.formats.write(folder, report)
         made = [*artifacts, *written.artifacts]
         envelope = request.envelope(result, made, [*result.warnings, *written.warnings], report)
-        files.write_json(folder / rundir.RESULT, envelope)
+        atomic.write_json(folder / layout.RESULT, envelope)
     return Done(result, folder, envelope)
 
 
 def _write_documents(folder: Path, result: Result) -> list[Path]:
     for name, document in result.documents().items():
-        files.write_json(folder / name, unsigned(document))
+        atomic.write_json(folder / name, unsigned(document))
     return [folder / name for name in result.documents()]
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from mitool.settings import MetricName
 from mitool.tasks import NO_ANSWER, Task
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mitool import checkpoint, rundir, underway
-from mitool.checkpoint import Metadata
-from mitool.result import Result
+from mitool.core.result import Result
+from mitool.storage import checkpoint, layout, underway
+from mitool.storage.checkpoint import Metadata
 from mitool.training.sessions import moves
 
 R = TypeVar("R", bound=Result)
@@ -26,6 +26,6 @@ def restudied(
         "digest": checkpoint.record_of(path)["digest"],
     }
     claims = {**result.claims, **underway.claimed(underway.has_ended(path, metadata))}
-    told = (*notes, *moves(rundir.run_of(path)), *underway.doubts(path, metadata))
+    told = (*notes, *moves(layout.run_of(path)), *underway.doubts(path, metadata))
     warnings = (*told, *result.warnings)
     return replace(result, subject=subject, config=config, claims=claims, warnings=warnings)

@@ -5,13 +5,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mitool.actions.request import Request
-    from mitool.pair_files import PairTexts
+    from mitool.pairs.files import PairTexts
 
 
 def request_of(
@@ -49,7 +49,7 @@ def request_of(
 
 def console_if(progress: bool) -> "Console | None":
     """The console of progress, where it is to be shown."""
-    from mitool.terminal import stderr
+    from mitool.console.terminal import stderr
 
     return stderr() if progress else None
 
@@ -75,13 +75,13 @@ def pairs_if(
     Raises:
         UsageError: they are neither.
     """
-    from mitool.pair_files import PairTexts
+    from mitool.pairs.files import PairTexts
 
     if not isinstance(given, Sequence) or isinstance(given, str):
         return path_if(given)
     if others := [pair for pair in given if not isinstance(pair, PairTexts)]:
         raise UsageError(
-            "pairs: expected a file of pairs, or what mitool.pair_files.read_pairs reads of one, "
+            "pairs: expected a file of pairs, or what mitool.pairs.files.read_pairs reads of one, "
             f"found {others[0]!r}"
         )
     return given

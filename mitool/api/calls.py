@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from os import PathLike, fspath
 from typing import Any
 
-from mitool.errors import Interrupted, MitoolError
+from mitool.core.errors import Interrupted, MitoolError
 
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 FLAGS = frozenset({"resume", "overwrite", "by_position"})

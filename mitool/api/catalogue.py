@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from mitool.api.keywords import takes
-from mitool.errors import MitoolError
+from mitool.core.errors import MitoolError
 from mitool.tasks import Task
 
 

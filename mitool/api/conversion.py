@@ -9,15 +9,15 @@ from mitool.api.asking import path_if
 from mitool.api.keywords import divided, own_keywords, takes
 from mitool.api.model import Model
 from mitool.api.training import task_of
-from mitool.config import build
+from mitool.core.config import build
 from mitool.settings import ConversionSettings
 from mitool.tasks import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mitool.conversion import ConversionResult
-    from mitool.result import Claim
+    from mitool.core.result import Claim
+    from mitool.training.conversion import ConversionResult
 
 
 @takes(ConversionSettings, more="parameters")
@@ -52,14 +52,15 @@ def convert(
             or that no toy transformer is the equal of.
         RunError: memory ran out.
     """
-    from mitool import conversion, state_file
     from mitool.actions.conversion import file_for
+    from mitool.storage import state_dict
+    from mitool.training import conversion
 
     source = Path(path)
     cls, stated = task_of(task)
     of_task, settings = divided(values, [cls, ConversionSettings], own_keywords(convert))
     chosen = build(ConversionSettings, settings)
-    state_file.require_file(source)
+    state_dict.require_file(source)
     asked = build(cls, stated | of_task)
     target = file_for(source, path_if(out), overwrite, "-mitool")
     result = conversion.convert(source, asked, chosen, threads=threads)
@@ -76,7 +77,7 @@ class ConvertedModel(Model):
     """
 
     def __init__(self, result: "ConversionResult", path: Path, task: type[Task]) -> None:
-        from mitool.subject import load
+        from mitool.models.subject import load
 
         super().__init__(str(path), partial(load, path, task), task)
         self.result, self.path = result, path

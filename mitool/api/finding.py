@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mitool.api.keywords import takes
-from mitool.result import Claim, Result
+from mitool.core.result import Claim, Result
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -157,11 +157,11 @@ class Analysis(Finding[R_co]):
             UsageError: the folder cannot be used, or holds a result.
             RunError: a file cannot be written.
         """
-        from mitool import claiming
         from mitool.actions.request import Request
         from mitool.actions.writing import write_analysis
         from mitool.api.asking import console_if
         from mitool.report import Formats
+        from mitool.storage import locking
 
         folder = Path(out) if out is not None else self.folder
         request = Request(
@@ -172,7 +172,7 @@ class Analysis(Finding[R_co]):
             overwrite=overwrite,
             started=time.monotonic() - self._seconds,
         )
-        with claiming.claimed(folder, overwrite=overwrite, clear=False):
+        with locking.claimed(folder, overwrite=overwrite, clear=False):
             write_analysis(request, folder, self.result, self._report)
         self.folder = folder
         return folder

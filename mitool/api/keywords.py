@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 from mitool.api.calls import in_words_of_python
-from mitool.config import build, field_hints, help_text, nearest
-from mitool.errors import UsageError
+from mitool.core.config import build, field_hints, help_text, nearest
+from mitool.core.errors import UsageError
 from mitool.settings.seeds import MOST_SEED
 
 P = ParamSpec("P")

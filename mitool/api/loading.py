@@ -8,7 +8,7 @@ from mitool.api.calls import called
 from mitool.api.finding import Analysis
 from mitool.api.keywords import takes
 from mitool.api.model import Model
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.tasks import Task
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def load(
         InputError: there is none, or it is damaged or cannot be used.
         UsageError: a task is given of a model that has none.
     """
-    from mitool import checkpoint
     from mitool.api.training import task_of
-    from mitool.subject import open_model
+    from mitool.models.subject import open_model
+    from mitool.storage import checkpoint
 
     name = fspath(path)
     kind = checkpoint.kind_of(Path(name))
@@ -53,7 +53,7 @@ class ToyModels(Model):
     """
 
     def __init__(self, name: str) -> None:
-        from mitool import checkpoint
+        from mitool.storage import checkpoint
 
         super().__init__(name, self._refuse)
         self._path = checkpoint.find(Path(name))
@@ -74,10 +74,10 @@ class ToyModels(Model):
         """
         import time
 
-        from mitool import checkpoint, rundir
         from mitool.analysis.monosemanticity import restudy_monosemanticity
         from mitool.analysis.superposition import restudy
         from mitool.report import monosemanticity_report, superposition_report
+        from mitool.storage import checkpoint, layout
 
         started = time.monotonic()
         again = f"{called('mitool.load', self.name)}.{called('study', experiment=experiment)}"
@@ -87,12 +87,12 @@ class ToyModels(Model):
                     f"experiment: models of monosemanticity have none, found {experiment!r}; "
                     "leave it out"
                 )
-            folder = rundir.folder_beside(self._path, "mono")
+            folder = layout.folder_beside(self._path, "mono")
             mono = restudy_monosemanticity(self._path)
             draw, command = monosemanticity_report, "superpose mono"
             return Analysis(mono, folder, again, draw, command, started)
         name = experiment or str(self._record.task.parameters.get("experiment"))
-        folder = rundir.folder_beside(self._path, name)
+        folder = layout.folder_beside(self._path, name)
         found = restudy(self._path, name)
         command = f"superpose {name}"
         return Analysis(found, folder, again, superposition_report, command, started)

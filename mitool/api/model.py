@@ -9,7 +9,7 @@ from mitool.api.asking import console_if, listed, pairs_if, path_if
 from mitool.api.finding import Analysis
 from mitool.api.keywords import own_keywords, required_seed, settled, takes
 from mitool.api.opened import Opened
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.settings import AttentionSettings, CircuitSettings, FourierSettings, PatchSettings
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mitool.analysis.circuits import CircuitResult
     from mitool.analysis.fourier import FourierResult
     from mitool.analysis.patching import PatchResult
-    from mitool.pair_files import PairTexts
+    from mitool.pairs.files import PairTexts
 
 CHECKPOINTS = ("last", "all")
 
@@ -49,7 +49,7 @@ class Model(Opened):
             RunError: memory does not suffice.
         """
         from mitool.actions import analyses
-        from mitool.device import exact
+        from mitool.core.device import exact
         from mitool.report import fourier_report
 
         started = time.monotonic()
@@ -93,7 +93,7 @@ class Model(Opened):
             UsageError: a text has tokens that the model does not know, or too many.
         """
         from mitool.actions import analyses
-        from mitool.device import host
+        from mitool.core.device import host
         from mitool.report import attention_report
 
         started = time.monotonic()
@@ -155,7 +155,7 @@ class Model(Opened):
         """
         from mitool.actions import analyses
         from mitool.analysis.patching import Wanted
-        from mitool.device import resolve
+        from mitool.core.device import resolve
         from mitool.report import patching_report
 
         started = time.monotonic()
@@ -215,7 +215,7 @@ class Model(Opened):
         """
         from mitool.actions import analyses
         from mitool.analysis.circuits import CircuitFiles
-        from mitool.device import resolve
+        from mitool.core.device import resolve
         from mitool.report import circuit_report
 
         started = time.monotonic()

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitool.api.calls import called
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 
 if TYPE_CHECKING:
     from jaxtyping import Int
     from torch import Tensor
     from transformer_lens.model_bridge import TransformerBridge
 
-    from mitool.checkpoint import Metadata
     from mitool.models.pretrained import Pretrained
-    from mitool.subject import Subject
+    from mitool.models.subject import Subject
+    from mitool.storage.checkpoint import Metadata
     from mitool.tasks import Task
 
 
@@ -74,7 +74,7 @@ class Opened:
         Raises:
             InputError: it has none.
         """
-        from mitool import checkpoint
+        from mitool.storage import checkpoint
 
         return tuple(checkpoint.trajectory(self._trained.path))
 
@@ -94,7 +94,7 @@ class Opened:
 
     @property
     def _trained(self) -> "Subject":
-        from mitool.subject import Subject
+        from mitool.models.subject import Subject
 
         if not isinstance(self.subject, Subject):
             raise InputError(

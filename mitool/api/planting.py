@@ -48,8 +48,8 @@ class PlantedModel(Model):
     """
 
     def __init__(self, planted: "Planted", folder: Path) -> None:
+        from mitool.models.subject import load
         from mitool.planted.base import PAIRS, TRUTH
-        from mitool.subject import load
 
         super().__init__(str(folder), partial(load, folder))
         self.folder = folder

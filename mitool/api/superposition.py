@@ -8,8 +8,8 @@ from mitool.api.asking import request_of
 from mitool.api.calls import called
 from mitool.api.finding import Finding
 from mitool.api.keywords import divided, own_keywords, required_seed, takes
-from mitool.config import nearest
-from mitool.errors import UsageError
+from mitool.core.config import nearest
+from mitool.core.errors import UsageError
 from mitool.settings import MonosemanticitySettings, SuperpositionSettings
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def superpose(
         RunError: a loss diverged, or memory, disk or the device failed.
         KeyboardInterrupt: the run was interrupted; it is saved.
     """
-    from mitool import device as devices
     from mitool.actions.superposition import train_and_draw
+    from mitool.core import device as devices
     from mitool.report import superposition_report
     from mitool.settings.superposition import PRESETS
     from mitool.training.superposition import SuperpositionConfig
@@ -115,8 +115,8 @@ def monosemanticity(
         RunError: all losses diverged, or memory, disk or the device failed.
         KeyboardInterrupt: the run was interrupted; it is saved.
     """
-    from mitool import device as devices
     from mitool.actions.monosemanticity import configs, train_and_draw
+    from mitool.core import device as devices
     from mitool.report import monosemanticity_report
 
     (stated,) = divided(values, [MonosemanticitySettings], own_keywords(monosemanticity))

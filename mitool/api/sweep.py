@@ -10,7 +10,7 @@ from mitool.api.asking import listed, request_of
 from mitool.api.calls import called
 from mitool.api.finding import Finding
 from mitool.api.keywords import takes
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mitool.sweeps import SweepResult

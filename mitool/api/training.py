@@ -10,8 +10,8 @@ from mitool.api.calls import called
 from mitool.api.finding import Finding
 from mitool.api.keywords import divided, own_keywords, plain, required_seed, takes
 from mitool.api.model import Model
-from mitool.config import build
-from mitool.errors import UsageError
+from mitool.core.config import build
+from mitool.core.errors import UsageError
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks import Task
 
@@ -141,8 +141,8 @@ class Run(Model, Finding["TrainResult"]):
         warnings: Sequence[str] | None = None,
         task: type[Task] | None = None,
     ) -> None:
+        from mitool.models.subject import load
         from mitool.report import training_report
-        from mitool.subject import load
 
         Model.__init__(self, str(result.folder), partial(load, result.folder, task), task)
         Finding.__init__(self, result, result.folder, again, training_report, warnings)
@@ -196,7 +196,7 @@ def _config(
         UsageError: the task or a setting is unknown, or a value out of its range.
         RunError: the device is not there.
     """
-    from mitool import device as devices
+    from mitool.core import device as devices
     from mitool.training import RunConfig
 
     cls, stated = task_of(task)

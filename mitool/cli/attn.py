@@ -18,7 +18,7 @@ from mitool.cli.common import (
     task_named,
 )
 from mitool.cli.settings import takes_settings
-from mitool.config import build
+from mitool.core.config import build
 from mitool.settings import AttentionSettings
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def attn(
     from mitool.actions import analyses
     from mitool.actions.writing import claimed, write_analysis
     from mitool.cli.heads import heads_tables
-    from mitool.device import host
+    from mitool.core.device import host
+    from mitool.models.subject import folder_of, open_model
     from mitool.report import Formats, attention_report
-    from mitool.subject import folder_of, open_model
 
     chosen, device = build(AttentionSettings, settings), host(threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mitool.config import nearest
-from mitool.errors import MOST_SHOWN, CheckFailed, UsageError, quoted
-from mitool.node_names import spelled
-from mitool.result import Claim
-from mitool.strict_json import parsed
-from mitool.wildcards import fitting
+from mitool.core.config import nearest
+from mitool.core.errors import MOST_SHOWN, CheckFailed, UsageError, quoted
+from mitool.core.node_names import spelled
+from mitool.core.result import Claim
+from mitool.core.strict_json import parsed
+from mitool.core.wildcards import fitting
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,

@@ -21,7 +21,7 @@ from mitool.cli.common import (
     task_or_prompts,
 )
 from mitool.cli.settings import takes_settings
-from mitool.config import build
+from mitool.core.config import build
 from mitool.settings import CircuitSettings
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ def circuit(
     from mitool.actions import analyses
     from mitool.actions.writing import claimed, write_analysis
     from mitool.analysis.circuits import CircuitFiles
-    from mitool.device import resolve
+    from mitool.core.device import resolve
+    from mitool.models.subject import folder_of, open_model
     from mitool.report import Formats, circuit_report
-    from mitool.subject import folder_of, open_model
 
     chosen, on = build(CircuitSettings, settings), resolve(device, dtype, threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mitool.errors import Interrupted, MitoolError
+from mitool.core.errors import Interrupted, MitoolError
 
 SHARED_PANEL = "Result"
 
@@ -146,7 +146,7 @@ def _memory_is_an_error() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as failure:
-        from mitool.device import out_of_memory_is_an_error
+        from mitool.core.device import out_of_memory_is_an_error
 
         with out_of_memory_is_an_error("take a smaller model or task, or free some memory"):
             raise failure

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mitool import rundir
+from mitool.storage import layout
 
-RUNS_BELOW = ("*", "*/*", f"{rundir.POINTS}/*", f"*/{rundir.POINTS}/*")
+RUNS_BELOW = ("*", "*/*", f"{layout.POINTS}/*", f"*/{layout.POINTS}/*")
 """Where runs lie in a folder of runs: there, in one of seeds, and in a sweep."""
 
 
@@ -22,7 +22,7 @@ def complete_runs(incomplete: str) -> list[str]:
     head, slash, _ = incomplete.rpartition("/")
     typed = f"{head}{slash}"
     with contextlib.suppress(OSError):
-        found = _below(Path(typed)) if slash else [*_here(), *_below(rundir.RUNS)]
+        found = _below(Path(typed)) if slash else [*_here(), *_below(layout.RUNS)]
         base = Path(typed)
         names = (typed + str(path.relative_to(base)) for path in found)
         return sorted({name for name in names if name.startswith(incomplete)})
@@ -31,11 +31,11 @@ def complete_runs(incomplete: str) -> list[str]:
 
 def _here() -> Iterator[Path]:
     yield from Path().glob("*.safetensors")
-    yield from (path.parent for path in Path().glob(f"*/{rundir.CHECKPOINT}"))
+    yield from (path.parent for path in Path().glob(f"*/{layout.CHECKPOINT}"))
 
 
 def _below(folder: Path) -> Iterator[Path]:
     for where in RUNS_BELOW:
-        yield from (path.parent for path in folder.glob(f"{where}/{rundir.CHECKPOINT}"))
-    for where in ("*.safetensors", f"{rundir.TRAJECTORY}/*.safetensors"):
+        yield from (path.parent for path in folder.glob(f"{where}/{layout.CHECKPOINT}"))
+    for where in ("*.safetensors", f"{layout.TRAJECTORY}/*.safetensors"):
         yield from folder.glob(where)

@@ -14,14 +14,14 @@ from mitool.cli.common import OUTPUT_PANEL, ThreadsOption
 from mitool.cli.lazy import click_command
 from mitool.cli.parser import Command
 from mitool.cli.settings import chosen, option_name, options, take_options
-from mitool.config import build
-from mitool.errors import UsageError
+from mitool.core.config import build
+from mitool.core.errors import UsageError
 from mitool.settings import ConversionSettings
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output
-    from mitool.conversion import ConversionResult
     from mitool.tasks import Task
+    from mitool.training.conversion import ConversionResult
 
 TASK = "--task"
 HELP = (
@@ -133,9 +133,10 @@ def convert_command(task_cls: "type[Task] | None") -> Callable[..., None]:
                 "or --to bridge for a checkpoint of mitool"
             )
         else:
-            from mitool import conversion, state_file
+            from mitool.storage import state_dict
+            from mitool.training import conversion
 
-            state_file.require_file(file)
+            state_dict.require_file(file)
             asked = build(task_cls, chosen(task_cls, settings))
             target = file_for(file, out, overwrite, "-mitool")
             result = conversion.convert(file, asked, stated, threads=threads)
@@ -179,8 +180,8 @@ def _require_alone(task: str | None, stated: Sequence[Any]) -> None:
 def _to_bridge(
     path: Path, task: "type[Task] | None", out: Path | None, overwrite: bool, threads: int | None
 ) -> "tuple[ConversionResult, Path]":
-    from mitool import conversion
-    from mitool.subject import load
+    from mitool.models.subject import load
+    from mitool.training import conversion
 
     subject = load(path, task)
     target = file_for(subject.path, out, overwrite, "-bridge")

@@ -6,7 +6,7 @@ from mitool.cli.command import command
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output
-    from mitool.result import Claim
+    from mitool.core.result import Claim
 
 PACKAGES = (
     "torch",
@@ -32,13 +32,13 @@ def doctor(output: "Output") -> None:
     from importlib.metadata import PackageNotFoundError, version
     from pathlib import Path
 
-    from mitool import device as devices
     from mitool.actions.doctor import faults
-    from mitool.errors import RunError, first_few
+    from mitool.core import device as devices
+    from mitool.core.errors import RunError, first_few
+    from mitool.core.result import Result
+    from mitool.core.version import __version__
     from mitool.report import Figure, find_browser, write_images
     from mitool.report.figures import new_plot
-    from mitool.result import Result
-    from mitool.version import __version__
 
     claims: dict[str, Claim] = {"mitool": __version__, "python": platform.python_version()}
     warnings = []

@@ -6,7 +6,7 @@ from rich.table import Table
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.effects import largest
 from mitool.cli.output import claims_table, readable
-from mitool.result import number
+from mitool.core.result import number
 
 MOST_ROWS, OF_FAMILY = 24, 3
 """Rows of the table at most, and of a family where there are several."""

@@ -16,7 +16,7 @@ from mitool.cli.common import (
     task_named,
 )
 from mitool.cli.settings import takes_settings
-from mitool.config import build
+from mitool.core.config import build
 from mitool.settings import FourierSettings
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ def fourier(
 
     Sources: Nanda et al. 2023, arXiv 2301.05217; TransformerLens Grokking_Demo
     """
-    from mitool import checkpoint
     from mitool.actions import analyses
     from mitool.actions.writing import claimed, write_analysis
-    from mitool.device import exact
+    from mitool.core.device import exact
+    from mitool.models.subject import folder_of, load
     from mitool.report import Formats, fourier_report
-    from mitool.subject import folder_of, load
+    from mitool.storage import checkpoint
 
     chosen, device = build(FourierSettings, settings), exact(threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)

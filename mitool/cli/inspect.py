@@ -10,7 +10,7 @@ import typer
 from mitool.cli.command import command
 from mitool.cli.common import ModelArgument, PairsOption, TaskOption, task_named
 from mitool.cli.inspect_pairs import inspect_pairs
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.settings import Bos
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mitool.cli.output import Output
-    from mitool.result import Claim
+    from mitool.core.result import Claim
 
 BosOption = Annotated[
     Bos | None,
@@ -55,11 +55,11 @@ def inspect(
 
 
 def _inspect_checkpoint(output: "Output", path: Path) -> None:
-    from mitool import checkpoint, underway
     from mitool.cli.output import claims_table
+    from mitool.core.result import Result
     from mitool.models import hub_files
     from mitool.models.weights import widened
-    from mitool.result import Result
+    from mitool.storage import checkpoint, underway
 
     if hub_files.is_hugging_face(path):
         raise InputError(hub_files.other_message(path))
@@ -97,11 +97,11 @@ def _inspect_checkpoint(output: "Output", path: Path) -> None:
 
 def _metrics(path: Path, epoch: int) -> dict[str, "Claim"]:
     """What the run measured at the checkpoint's epoch, where its metrics lie beside it."""
-    from mitool import files, rundir
+    from mitool.storage import atomic, layout
 
     names = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
     with contextlib.suppress(InputError):  # the checkpoint is sound without them
-        for line in files.read_lines(rundir.run_of(path) / rundir.METRICS):
+        for line in atomic.read_lines(layout.run_of(path) / layout.METRICS):
             if line.get("epoch") == epoch:
                 found = {name: line.get(name) for name in names}
                 return {k: v for k, v in found.items() if isinstance(v, float) and math.isfinite(v)}
@@ -110,7 +110,7 @@ def _metrics(path: Path, epoch: int) -> dict[str, "Claim"]:
 
 def _weights(path: Path) -> dict[str, dict[str, Any]]:
     """The weights of a transformer, which must fit its task unless that is of a file."""
-    from mitool.subject import load_model
+    from mitool.models.subject import load_model
 
     return {
         name: _described(weight, trained=weight.requires_grad)
@@ -121,7 +121,7 @@ def _weights(path: Path) -> dict[str, dict[str, Any]]:
 def _weights_of_families(path: Path) -> dict[str, dict[str, Any]]:
     """The weights of models of superposition, and what they were trained for."""
     from mitool.analysis.superposition import load_families
-    from mitool.families import full_name
+    from mitool.storage.tensor_groups import full_name
 
     return {
         full_name(family, name): _described(tensor, trained=name in trained)
@@ -134,7 +134,7 @@ def _weights_of_families(path: Path) -> dict[str, dict[str, Any]]:
 def _weights_of_sweep(path: Path) -> dict[str, dict[str, Any]]:
     """The weights of models that engineer monosemanticity, and their fixed embeddings."""
     from mitool.analysis.monosemanticity import load_models
-    from mitool.families import full_name
+    from mitool.storage.tensor_groups import full_name
 
     return {
         full_name(model_name, name): _described(tensor, trained=name in trained)
@@ -168,7 +168,7 @@ def _settings_table(config: dict[str, Any]) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    from mitool.terminal import one_line
+    from mitool.console.terminal import one_line
 
     table = Table("setting", "value", box=None, pad_edge=False)
     for part, values in config.items():

@@ -5,15 +5,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mitool.errors import first_few
+from mitool.core.errors import first_few
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from mitool.cli.output import Output
-    from mitool.pair_inspection import PairReading
+    from mitool.models.subject import Studied
+    from mitool.pairs.inspection import PairReading
     from mitool.settings import Bos
-    from mitool.subject import Studied
     from mitool.tasks import Task
 
 
@@ -22,12 +22,12 @@ def inspect_pairs(
 ) -> None:
     """Show the tokens of every pair and of its answers, and why one cannot be used."""
     from mitool.analysis.interventions.pair_groups import grouped
-    from mitool.pair_files import group_names_of, has_only_years, read_pairs
-    from mitool.pair_inspection import read_by
-    from mitool.pairs import encode_pairs
-    from mitool.reading import reading_of_pairs
-    from mitool.result import Claim, Result
-    from mitool.subject import open_model
+    from mitool.core.result import Claim, Result
+    from mitool.models.subject import open_model
+    from mitool.pairs.files import group_names_of, has_only_years, read_pairs
+    from mitool.pairs.inspection import read_by
+    from mitool.pairs.prompt_pairs import encode_pairs
+    from mitool.pairs.reading import reading_of_pairs
 
     given = read_pairs(pairs)
     subject = open_model(name, task).with_bos(bos)
@@ -69,7 +69,7 @@ def _table(subject: "Studied", found: Sequence["PairReading"]) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    from mitool.terminal import one_line
+    from mitool.console.terminal import one_line
 
     def add(*cells: str) -> None:
         table.add_row(*(escape(one_line(cell)) for cell in cells))

@@ -9,7 +9,7 @@ import typer
 from mitool.cli.lazy import add_commands
 from mitool.cli.parser import HELP, ExperimentGroup, Group, TopGroup
 from mitool.cli.task_group import TaskGroup
-from mitool.version import __version__
+from mitool.core.version import __version__
 
 COMMANDS = {
     "patch": (
@@ -122,7 +122,7 @@ add_commands(app, GROUPS, COMMANDS)
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from mitool.terminal import print_all
+        from mitool.console.terminal import print_all
 
         print_all([f"mitool {__version__}"], sys.stdout)
         raise typer.Exit

@@ -19,7 +19,7 @@ from mitool.cli.common import (
 from mitool.cli.completion import one_of
 from mitool.cli.settings import option_name, options, take_options
 from mitool.cli.superpose import FromOption, require_no_training
-from mitool.errors import UsageError, quoted
+from mitool.core.errors import UsageError, quoted
 from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings, ScaleName
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ def run(
     threads: ThreadsOption = None,
     **settings: Any,
 ) -> None:
-    from mitool import device as devices
     from mitool.actions.monosemanticity import configs, redraw, train_and_draw
     from mitool.analysis.monosemanticity import claim_names
     from mitool.cli.presets import list_presets
+    from mitool.core import device as devices
     from mitool.report import Formats
 
     if list_all:

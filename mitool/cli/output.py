@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mitool import rundir
 from mitool.cli.checks import Check, outcomes, require, require_known
 from mitool.cli.common import command_line
 from mitool.cli.tables import fitted
-from mitool.errors import RunError
-from mitool.result import Claim, Result, read_as
-from mitool.terminal import console_on, is_live, note, one_line
+from mitool.console.terminal import console_on, is_live, note, one_line
+from mitool.core.errors import RunError
+from mitool.core.result import Claim, Result, read_as
+from mitool.storage import layout
 
 if TYPE_CHECKING:
     from mitool.actions.request import Done
@@ -144,8 +144,8 @@ class Output:
             else:
                 self._print_table(table)
         artifacts = list(map(Path, envelope["artifacts"]))
-        pages = [path for path in artifacts if path.name in (rundir.REPORT, rundir.INDEX)]
-        images = {path.parent: None for path in artifacts if path.parent.name == rundir.FIGURES}
+        pages = [path for path in artifacts if path.name in (layout.REPORT, layout.INDEX)]
+        images = {path.parent: None for path in artifacts if path.parent.name == layout.FIGURES}
         for label, paths in (("report", pages), ("figures", [] if pages else images)):
             for path in paths:
                 self.stdout.print(f"{label}  {escape(str(path))}", soft_wrap=True, highlight=False)

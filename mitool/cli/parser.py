@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from mitool.errors import MitoolError, UsageError
+from mitool.core.errors import MitoolError, UsageError
 
 HELP = {"help_option_names": ["--help", "-h"]}
 """What typer is told of the command line as a whole."""
@@ -157,7 +157,7 @@ def _show_page(ctx: Any, _param: Any, asked: bool) -> None:
 
 def _print_page(ctx: Any, file: TextIO | None) -> None:
     from mitool.cli.help_page import help_page
-    from mitool.terminal import console_on, print_all
+    from mitool.console.terminal import console_on, print_all
 
     print_all(help_page(ctx, console_on(file, pipe_width=None).width), file)
 

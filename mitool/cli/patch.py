@@ -21,7 +21,7 @@ from mitool.cli.common import (
 )
 from mitool.cli.completion import one_of
 from mitool.cli.settings import takes_settings
-from mitool.config import build
+from mitool.core.config import build
 from mitool.settings import PatchSettings
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def patch(
     from mitool.actions.writing import claimed, write_analysis
     from mitool.analysis.patching import Wanted
     from mitool.cli.effects import effects_tables
-    from mitool.device import resolve
+    from mitool.core.device import resolve
+    from mitool.models.subject import folder_of, open_model
     from mitool.report import Formats, patching_report
-    from mitool.subject import folder_of, open_model
 
     chosen, on = build(PatchSettings, settings), resolve(device, dtype, threads)
     request = request_of(output, out, Formats.parse(report_format), overwrite=overwrite)

@@ -56,7 +56,7 @@ def _list(output: "Output") -> None:
     from rich.table import Table
 
     from mitool import planted
-    from mitool.result import Result
+    from mitool.core.result import Result
 
     table = Table("model", "circuit", "task", "true edges", "sources", box=None, pad_edge=False)
     subject = {}

@@ -11,8 +11,8 @@ from typer.main import get_command
 
 from mitool import tasks
 from mitool.cli.settings import option_name, settings_of
-from mitool.config import nearest
-from mitool.errors import UsageError, quoted, said
+from mitool.core.config import nearest
+from mitool.core.errors import UsageError, quoted, said
 from mitool.report import Formats
 from mitool.sweeps import Point, point_name
 from mitool.sweeps.grid import Assignment

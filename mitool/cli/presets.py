@@ -3,8 +3,8 @@
 from rich.table import Table
 
 from mitool.cli.output import Output
-from mitool.config import as_dict, non_defaults
-from mitool.result import Result
+from mitool.core.config import as_dict, non_defaults
+from mitool.core.result import Result
 from mitool.settings.monosemanticity import PRESETS, MonosemanticitySettings
 
 

@@ -36,10 +36,10 @@ def report(
 
     Example: mitool report runs/first
     """
-    from mitool import files, rundir
     from mitool.report import gather, write_index
+    from mitool.storage import atomic, layout
 
     result = gather(folder, out)
-    files.require_writable(result.page)
-    output.note(f"writing {result.page / rundir.INDEX}")
+    atomic.require_writable(result.page)
+    output.note(f"writing {result.page / layout.INDEX}")
     output.finish(result, artifacts=[write_index(result, command_line())])

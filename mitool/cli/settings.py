@@ -8,8 +8,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from mitool.config import build, field_hints, help_text
-from mitool.errors import UsageError
+from mitool.core.config import build, field_hints, help_text
+from mitool.core.errors import UsageError
 
 
 class SettingsOption(inspect.Parameter):

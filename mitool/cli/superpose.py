@@ -20,7 +20,7 @@ from mitool.cli.common import (
 )
 from mitool.cli.completion import complete_runs
 from mitool.cli.settings import option_name, options, take_options
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.settings import SuperpositionSettings
 from mitool.settings.superposition import PRESETS
 
@@ -54,9 +54,9 @@ def experiment_command(name: str) -> Callable[..., None]:
         threads: ThreadsOption = None,
         **settings: Any,
     ) -> None:
-        from mitool import device as devices
         from mitool.actions.superposition import redraw, train_and_draw
         from mitool.analysis.superposition import claim_names
+        from mitool.core import device as devices
         from mitool.report import Formats
         from mitool.training.superposition import SuperpositionConfig
 

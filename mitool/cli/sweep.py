@@ -14,7 +14,7 @@ from mitool.cli.common import (
     ResumeOption,
     request_of,
 )
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output

@@ -10,12 +10,12 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from mitool import rundir
-from mitool.progress import short
+from mitool.console.progress import short
+from mitool.console.terminal import is_live, note
+from mitool.storage import layout
 from mitool.sweeps import Job, Outcome
 from mitool.sweeps.base import tail
 from mitool.sweeps.table import flat
-from mitool.terminal import is_live, note
 
 MOST_SHOWN = 8
 """Points that run and have a line of their own, and room that is left on a low terminal."""
@@ -96,7 +96,7 @@ def _line(job: Job) -> Text:
 
 def _latest(job: Job) -> str:
     """The last evaluation of a run, in a few words."""
-    *_, last = ("", *tail(job.folder / rundir.METRICS).split("\n")[:-1])
+    *_, last = ("", *tail(job.folder / layout.METRICS).split("\n")[:-1])
     try:
         values = json.loads(last or "{}")
     except ValueError:

@@ -7,18 +7,18 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from mitool import device as devices
-from mitool import rundir
 from mitool.actions.request import Done, Expect, Request
 from mitool.actions.writing import write_report
-from mitool.claiming import held
 from mitool.cli.output import Output, readable
 from mitool.cli.point_commands import BaseCommand, read_command
 from mitool.cli.sweep_progress import SweepProgress
-from mitool.config import nearest
-from mitool.errors import MitoolError, RunError, UsageError, quoted
+from mitool.core import device as devices
+from mitool.core.config import nearest
+from mitool.core.errors import MitoolError, RunError, UsageError, quoted
 from mitool.report import sweep_report
 from mitool.report.sweep import drawable_claims
+from mitool.storage import layout
+from mitool.storage.locking import held
 from mitool.sweeps import (
     OWN_CLAIMS,
     Outcome,
@@ -59,13 +59,13 @@ def sweep_and_report(
     """Run the points, and write their tables and the page that compares them."""
     base = read_command(wanted.base)
     points = base.points(wanted.grid)
-    folder = request.out or rundir.RUNS / _name(base, points)
+    folder = request.out or layout.RUNS / _name(base, points)
     runner = _runner(request, wanted, base, points, folder)
     with held(folder):
         result = _sweep(request, wanted, base, points, folder, runner, expect)
         result = replace(result, warnings=(*result.warnings, *_not_drawn(wanted.metrics, result)))
         report = sweep_report(result, request.again, wanted.metrics)
-        tables = [folder / name for name in rundir.TABLES]
+        tables = [folder / name for name in layout.TABLES]
         return write_report(request, folder, result, report, tables)
 
 
@@ -90,7 +90,7 @@ def require_some(result: SweepResult) -> None:
         RunError: all failed.
     """
     if not result.claims["done"]:
-        n_points, logs = len(result.outcomes), result.folder / rundir.LOGS
+        n_points, logs = len(result.outcomes), result.folder / layout.LOGS
         raise RunError(f"all {n_points} points failed; {logs} has what they say")
 
 
@@ -175,7 +175,7 @@ def _not_drawn(metrics: Sequence[str], result: SweepResult) -> list[str]:
 
 def _name(base: BaseCommand, points: Sequence[Point]) -> str:
     axes = dict.fromkeys(axis for point in points for axis in point.values)
-    return rundir.folder_name("sweep", base.label, *axes)
+    return layout.folder_name("sweep", base.label, *axes)
 
 
 def _alike(result: SweepResult) -> list[str]:

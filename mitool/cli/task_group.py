@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mitool.cli.command import command
 from mitool.cli.lazy import click_command
 from mitool.cli.parser import Group
-from mitool.errors import MitoolError
+from mitool.core.errors import MitoolError
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output

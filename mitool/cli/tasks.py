@@ -18,9 +18,9 @@ def tasks(output: "Output") -> None:
     from rich.table import Table
 
     from mitool import tasks as registry
-    from mitool.config import as_dict, field_hints, help_text
-    from mitool.errors import MitoolError
-    from mitool.result import Result
+    from mitool.core.config import as_dict, field_hints, help_text
+    from mitool.core.errors import MitoolError
+    from mitool.core.result import Result
 
     table = Table("task", "what it is", "parameters", "sources", box=None, pad_edge=False)
     subject = {}

@@ -20,8 +20,8 @@ from mitool.cli.common import (
     request_of,
 )
 from mitool.cli.settings import chosen, options, take_options
-from mitool.config import build
-from mitool.errors import UsageError, quoted
+from mitool.core.config import build
+from mitool.core.errors import UsageError, quoted
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.settings.seeds import MOST_SEED
 from mitool.tasks import Task
@@ -83,8 +83,8 @@ def train_command(task_cls: type[Task]) -> Callable[..., None]:
         deterministic: DeterministicOption = False,
         **settings: Any,
     ) -> None:
-        from mitool import device as devices
         from mitool.actions.training import train_each, train_one
+        from mitool.core import device as devices
         from mitool.report import Formats
         from mitool.training import RunConfig, claim_names
 

@@ -6,8 +6,8 @@ from typer.core import TyperArgument
 
 from mitool.cli.examples import examples_of
 from mitool.cli.help_page import one_of, range_of, usage, value_name
-from mitool.config import closest, did_you_mean
-from mitool.errors import MOST_SHOWN, quoted
+from mitool.core.config import closest, did_you_mean
+from mitool.core.errors import MOST_SHOWN, quoted
 
 KINDS = {"int": "a whole number", "float": "a number"}
 """What is expected, by the first word of pydantic's name of the problem."""

@@ -22,9 +22,9 @@ from transformer_lens.model_bridge.sources import boot_native, build_bridge_from
 from transformer_lens.model_bridge.sources.native.model import NativeModel, NativeRMSNorm
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
-from mitool.config import build
-from mitool.device import Device
-from mitool.errors import InputError, said
+from mitool.core.config import build
+from mitool.core.device import Device
+from mitool.core.errors import InputError, said
 from mitool.models.features import EPS, require_features
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.settings import Biases

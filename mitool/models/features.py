@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import get_args
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.settings import Activation, Normalization
 
 EPS = 1e-5

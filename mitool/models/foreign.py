@@ -11,14 +11,14 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from mitool.config import as_dict, build
-from mitool.errors import InputError, first_few
+from mitool.core.config import as_dict, build
+from mitool.core.errors import InputError, first_few
 from mitool.models.features import stated_by
 from mitool.models.layouts import Hooked, to_hooked
 from mitool.models.layouts.renames import parsed
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.settings import Biases, StatedModel
-from mitool.state_file import HYPER_PARAMETERS, StateFile
+from mitool.storage.state_dict import HYPER_PARAMETERS, StateFile
 from mitool.tasks import Task
 
 PRESET = ("act_fn", "attention_dir", "init_scale")

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mitool import files, rundir
-from mitool.errors import InputError, said
+from mitool.core.errors import InputError, said
+from mitool.storage import atomic, layout
 
 CONFIG = "config.json"
 """What a model is: its architecture and sizes."""
@@ -53,7 +53,7 @@ def is_hugging_face(folder: Path) -> bool:
         if not folder.is_dir():
             return False
         config = _config_of(folder)
-        if (folder / rundir.CHECKPOINT).exists():
+        if (folder / layout.CHECKPOINT).exists():
             return config is not None and "model_type" in config
         if config is None and (folder / CONFIG).exists():
             return True
@@ -139,7 +139,7 @@ def require_no_other(path: Path) -> None:
 
 def _config_of(folder: Path) -> dict[str, object] | None:
     try:
-        return files.read_json(folder / CONFIG)
+        return atomic.read_json(folder / CONFIG)
     except InputError:
         return None
 
@@ -148,5 +148,5 @@ def _is_foreign(config: dict[str, object] | None) -> bool:
     """Whether a configuration is there and none that mitool wrote."""
     if config is None:
         return False
-    own = (keys for name, keys in rundir.RECORDS if name == CONFIG)
+    own = (keys for name, keys in layout.RECORDS if name == CONFIG)
     return "model_type" in config or not any(keys <= config.keys() for keys in own)

@@ -12,9 +12,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from mitool.config import FROZEN
-from mitool.device import generator
-from mitool.errors import InputError
+from mitool.core.config import FROZEN
+from mitool.core.device import generator
+from mitool.core.errors import InputError
 from mitool.models.activations import ACTIVATIONS
 from mitool.models.weights import require_floats
 from mitool.settings.monosemanticity import FeatureTask, NeuronActivation

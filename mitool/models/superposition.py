@@ -15,9 +15,9 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor
 
-from mitool.config import FROZEN
-from mitool.device import to_float64
-from mitool.errors import InputError
+from mitool.core.config import FROZEN
+from mitool.core.device import to_float64
+from mitool.core.errors import InputError
 from mitool.settings import OutputActivation
 
 LARGEST = 1_000_000

@@ -14,8 +14,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from mitool.config import FROZEN, as_dict, build
-from mitool.errors import InputError
+from mitool.core.config import FROZEN, as_dict, build
+from mitool.core.errors import InputError
 from mitool.models.inputs import Inputs, prepare
 from mitool.models.layers import MLP, Attention, Embed, Norm, PosEmbed, Unembed, at_positions
 from mitool.models.residual import Dense, Stream

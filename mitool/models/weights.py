@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 
 FORMATS = (torch.float32, torch.float64)
 

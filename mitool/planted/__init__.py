@@ -9,8 +9,8 @@ consequence, and the residual stream has no preferred basis.
 import importlib
 from typing import TYPE_CHECKING
 
-from mitool.config import nearest
-from mitool.errors import UsageError, quoted
+from mitool.core.config import nearest
+from mitool.core.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from mitool.planted.base import Planted

@@ -11,16 +11,16 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor
 
-from mitool import checkpoint, files, rundir
-from mitool.checkpoint import Metadata, TaskRecord
-from mitool.config import as_dict
-from mitool.device import generator
+from mitool.core.config import as_dict
+from mitool.core.device import generator
+from mitool.core.node_names import published
+from mitool.core.version import __version__
 from mitool.models.transformer import ToyTransformer
-from mitool.node_names import published
-from mitool.pair_files import WORDS
-from mitool.pairs import PromptPairs
+from mitool.pairs.files import WORDS
+from mitool.pairs.prompt_pairs import PromptPairs
+from mitool.storage import atomic, checkpoint, layout
+from mitool.storage.checkpoint import Metadata, TaskRecord
 from mitool.tasks import Task
-from mitool.version import __version__
 
 N_PAIRS = 96
 """Pairs of every model, or fewer where its task has not inputs enough for so many that share none.
@@ -98,15 +98,15 @@ class Planted:
         Raises:
             RunError: they cannot be written.
         """
-        paths = [folder / name for name in (rundir.CHECKPOINT, PAIRS, TRUTH)]
+        paths = [folder / name for name in (layout.CHECKPOINT, PAIRS, TRUTH)]
         checkpoint.save(paths[0], self.model.state_dict(), self.metadata)
-        files.atomic_write(paths[1], self._csv())
+        atomic.atomic_write(paths[1], self._csv())
         lines = [f"# {self.name}: {self.summary}", *map(published, self.truth)]
-        files.atomic_write(paths[2], "".join(f"{line}\n" for line in lines))
+        atomic.atomic_write(paths[2], "".join(f"{line}\n" for line in lines))
         return paths
 
     def _csv(self) -> str:
-        """The pairs as ``mitool.pair_files`` reads them, by the labels of their tokens."""
+        """The pairs as ``mitool.pairs.files`` reads them, by the labels of their tokens."""
         labels, pairs, file = self.task.vocabulary, self.pairs, io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("clean", "corrupted", *WORDS))

@@ -3,8 +3,8 @@
 import torch
 from torch import Generator, Tensor
 
+from mitool.core.node_names import head_name
 from mitool.models.transformer import ToyTransformer
-from mitool.node_names import head_name
 from mitool.planted.base import Drawn, Planted
 from mitool.planted.heads import POSITIONS, look_back
 from mitool.planted.stream import Weights

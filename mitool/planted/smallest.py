@@ -4,8 +4,8 @@ from functools import partial
 
 import torch
 
+from mitool.core.node_names import head_name
 from mitool.models.transformer import ToyTransformer
-from mitool.node_names import head_name
 from mitool.planted.base import Planted
 from mitool.planted.draws import independent
 from mitool.planted.heads import POSITIONS

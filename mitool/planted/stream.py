@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.device import generator
+from mitool.core.device import generator
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
 from mitool.settings import ModelSettings
 from mitool.tasks import Task

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mitool.core.node_names import head_name, mlp_name
 from mitool.models.transformer import ToyTransformer
-from mitool.node_names import head_name, mlp_name
 from mitool.planted.base import Planted
 from mitool.planted.draws import independent
 from mitool.planted.heads import POSITIONS, look_at

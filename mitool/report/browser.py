@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from mitool.errors import RunError
+from mitool.core.errors import RunError
 
 VARIABLE = "BROWSER_PATH"
 NAMES = (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.report.browser import require_browser
 from mitool.report.page import Report
 from mitool.report.write import FORMATS, Written, write_report

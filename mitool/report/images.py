@@ -12,10 +12,10 @@ from typing import Any
 import plotly.graph_objects as go
 import psutil
 
-from mitool.errors import said
-from mitool.files import atomic_write
+from mitool.core.errors import said
 from mitool.report.browser import VARIABLE, BrowserError, require_browser
 from mitool.report.figures import WIDTH, Figure, titled
+from mitool.storage.atomic import atomic_write
 
 SCALES = {"png": 2, "svg": 1}
 """Pixels of an image for each of the plot, by format."""

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from mitool.core.result import Claim
 from mitool.report.figures import Figure, titled
 from mitool.report.page import Report, render_page
 from mitool.report.rendering import rendered
 from mitool.report.tables import Cell, Table, claims_tables
-from mitool.result import Claim
 
 MOST_OPEN = 24
 """Claims that are shown at once; more are shown when they are clicked on."""

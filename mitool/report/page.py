@@ -7,11 +7,11 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
+from mitool.core.result import Result, read_as
+from mitool.core.version import __version__
 from mitool.report.figures import Figure
 from mitool.report.rendering import rendered, source
 from mitool.report.tables import Table, claims_tables, settings_tables
-from mitool.result import Result, read_as
-from mitool.version import __version__
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from mitool.core.result import Result
 from mitool.report.figures import BLACK, GREEN, ORANGE, TEMPLATE, Figure, label
-from mitool.result import Result
 from mitool.training.metrics import GROKKED_EPOCHS, GROKKED_LOSS
 
 LABEL_HEIGHT = 0.065

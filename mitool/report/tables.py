@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mitool.result import Claim
+from mitool.core.result import Claim
 
 MAX_LISTED = 8
 """Elements of a list that a cell shows; its full value has all."""

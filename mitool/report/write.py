@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitool import files, rundir
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.report.browser import BrowserError
 from mitool.report.images import write_images
 from mitool.report.page import Report, render_page
+from mitool.storage import atomic, layout
 
 FORMATS = ("html", "png")
 
@@ -46,12 +46,12 @@ def write_report(
         raise UsageError(f"format: expected {' or '.join(FORMATS)}, found {', '.join(unknown)}")
     artifacts: list[Path] = []
     if "html" in formats:
-        files.atomic_write(folder / rundir.REPORT, render_page(report))
-        artifacts.append(folder / rundir.REPORT)
+        atomic.atomic_write(folder / layout.REPORT, render_page(report))
+        artifacts.append(folder / layout.REPORT)
     warnings: list[str] = []
     if "png" in formats:
         try:
-            artifacts += write_images(report.figures, folder / rundir.FIGURES)
+            artifacts += write_images(report.figures, folder / layout.FIGURES)
         except BrowserError as failure:
             if explicit:
                 raise

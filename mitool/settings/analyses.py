@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 
 Direction = Literal["denoise", "noise"]
 Ablation = Literal["patch", "zero", "mean", "mean-positional"]

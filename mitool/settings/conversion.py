@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 from mitool.settings.models import (
     Activation,
     AttentionDir,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu", "solu"]
 Normalization = Literal["none", "LN", "LNPre", "RMS", "RMSPre"]

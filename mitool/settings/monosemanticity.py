@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 from mitool.settings.spread import in_equal_ratios
 
 FeatureTask = Literal["decoder", "abs", "reproject"]

@@ -3,7 +3,7 @@
 import math
 import re
 
-from mitool.errors import quoted
+from mitool.core.errors import quoted
 
 NUMBER = r"\d+(?:\.\d*)?(?:e-?\d+)?|\.\d+"
 POWERS = re.compile(rf"({NUMBER})\^i")

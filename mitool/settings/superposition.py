@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN, build, field_hints
-from mitool.errors import UsageError, quoted
+from mitool.core.config import FROZEN, build, field_hints
+from mitool.core.errors import UsageError, quoted
 from mitool.settings.spread import importances, n_listed, sparsities
 
 OutputActivation = Literal["relu", "linear"]

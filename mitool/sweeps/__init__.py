@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mitool import claiming, files, rundir
-from mitool.errors import InputError, Interrupted, UsageError
-from mitool.interrupt import deferred_signals
+from mitool.core.errors import InputError, Interrupted, UsageError
+from mitool.core.signals import deferred_signals
+from mitool.storage import atomic, layout, locking
 from mitool.sweeps.base import End, Job, Outcome, Point, Runner, Watcher, error_of, point_name
 from mitool.sweeps.outcomes import OWN_CLAIMS, SweepResult, one_value_each, result_of
 from mitool.sweeps.table import write_tables
@@ -64,14 +64,14 @@ def sweep(
     }
     with (
         runner.available(),
-        claiming.claimed(folder, overwrite=overwrite, resume=resume, clear=False),
+        locking.claimed(folder, overwrite=overwrite, resume=resume, clear=False),
     ):
         if overwrite:
             _remove(folder)
         saved = _saved(folder)
         _require_same(saved, record)
         record["points"] = saved.get("points", {}) | record["points"]
-        files.write_json(folder / rundir.CONFIG, record)
+        atomic.write_json(folder / layout.CONFIG, record)
         outcomes = {
             point.name: outcome
             for point in points
@@ -133,8 +133,8 @@ def _axes(points: Sequence[Point]) -> dict[str, list[str]]:
 
 def _saved(folder: Path) -> dict[str, Any]:
     """The record of the sweep that the folder holds, if it holds one."""
-    path = folder / rundir.CONFIG
-    record = files.read_json(path) if path.exists() else {}
+    path = folder / layout.CONFIG
+    record = atomic.read_json(path) if path.exists() else {}
     if not isinstance(record.get("points", {}), dict):
         raise InputError(f"{path}: damaged: expected the points of a sweep")
     return record
@@ -168,24 +168,24 @@ def _words(value: object) -> str:
 
 def _remove(folder: Path) -> None:
     """Remove a sweep with the runs of its points, and nothing that mitool did not write."""
-    names, points = _saved(folder).get("points", {}), (folder / rundir.POINTS).resolve()
+    names, points = _saved(folder).get("points", {}), (folder / layout.POINTS).resolve()
     for name in sorted(names):
         place = points / name
-        if place.resolve().parent == points and rundir.holds_run(place):
-            with claiming.claimed(place, overwrite=True):
+        if place.resolve().parent == points and layout.holds_run(place):
+            with locking.claimed(place, overwrite=True):
                 pass
-            rundir.remove_empty(place)
-    rundir.remove_run(folder)
+            layout.remove_empty(place)
+    layout.remove_run(folder)
 
 
 def _job(folder: Path, point: Point, runner: Runner) -> Job:
-    place = folder / rundir.POINTS / point.name
+    place = folder / layout.POINTS / point.name
     added = ("--out", str(place), "--threads", str(runner.threads), "--resume", "--json", "--quiet")
-    return Job(point, (*point.arguments, *added), place, folder / rundir.LOGS / f"{point.name}.log")
+    return Job(point, (*point.arguments, *added), place, folder / layout.LOGS / f"{point.name}.log")
 
 
 def _begin_logs(folder: Path, jobs: Sequence[Job]) -> None:
-    (folder / rundir.LOGS).mkdir(exist_ok=True)
+    (folder / layout.LOGS).mkdir(exist_ok=True)
     for job in jobs:
         job.log.unlink(missing_ok=True)
 
@@ -198,7 +198,7 @@ def _outcome(folder: Path, job: Job, end: End) -> Outcome:
 def _done(folder: Path, point: Point) -> Outcome | None:
     """The outcome of a point whose folder holds its result."""
     try:
-        document = files.read_json(folder / rundir.POINTS / point.name / rundir.RESULT)
+        document = atomic.read_json(folder / layout.POINTS / point.name / layout.RESULT)
     except InputError:
         return None
     claims, seconds = document.get("claims"), document.get("seconds")

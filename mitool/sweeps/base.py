@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mitool import claiming, rundir
-from mitool.result import Claim
+from mitool.core.result import Claim
+from mitool.storage import layout, locking
 from mitool.sweeps.grid import Assignment
 
 LONGEST_NAME = 120
@@ -138,7 +138,7 @@ name other processes find it."""
 def point_name(values: Assignment) -> str:
     """A folder name such as ``p53-seed0``, with a digest where letters had to be left out."""
     parts = [f"{k}{v}" if v[0] in "+-.0123456789" else f"{k}_{v}" for k, v in values.items()]
-    name = rundir.folder_name(*parts)
+    name = layout.folder_name(*parts)
     if name == "-".join(parts) and len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:8]
@@ -150,7 +150,7 @@ def run_here(command: Command, job: Job) -> int:
 
     A folder that a dying process still holds is waited for.
     """
-    claiming.wait_until_free(job.folder, SECONDS_FOR_A_LOCK)
+    locking.wait_until_free(job.folder, SECONDS_FOR_A_LOCK)
     with (
         job.log.open("a", encoding="utf-8", errors="replace") as log,
         Path(os.devnull).open("w") as nowhere,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mitool import rundir
-from mitool.errors import RunError, UsageError, plain, said
+from mitool.core.errors import RunError, UsageError, plain, said
+from mitool.storage import layout
 from mitool.sweeps.base import Command, End, Job, run_here
 
 MOST_RETRIES = 3
@@ -108,7 +108,7 @@ def require_gpus(gpus: float) -> None:
 def _task(command: Command, job: Job) -> int:
     """A job, in a worker."""
     sweep = job.log.parent.parent
-    if not (sweep / rundir.CONFIG).is_file():
+    if not (sweep / layout.CONFIG).is_file():
         raise FileNotFoundError(
             f"{sweep}: is not there on a node of the cluster; choose an --out that all nodes see, "
             "on a file system that they share"

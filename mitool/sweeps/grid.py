@@ -9,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from mitool import strict_json
-from mitool.errors import InputError, MitoolError, UsageError, quoted, said
+from mitool.core import strict_json
+from mitool.core.errors import InputError, MitoolError, UsageError, quoted, said
 
 MOST_POINTS = 10_000
 DIGITS = 4

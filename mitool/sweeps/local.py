@@ -14,8 +14,8 @@ from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
 
-from mitool.errors import UsageError
-from mitool.machine import available_cores
+from mitool.core.errors import UsageError
+from mitool.core.machine import available_cores
 from mitool.sweeps.base import Command, End, Job, run_here
 
 SECONDS_OF_A_TICK = 1.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mitool.result import Claim, Result
+from mitool.core.result import Claim, Result
 from mitool.sweeps.base import Outcome
 from mitool.sweeps.table import Value, typed
 

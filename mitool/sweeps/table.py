@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mitool import files, rundir
+from mitool.storage import atomic, layout
 from mitool.sweeps.base import Outcome
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def _metrics(folder: Path, labels: Rows, outcomes: Sequence[Outcome]) -> "pa.Tab
 
     tables = []
     for label, outcome in zip(labels, outcomes, strict=True):
-        path = folder / rundir.POINTS / outcome.point.name / rundir.METRICS
-        rows = [_joined(label, dict(flat(line)), "metric") for line in files.read_lines(path)]
+        path = folder / layout.POINTS / outcome.point.name / layout.METRICS
+        rows = [_joined(label, dict(flat(line)), "metric") for line in atomic.read_lines(path)]
         if rows:
             tables.append(_table(rows))
     return pa.concat_tables(tables, promote_options="permissive") if tables else _table(labels[:0])
@@ -131,7 +131,7 @@ def _write(folder: Path, name: str, table: "pa.Table") -> None:
     ):
         buffer = io.BytesIO()
         write(content, buffer)
-        files.atomic_write(folder / f"{name}.{suffix}", buffer.getvalue())
+        atomic.atomic_write(folder / f"{name}.{suffix}", buffer.getvalue())
 
 
 def _flat_table(table: "pa.Table") -> "pa.Table":

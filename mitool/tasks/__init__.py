@@ -11,8 +11,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from mitool.config import as_dict, nearest
-from mitool.errors import InputError, MitoolError, UsageError, quoted, said
+from mitool.core.config import as_dict, nearest
+from mitool.core.errors import InputError, MitoolError, UsageError, quoted, said
 from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
 from mitool.tasks.files import TaskFile, file_of, is_reference, task_in_file
 from mitool.tasks.whole import whole_task

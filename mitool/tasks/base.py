@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
-from mitool.errors import UsageError
+from mitool.core.config import FROZEN
+from mitool.core.errors import UsageError
 from mitool.settings import ModelSettings, Shuffle, TrainingSettings
 
 if TYPE_CHECKING:

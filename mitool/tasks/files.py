@@ -17,8 +17,8 @@ from importlib.util import decode_source, module_from_spec
 from pathlib import Path
 from types import ModuleType
 
-from mitool.config import nearest
-from mitool.errors import InputError, MitoolError, UsageError, plain, quoted, said
+from mitool.core.config import nearest
+from mitool.core.errors import InputError, MitoolError, UsageError, plain, quoted, said
 from mitool.tasks.base import Task
 from mitool.tasks.whole import whole_task
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks.base import Examples, change_one
 from mitool.tasks.lists import TRAINING, IndexedListTask

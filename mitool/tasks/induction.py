@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
-from mitool.errors import UsageError
+from mitool.core.config import FROZEN
+from mitool.core.errors import UsageError
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks.base import NO_ANSWER, Examples, Pairs, Split, Task
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 from mitool.settings import TrainingSettings
 from mitool.tasks.base import Task
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks.base import Examples
 from mitool.tasks.lists import TRAINING, ListTask

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks.base import Examples, Split, Task
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 from mitool.tasks.base import Examples, Split, Task, change_one
 
 if TYPE_CHECKING:

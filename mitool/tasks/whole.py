@@ -2,7 +2,7 @@
 
 from dataclasses import MISSING, fields
 
-from mitool.errors import MitoolError, quoted
+from mitool.core.errors import MitoolError, quoted
 from mitool.tasks.base import Task
 
 REQUIRED = ("name", "summary", "sources", "model", "training")

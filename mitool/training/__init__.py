@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mitool import claiming, files, rundir
-from mitool.config import as_dict, non_defaults
-from mitool.device import out_of_memory_is_an_error
-from mitool.result import Claim, Result
+from mitool.core.config import as_dict, non_defaults
+from mitool.core.device import out_of_memory_is_an_error
+from mitool.core.result import Claim, Result
+from mitool.storage import atomic, layout, locking
 from mitool.tasks import Task
 from mitool.training.config import FREE_TO_CHANGE, RunConfig, require_same
 from mitool.training.learner import Observer
@@ -120,10 +120,10 @@ def train_seeds(
         "split_seed": [one.data_seed for one in configs],
     }
     runs = []
-    with claiming.claimed(folder, overwrite=overwrite, resume=resume):
-        if resume and rundir.holds_run(folder):
-            _require_same_seeds(config, files.read_json(folder / rundir.CONFIG), record)
-        files.write_json(folder / rundir.CONFIG, record)
+    with locking.claimed(folder, overwrite=overwrite, resume=resume):
+        if resume and layout.holds_run(folder):
+            _require_same_seeds(config, atomic.read_json(folder / layout.CONFIG), record)
+        atomic.write_json(folder / layout.CONFIG, record)
         for one in configs:
             place = folder / f"seed{one.seed}"
             followers = observers(one, place)
@@ -151,7 +151,7 @@ def run_name(config: RunConfig, seed: str) -> str:
     parts += [f"{k}_{v}" for k, v in changed.items() if k not in FREE_TO_CHANGE]
     parts += [config.device.dtype] if config.device.dtype != "float32" else []
     parts += [f"split{config.split_seed}"] if config.split_seed is not None else []
-    return rundir.folder_name(task.name, *parts, f"seed{seed}")
+    return layout.folder_name(task.name, *parts, f"seed{seed}")
 
 
 def _require_same_seeds(config: RunConfig, saved: dict[str, Any], asked: dict[str, Any]) -> None:
@@ -223,7 +223,7 @@ def _result(config: RunConfig, run: Run[Evaluation]) -> TrainResult:
     subject = {
         "task": record["task"],
         "run": str(run.folder),
-        "checkpoint": str(run.folder / rundir.CHECKPOINT),
+        "checkpoint": str(run.folder / layout.CHECKPOINT),
     }
     return TrainResult(
         subject,

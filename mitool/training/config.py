@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mitool.config import as_dict
-from mitool.device import Device
-from mitool.errors import MOST_SHOWN, UsageError, first_few
+from mitool.core.config import as_dict
+from mitool.core.device import Device
+from mitool.core.errors import MOST_SHOWN, UsageError, first_few
 from mitool.models.transformer import TransformerConfig
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.tasks import Task, record_of

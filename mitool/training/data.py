@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool.device import Device, generator
-from mitool.errors import UsageError
+from mitool.core.device import Device, generator
+from mitool.core.errors import UsageError
 from mitool.models.inputs import Inputs, prepare
 from mitool.settings import TrainingSettings
 from mitool.tasks import Examples, Split, Task

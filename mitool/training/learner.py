@@ -7,9 +7,9 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
-from mitool.checkpoint import Metadata, TaskRecord
-from mitool.device import Device
-from mitool.version import __version__
+from mitool.core.device import Device
+from mitool.core.version import __version__
+from mitool.storage.checkpoint import Metadata, TaskRecord
 
 
 @runtime_checkable

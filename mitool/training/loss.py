@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mitool.device import to_float64
+from mitool.core.device import to_float64
 from mitool.tasks import NO_ANSWER
 
 CHUNK = 4096

@@ -2,8 +2,8 @@
 
 import torch
 
-from mitool.device import GIB, Device
-from mitool.errors import RunError
+from mitool.core.device import GIB, Device
+from mitool.core.errors import RunError
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.settings import TrainingSettings
 from mitool.tasks import Task

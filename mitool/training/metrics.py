@@ -8,8 +8,8 @@ from jaxtyping import Float
 from pydantic.dataclasses import dataclass as checked_dataclass
 from torch import Tensor, nn
 
-from mitool.config import FROZEN
-from mitool.device import to_float64
+from mitool.core.config import FROZEN
+from mitool.core.device import to_float64
 from mitool.tasks import NO_ANSWER, Task
 from mitool.training.data import Batch
 from mitool.training.loss import token_losses

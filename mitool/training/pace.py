@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 
-from mitool.machine import LOADED, CoreTimes
+from mitool.core.machine import LOADED, CoreTimes
 
 LOOK = 0.5
 """Seconds of training between looks at the machine."""

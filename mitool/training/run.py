@@ -13,11 +13,11 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from mitool import checkpoint, claiming, files, rundir
-from mitool.agreement import require_agreement
-from mitool.config import FROZEN, as_dict, build
-from mitool.errors import InputError, Interrupted, RunError, about
-from mitool.interrupt import PendingSignal, deferred_signals
+from mitool.core.agreement import require_agreement
+from mitool.core.config import FROZEN, as_dict, build
+from mitool.core.errors import InputError, Interrupted, RunError, about
+from mitool.core.signals import PendingSignal, deferred_signals
+from mitool.storage import atomic, checkpoint, layout, locking
 from mitool.training.learner import Diverged, E, Learner, Listener, Observer
 from mitool.training.pace import Pace
 from mitool.training.sessions import SESSIONS, Session, begun, of_record
@@ -84,7 +84,7 @@ class Run(Generic[E]):
         """
         if not resume:  # before the run is replaced that the folder may hold
             self._require_agreement()
-        with claiming.claimed(self.folder, overwrite=overwrite, resume=resume):
+        with locking.claimed(self.folder, overwrite=overwrite, resume=resume):
             if resume:
                 self._restore()
                 self._require_agreement()
@@ -97,12 +97,12 @@ class Run(Generic[E]):
 
     def _restore(self) -> None:
         """Go back to the last saved state of the folder, if it holds one."""
-        if not rundir.holds_run(self.folder):
+        if not layout.holds_run(self.folder):
             return
-        record = files.read_json(self.folder / rundir.CONFIG)
+        record = atomic.read_json(self.folder / layout.CONFIG)
         self.learner.require_same({k: v for k, v in record.items() if k != SESSIONS})
         self._sessions = of_record(record)
-        path = self.folder / rundir.RESUME
+        path = self.folder / layout.RESUME
         if not path.exists():
             return
         state, record = checkpoint.read_tensors(path)
@@ -114,7 +114,7 @@ class Run(Generic[E]):
             if not self.learner.is_finite():
                 raise InputError("damaged: its weights are no finite numbers")
         self.epoch, self.batch, self.seconds = progress.epoch, progress.batch, progress.seconds
-        lines = files.read_lines(self.folder / rundir.METRICS)
+        lines = atomic.read_lines(self.folder / layout.METRICS)
         history = [build(self.learner.evaluation, line, InputError) for line in lines]
         self.history = [evaluation for evaluation in history if evaluation.epoch <= self.epoch]
 
@@ -122,8 +122,8 @@ class Run(Generic[E]):
         if not self._is_finished():
             self._sessions = begun(self._sessions, self.learner.device, self.step)
         record = {**self.learner.record(), SESSIONS: self._sessions}
-        files.write_json(self.folder / rundir.CONFIG, record)
-        files.write_lines(self.folder / rundir.METRICS, [_line(e) for e in self.history])
+        atomic.write_json(self.folder / layout.CONFIG, record)
+        atomic.write_lines(self.folder / layout.METRICS, [_line(e) for e in self.history])
         self.learner.begin(self.step)
         self._note(self.pace.begin())
         with deferred_signals() as pending:
@@ -216,7 +216,7 @@ class Run(Generic[E]):
         except Diverged:
             self._fail_diverged()
         self.history.append(evaluation)
-        files.append_line(self.folder / rundir.METRICS, _line(evaluation))
+        atomic.append_line(self.folder / layout.METRICS, _line(evaluation))
         for observer in self.observers:
             observer.evaluated(evaluation)
 
@@ -240,10 +240,10 @@ class Run(Generic[E]):
         metadata = self.learner.metadata(self.epoch, self.step)
         if on_trajectory:
             name = f"{self.step:08d}.safetensors"
-            checkpoint.save(self.folder / rundir.TRAJECTORY / name, tensors, metadata)
-        checkpoint.save(self.folder / rundir.CHECKPOINT, tensors, metadata)
+            checkpoint.save(self.folder / layout.TRAJECTORY / name, tensors, metadata)
+        checkpoint.save(self.folder / layout.CHECKPOINT, tensors, metadata)
         progress = as_dict(Progress(self.epoch, self.batch, self.seconds))
-        checkpoint.write_tensors(self.folder / rundir.RESUME, self.learner.state(), progress)
+        checkpoint.write_tensors(self.folder / layout.RESUME, self.learner.state(), progress)
         self._saved_at = time.monotonic()
 
     def _fail_diverged(self) -> NoReturn:
@@ -253,7 +253,7 @@ class Run(Generic[E]):
                 "large; start from smaller ones, as with a lower --init-scale"
             )
         last = self.history[-1].epoch if self.history else 0
-        kept = self.folder / rundir.CHECKPOINT
+        kept = self.folder / layout.CHECKPOINT
         raise RunError(
             f"the loss is no finite number at {self.learner.unit} {self.epoch} (the last that was "
             f"one: at {last}): training diverged; {self.learner.advice}. {kept} holds the last "
@@ -267,7 +267,7 @@ def history_of(path: Path, evaluation: type[T], step: int) -> tuple[T, ...]:
     Raises:
         InputError: they are damaged.
     """
-    lines = files.read_lines(rundir.run_of(path) / rundir.METRICS)
+    lines = atomic.read_lines(layout.run_of(path) / layout.METRICS)
     history = [build(evaluation, line, InputError) for line in lines]
     return tuple(e for e, line in zip(history, lines, strict=True) if line["step"] <= step)
 

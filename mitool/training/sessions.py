@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from mitool import files, rundir
-from mitool.device import Device
-from mitool.errors import InputError, plain
+from mitool.core.device import Device
+from mitool.core.errors import InputError, plain
+from mitool.storage import atomic, layout
 
 TORCH = str(torch.__version__)
 
@@ -47,7 +47,7 @@ def of_record(record: Mapping[str, Any]) -> list[Session]:
 def moves(folder: Path) -> tuple[str, ...]:
     """What is to be known of a run that was resumed elsewhere: a sentence for each time."""
     try:
-        sessions = of_record(files.read_json(folder / rundir.CONFIG))
+        sessions = of_record(atomic.read_json(folder / layout.CONFIG))
     except InputError:  # a checkpoint may lie alone
         return ()
     return tuple(

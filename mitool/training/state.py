@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 
 WEIGHT = "model/"
 STATE = "optimizer/"

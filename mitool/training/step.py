@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.device import capture
+from mitool.core.device import capture
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import TrainingSettings
 from mitool.training.data import Batch

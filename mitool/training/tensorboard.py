@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mitool import rundir
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
+from mitool.storage import layout
 from mitool.training.metrics import Evaluation
 
 
@@ -22,7 +22,7 @@ class TensorBoardLog:
             raise UsageError(
                 "--tensorboard needs the tensorboard package: pip install 'mitool[tensorboard]'"
             ) from None
-        self._folder = folder / rundir.TENSORBOARD
+        self._folder = folder / layout.TENSORBOARD
         self._make_writer = SummaryWriter
         self._writer: SummaryWriter | None = None
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mitool.checkpoint import TRANSFORMER
-from mitool.config import as_dict
-from mitool.device import generator, host
+from mitool.core.config import as_dict
+from mitool.core.device import generator, host
 from mitool.models.transformer import ToyTransformer, TransformerConfig
+from mitool.storage.checkpoint import TRANSFORMER
 from mitool.training.cadence import checkpoint_epochs
 from mitool.training.config import RunConfig, require_same
 from mitool.training.data import TrainingData

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from mitool.analysis.metrics import METRICS, metric_of
-from mitool.pairs import PromptPairs, of_task
+from mitool.pairs.prompt_pairs import PromptPairs, of_task
 from mitool.settings import MetricName
 from mitool.tasks import NO_ANSWER
 from mitool.tasks.greater_than import GreaterThan

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool import checkpoint
 from mitool.analysis.attention import analyze_attention
-from mitool.subject import open_model
+from mitool.models.subject import open_model
+from mitool.storage import checkpoint
 from tests.analysis.attention.models import tiny_llama
 from tests.cli.conftest import Invoke
 

@@ -1,7 +1,7 @@
 import pytest
 
 from mitool.cli.checks import parse_check, require
-from mitool.errors import CheckFailed, UsageError
+from mitool.core.errors import CheckFailed, UsageError
 
 CLAIMS = {
     "loss": 0.25,

@@ -14,11 +14,12 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from mitool import checkpoint, planted
+from mitool import planted
 from mitool.analysis.circuits import analyze_circuit
-from mitool.node_names import published
+from mitool.core.node_names import published
+from mitool.models.subject import load
 from mitool.settings import CircuitSettings
-from mitool.subject import load
+from mitool.storage import checkpoint
 from tests.analysis.attention.models import tiny_llama
 from tests.cli.conftest import Invoke
 from tests.word_tokenizers import byte_level

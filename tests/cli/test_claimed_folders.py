@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mitool import subject as subjects
+from mitool.models import subject as subjects
 from tests.analysis.attention.models import tiny_llama
 from tests.cli.conftest import QUICK, Invoke
 

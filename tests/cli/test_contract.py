@@ -138,7 +138,7 @@ def test_bad_usage_gives_exit_2_and_the_valid_range(invoke: Invoke, name: str) -
 def test_a_missing_device_gives_exit_1_and_says_what_is_there(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mitool.device._cuda_count", lambda: 0)
+    monkeypatch.setattr("mitool.core.device._cuda_count", lambda: 0)
     done = invoke("train", "modadd", *QUICK, "--device", "cuda")
     assert done.exit_code == 1
     assert "this machine has cpu" in done.stderr

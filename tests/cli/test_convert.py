@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool import checkpoint
-from mitool.subject import load
+from mitool.models.subject import load
+from mitool.storage import checkpoint
 from tests.cli.conftest import Invoke
 from tests.conversions import OPTIONS, hooked, model_of
 

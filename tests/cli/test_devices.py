@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool import agreement, checkpoint, operators
+from mitool.core import agreement, operators
+from mitool.storage import checkpoint
 from tests.cli.conftest import QUICK, Invoke
 from tests.cli.tree import CONTEXTS, name_of
 from tests.fake_device import fake_mps, reads_as_contiguous, scales, untried

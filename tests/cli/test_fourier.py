@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool import checkpoint
 from mitool.analysis.fourier import analyze_fourier
-from mitool.errors import Interrupted
-from mitool.subject import load
+from mitool.core.errors import Interrupted
+from mitool.models.subject import load
+from mitool.storage import checkpoint
 from mitool.tasks.modadd import ModAdd
 from tests.analysis.fourier.handset import subject_of, trig_model
 from tests.cli.conftest import QUICK, Invoke

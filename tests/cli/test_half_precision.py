@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import checkpoint, rundir
+from mitool.storage import checkpoint, layout
 from tests.cli.conftest import QUICK, Invoke
 
 NOTE = "the checkpoint's weights are in {} and are studied in float32"
@@ -64,18 +64,18 @@ def require_the_same(invoke: Invoke, trained: Path, arguments: tuple[str, ...], 
 def test_a_transformer(arguments: tuple[str, ...], invoke: Invoke) -> None:
     invoke("train", "modadd", *QUICK, "-o", "run")
     name = "float16" if arguments == STUDIES["inspect"] else "bfloat16"
-    require_the_same(invoke, Path("run", rundir.CHECKPOINT), arguments, name)
+    require_the_same(invoke, Path("run", layout.CHECKPOINT), arguments, name)
 
 
 @pytest.mark.parametrize(("training", "study"), TOYS.values(), ids=TOYS)
 def test_other_toys(training: tuple[str, ...], study: tuple[str, ...], invoke: Invoke) -> None:
     assert invoke(*training, "-o", "run", *QUICKLY).exit_code == 0
-    require_the_same(invoke, Path("run", rundir.CHECKPOINT), study, "bfloat16")
+    require_the_same(invoke, Path("run", layout.CHECKPOINT), study, "bfloat16")
 
 
 def test_weights_of_several_formats_are_refused(invoke: Invoke) -> None:
     invoke("train", "modadd", *QUICK, "-o", "run")
-    tensors, record = checkpoint.read_tensors(Path("run", rundir.CHECKPOINT))
+    tensors, record = checkpoint.read_tensors(Path("run", layout.CHECKPOINT))
     tensors["embed.W_E"] = tensors["embed.W_E"].half()
     checkpoint.write_tensors(Path("mixed.safetensors"), tensors, record)
     done = invoke("inspect", "mixed.safetensors")
@@ -93,7 +93,7 @@ def test_a_rounded_state_is_not_gone_on_with(
     training: tuple[str, ...], part: str, invoke: Invoke
 ) -> None:
     assert invoke(*training, "-o", "run", *QUICKLY).exit_code == 0
-    path = Path("run", rundir.RESUME)
+    path = Path("run", layout.RESUME)
     tensors, record = checkpoint.read_tensors(path)
     rounded = {k: x.bfloat16() if part in k else x for k, x in tensors.items()}
     checkpoint.write_tensors(path, rounded, record)

@@ -12,7 +12,7 @@ import pytest
 from mitool.cli.main import COMMANDS, GROUPS
 from tests.cli.conftest import Invoke, mitool
 
-HEAVY = {"torch", "plotly", "mitool.config", "mitool.settings"}
+HEAVY = {"torch", "plotly", "mitool.core.config", "mitool.settings"}
 MODULES = {target.partition(":")[0] for target, _ in COMMANDS.values()}
 
 

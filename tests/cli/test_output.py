@@ -7,8 +7,8 @@ import pytest
 
 from mitool.cli.checks import parse_check
 from mitool.cli.output import Output, claims_table
-from mitool.errors import CheckFailed
-from mitool.result import Result
+from mitool.core.errors import CheckFailed
+from mitool.core.result import Result
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mitool.errors import MOST_TOLD, InputError, UsageError, each
+from mitool.core.errors import MOST_TOLD, InputError, UsageError, each
 from tests.analysis.attention.models import tiny_llama
 from tests.cli.conftest import Invoke
 

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from mitool import checkpoint, device
 from mitool.analysis.patching import patch
 from mitool.analysis.patching.sites import ACTIVATIONS
 from mitool.cli.common import DTYPES, PROMPTS
 from mitool.cli.patch import SITES
-from mitool.errors import Interrupted
-from mitool.pair_prompts import GENERATED
+from mitool.core import device
+from mitool.core.errors import Interrupted
+from mitool.models.subject import open_model
+from mitool.pairs.generated import GENERATED
 from mitool.settings import PatchSettings
-from mitool.subject import open_model
+from mitool.storage import checkpoint
 from tests.analysis.attention.models import tiny_llama
 from tests.cli.conftest import Invoke
 

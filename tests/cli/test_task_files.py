@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 import mitool
-from mitool import checkpoint, tasks
-from mitool.config import build
-from mitool.errors import InputError, UsageError
-from mitool.subject import load
+from mitool import tasks
+from mitool.core.config import build
+from mitool.core.errors import InputError, UsageError
+from mitool.models.subject import load
+from mitool.storage import checkpoint
 from tests.cli.conftest import Invoke
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "compare.py"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import mitool
-from mitool import checkpoint, rundir
-from mitool.device import host
+from mitool.core.device import host
+from mitool.models.subject import load
 from mitool.settings import ModelSettings, TrainingSettings
-from mitool.subject import load
+from mitool.storage import checkpoint, layout
 from mitool.tasks.modadd import ModAdd
 from mitool.training import RunConfig, train
 from tests.cli.conftest import Invoke
@@ -75,10 +75,10 @@ def test_every_study_of_a_run_on_its_way_says_so(
     done = invoke(*words, str(stopped), "-o", "out", "--format", "html", *checks)
     assert done.exit_code == 0, done.stderr
     assert f"Warning: {DOUBT}" in done.stderr
-    document = json.loads(Path("out", rundir.RESULT).read_text())
+    document = json.loads(Path("out", layout.RESULT).read_text())
     assert any(warning.startswith(DOUBT) for warning in document["warnings"])
     assert document["claims"]["run_ended"] is False
-    assert DOUBT in Path("out", rundir.REPORT).read_text()
+    assert DOUBT in Path("out", layout.REPORT).read_text()
     failed = invoke(
         *words, str(stopped), "-o", "2", "--format", "html", "--check", "run_ended == true"
     )
@@ -127,9 +127,9 @@ def test_a_run_that_stops_by_its_own_settings_has_ended(tmp_path: Path) -> None:
     assert ended.claims["epochs"] == 0
     assert load(tmp_path / "ended").run_ended is True
     # the record of an earlier end says nothing of a run that has gone on since
-    document = json.loads((tmp_path / "ended" / rundir.RESULT).read_text())
+    document = json.loads((tmp_path / "ended" / layout.RESULT).read_text())
     document["claims"]["epochs"] = 2
-    (tmp_path / "ended" / rundir.RESULT).write_text(json.dumps(document))
+    (tmp_path / "ended" / layout.RESULT).write_text(json.dumps(document))
     assert load(tmp_path / "ended").run_ended is False
 
 
@@ -137,7 +137,7 @@ def test_a_checkpoint_that_is_chosen_or_alone_is_no_run(stopped: Path) -> None:
     chosen = load(checkpoint.trajectory(stopped)[0])
     assert (chosen.run_ended, chosen.notes) == (None, ())
     alone = stopped.parent / "alone.safetensors"
-    alone.write_bytes((stopped / rundir.CHECKPOINT).read_bytes())
+    alone.write_bytes((stopped / layout.CHECKPOINT).read_bytes())
     assert (load(alone).run_ended, load(alone).notes) == (None, ())
 
 
@@ -155,7 +155,7 @@ def test_toy_models_say_so(invoke: Invoke, words: list[str], unit: str) -> None:
     command = words[:2]
     whole = invoke(*command, "--from", "run", "-o", "whole", "--json", "--format", "html")
     assert json.loads(whole.stdout)["claims"]["run_ended"] is True
-    checkpoint.save(Path("run", rundir.CHECKPOINT), tensors, replace(metadata, epoch=3, step=3))
+    checkpoint.save(Path("run", layout.CHECKPOINT), tensors, replace(metadata, epoch=3, step=3))
     done = invoke(*command, "--from", "run", "-o", "on-its-way", "--json", "--format", "html")
     assert json.loads(done.stdout)["claims"]["run_ended"] is False
     assert f"the run is at {unit} 3 of {metadata.step}: it is still training" in done.stderr

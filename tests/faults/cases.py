@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import claiming, files
-from mitool.checkpoint import read_tensors
+from mitool.storage import atomic, locking
+from mitool.storage.checkpoint import read_tensors
 
 MODEL = "--d-model 16 --n-heads 2 --threads 1 --format html"
 MODADD = f"train modadd --p 7 --frac-train 0.5 --eval-every 10 --checkpoint-every 20 {MODEL}"
@@ -117,9 +117,9 @@ def content(path: Path) -> Any:
             tensors, record = read_tensors(path)
             return {name: bits(tensor) for name, tensor in tensors.items()}, timeless(record)
         case ".json":
-            return timeless(files.read_json(path))
+            return timeless(atomic.read_json(path))
         case ".jsonl":
-            return [timeless(line) for line in files.read_lines(path)]
+            return [timeless(line) for line in atomic.read_lines(path)]
         case ".html":
             assert path.read_text().rstrip().endswith("</html>")
         case ".png":
@@ -144,6 +144,6 @@ def timeless(value: Any) -> Any:
 def require_whole(folder: Path) -> None:
     """Check that each file which is no temporary one can be read whole."""
     for path in folder.rglob("*"):
-        is_temporary = path.suffix == ".tmp" or claiming.PART in path.parts
+        is_temporary = path.suffix == ".tmp" or locking.PART in path.parts
         if path.is_file() and not is_temporary:
             content(path)

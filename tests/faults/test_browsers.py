@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mitool import rundir
 from mitool.report import find_browser, images
 from mitool.report.write import write_report
+from mitool.storage import layout
 from tests.faults.cases import MODADD, outcome
 from tests.faults.processes import Commands
 from tests.report.conftest import a_figure, needs_browser
@@ -79,8 +79,8 @@ def test_browsers_that_fail_cost_the_images_and_are_a_warning(
         assert done.exit_code == 0, (name, done.stderr)
         assert done.stderr.count("Warning: no PNG images: ") == 1, name
         assert "Traceback" not in done.stderr, name
-        assert (run / rundir.REPORT).exists(), name
-        assert not (run / rundir.FIGURES).exists(), name
+        assert (run / layout.REPORT).exists(), name
+        assert not (run / layout.FIGURES).exists(), name
         assert not left(environments[name]), name
 
 
@@ -98,7 +98,7 @@ def test_images_that_were_asked_for_are_an_error_without_a_browser(
     done = commands.run(asked, tmp_path, environment=environment)
     assert done.exit_code == 1
     assert "BROWSER_PATH" in done.error
-    assert (tmp_path / "run" / rundir.CHECKPOINT).exists() == (kind == "fails")
+    assert (tmp_path / "run" / layout.CHECKPOINT).exists() == (kind == "fails")
     assert not left(environment)
 
 
@@ -113,7 +113,7 @@ def test_a_browser_that_hangs_is_ended_in_time(
     begun = time.monotonic()
     written = write_report(tmp_path / "out", REPORT)
     assert time.monotonic() - begun < 15
-    assert written.artifacts == (tmp_path / "out" / rundir.REPORT,)
+    assert written.artifacts == (tmp_path / "out" / layout.REPORT,)
     assert "was not done by then" in written.warnings[0]
     assert not left(environment)
 
@@ -135,7 +135,7 @@ def test_a_browser_that_goes_while_it_draws_is_a_warning(
     many = [a_figure(f"figure{index}") for index in range(100)]
     written = write_report(tmp_path / "out", replace(REPORT, figures=many))
     assert written.warnings[0].startswith("no PNG images: ")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [rundir.REPORT]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [layout.REPORT]
     assert not left({"BROWSER_PATH": str(browser)})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mitool import files, rundir
+from mitool.storage import atomic, layout
 from tests.faults.cases import CASES, outcome
 from tests.faults.conftest import Whole
 from tests.faults.processes import Commands
@@ -26,7 +26,7 @@ def test_a_clock_that_jumps_by_days_changes_nothing(
     done = commands.run(CASES[name].arguments, folder, clock_jumps=DAY)
     assert done.exit_code == 0, done.stderr
     assert outcome(folder / "out") == whole(name).left
-    assert 0 < files.read_json(folder / "out" / rundir.RESULT)["seconds"] < done.seconds
+    assert 0 < atomic.read_json(folder / "out" / layout.RESULT)["seconds"] < done.seconds
 
 
 def test_a_run_that_is_gone_on_with_before_it_began_counts_seconds_on(
@@ -41,9 +41,9 @@ def test_a_run_that_is_gone_on_with_before_it_began_counts_seconds_on(
     done = commands.run(case.again, folder, clock_jumps=-DAY)
     assert done.exit_code == 0, done.stderr
     assert outcome(folder / "out") == whole("full batch").left
-    seconds = [line["seconds"] for line in files.read_lines(folder / "out" / rundir.METRICS)]
+    seconds = [line["seconds"] for line in atomic.read_lines(folder / "out" / layout.METRICS)]
     assert seconds == sorted(seconds)
     assert seconds[0] == 0.0
-    claims = files.read_json(folder / "out" / rundir.RESULT)["claims"]
+    claims = atomic.read_json(folder / "out" / layout.RESULT)["claims"]
     assert 0 < claims["seconds_training"] < 10
     assert claims["steps_per_second"] > 0

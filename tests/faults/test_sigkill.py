@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mitool import rundir
-from mitool.checkpoint import read_tensors
+from mitool.storage import layout
+from mitool.storage.checkpoint import read_tensors
 from tests.faults.cases import CASES, NAMES, outcome, require_whole
 from tests.faults.conftest import Whole
 from tests.faults.processes import Commands
@@ -49,8 +49,8 @@ def test_twenty_sigkills_come_to_the_same(
         done = commands.run(arguments, folder, counted=str(folder / "out"), struck_at=at)
         assert done.exit_code == -signal.SIGKILL
         require_whole(folder)
-        if (folder / "out" / rundir.RESUME).exists():
-            epochs.append(read_tensors(folder / "out" / rundir.RESUME)[1]["epoch"])
+        if (folder / "out" / layout.RESUME).exists():
+            epochs.append(read_tensors(folder / "out" / layout.RESUME)[1]["epoch"])
         arguments = CASES["long"].again
     assert epochs == sorted(epochs)
     assert len(set(epochs)) > 5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mitool import rundir
+from mitool.storage import layout
 from tests.faults.cases import MODADD, outcome
 from tests.faults.processes import Commands
 
@@ -44,8 +44,8 @@ def test_a_run_outlives_the_reader_of_what_it_says(
     running = commands.start([*MODADD.split(), "--epochs", "60", "-o", "run"], tmp_path, **streams)
     os.close(os.open(tmp_path / "pipe", os.O_RDONLY))
     assert running.wait().exit_code == 0
-    assert outcome(tmp_path / "run")[rundir.METRICS][-1]["epoch"] == 60
-    assert (tmp_path / "run" / rundir.REPORT).exists()
+    assert outcome(tmp_path / "run")[layout.METRICS][-1]["epoch"] == 60
+    assert (tmp_path / "run" / layout.REPORT).exists()
 
 
 def test_a_result_that_cannot_be_printed_is_kept_and_an_error(
@@ -55,7 +55,7 @@ def test_a_result_that_cannot_be_printed_is_kept_and_an_error(
     done = commands.run(arguments, tmp_path, stdout="/dev/full")
     assert done.exit_code == 1
     assert done.error.startswith("the result cannot be written to stdout: No space left")
-    assert outcome(tmp_path / "run")[rundir.RESULT]["claims"]["epochs"] == 60
+    assert outcome(tmp_path / "run")[layout.RESULT]["claims"]["epochs"] == 60
 
 
 def ended(tmp_path: Path, *arguments: str, stdout: int) -> tuple[int, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mitool import rundir
+from mitool.storage import layout
 from tests.faults.cases import MODADD, outcome
 from tests.faults.processes import Commands
 
@@ -46,8 +46,8 @@ def test_odd_names_of_folders_are_names(name: str, commands: Commands, tmp_path:
         done = commands.run(arguments, tmp_path)
         assert done.exit_code == 0, done.stderr
     assert {entry.name for entry in tmp_path.iterdir()} == {name}
-    assert (tmp_path / name / "attn" / rundir.REPORT).exists()
-    assert "<b>&" not in (tmp_path / name / rundir.REPORT).read_text()
+    assert (tmp_path / name / "attn" / layout.REPORT).exists()
+    assert "<b>&" not in (tmp_path / name / layout.REPORT).read_text()
 
 
 def test_a_name_that_is_no_unicode_is_refused(commands: Commands, tmp_path: Path) -> None:
@@ -72,13 +72,13 @@ def test_a_run_that_is_linked_to_is_the_run(commands: Commands, tmp_path: Path) 
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to("elsewhere")
     assert commands.run([*TRAIN, "link"], tmp_path).exit_code == 0
-    (tmp_path / "link" / rundir.RESULT).unlink()
+    (tmp_path / "link" / layout.RESULT).unlink()
     assert commands.run([*TRAIN, "link", "--resume"], tmp_path).exit_code == 0
     assert commands.run([*ATTN, "link", *PLAIN], tmp_path).exit_code == 0
     assert commands.run([*TRAIN, "link", "--overwrite"], tmp_path).exit_code == 0
     assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "elsewhere" / "attn" / rundir.REPORT).exists()
-    assert (tmp_path / "elsewhere" / rundir.CHECKPOINT).exists()
+    assert (tmp_path / "elsewhere" / "attn" / layout.REPORT).exists()
+    assert (tmp_path / "elsewhere" / layout.CHECKPOINT).exists()
 
 
 def test_a_link_that_leads_nowhere_is_one_message(commands: Commands, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_folder_that_goes_during_a_run_is_one_message(
     fate: str, commands: Commands, tmp_path: Path
 ) -> None:
     running = commands.start([*TRAIN, "run", "--epochs", "1000000"], tmp_path)
-    running.wait_for((tmp_path / "run" / rundir.RESUME).exists)
+    running.wait_for((tmp_path / "run" / layout.RESUME).exists)
     if fate == "moved":
         (tmp_path / "run").rename(tmp_path / "moved")
     else:

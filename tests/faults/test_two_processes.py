@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mitool import files, rundir
-from mitool.subject import load
+from mitool.models.subject import load
+from mitool.storage import atomic, layout
 from tests.faults.cases import CASES, FEW, MODADD, outcome
 from tests.faults.conftest import Whole
 from tests.faults.processes import Commands
@@ -47,7 +47,7 @@ def test_the_lock_of_a_process_that_died_is_no_lock(
     commands: Commands, place: Place, whole: Callable[[str], Whole]
 ) -> None:
     folder = place("attn")
-    (folder / "out" / rundir.LOCK).write_text(str(os.getpid()))
+    (folder / "out" / layout.LOCK).write_text(str(os.getpid()))
     assert commands.run(CASES["attn"].arguments, folder).exit_code == 0
     assert outcome(folder / "out") == whole("attn").left
 
@@ -56,13 +56,13 @@ def test_a_reader_of_a_run_that_trains_sees_whole_files(commands: Commands, tmp_
     line = MODADD.replace("--checkpoint-every 20", "--checkpoint-every 1")
     running = commands.start([*line.split(), "--epochs", "100000", "-o", "out"], tmp_path)
     run = tmp_path / "out"
-    running.wait_for((run / rundir.RESUME).exists)
+    running.wait_for((run / layout.RESUME).exists)
     epochs: list[int] = []
     begun = time.monotonic()
     while time.monotonic() - begun < 1.0 or len(set(epochs)) < 5:
         epochs.append(load(run).metadata.epoch)
-        assert len(files.read_lines(run / rundir.METRICS)) >= 1
-        assert files.read_json(run / rundir.CONFIG)["seed"] == 0
+        assert len(atomic.read_lines(run / layout.METRICS)) >= 1
+        assert atomic.read_json(run / layout.CONFIG)["seed"] == 0
         assert running.is_running()
     assert commands.run(["inspect", "out"], tmp_path).exit_code == 0
     arguments = ["analyze", "attn", "out", "--threads", "1", "--format", "html"]

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from typer.testing import CliRunner
 
 from mitool.cli.main import app
-from mitool.errors import MitoolError
+from mitool.core.errors import MitoolError
 
 T = TypeVar("T")
 

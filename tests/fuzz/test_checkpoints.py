@@ -12,8 +12,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mitool import checkpoint
-from mitool.checkpoint import KEY
+from mitool.storage import checkpoint
+from mitool.storage.checkpoint import KEY
 from tests.fuzz.commands import Commands
 from tests.fuzz.documents import DEEP, VALUES, changed, damaged, dumped
 from tests.fuzz.profiles import fuzzed

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 
 from mitool.cli.checks import OPERATORS, parse_check, require
-from mitool.errors import CheckFailed, UsageError
-from mitool.result import Claim
+from mitool.core.errors import CheckFailed, UsageError
+from mitool.core.result import Claim
 from tests.fuzz.commands import Commands, accepted, bounded
 from tests.fuzz.profiles import fuzzed
 

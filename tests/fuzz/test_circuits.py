@@ -10,7 +10,7 @@ import torch
 from hypothesis import strategies as st
 
 from mitool.analysis.circuits.files import as_json, read_circuit
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.settings import Level
 from tests.analysis.circuits.graphs import (
     COLUMNS,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from mitool.errors import InputError, RunError
+from mitool.core.errors import InputError, RunError
 from mitool.models.pretrained import Pretrained, load_pretrained
-from mitool.subject import open_model
+from mitool.models.subject import open_model
 from tests.analysis.attention.models import tiny_llama
 from tests.fuzz.commands import accepted
 from tests.fuzz.documents import changed, damaged, dumped

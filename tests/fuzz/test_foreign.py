@@ -199,7 +199,7 @@ def test_a_state_dict_comes_back_as_it_was(commands: Commands, layout: str) -> N
         "again.safetensors",
     )
     commands.answered(*again, "--overwrite", codes=(0,))
-    from mitool.checkpoint import load
+    from mitool.storage.checkpoint import load
 
     first, second = (load(commands.folder / f"{n}.safetensors")[0] for n in ("out", "again"))
     assert first.keys() == second.keys()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.sweeps.base import point_name
 from mitool.sweeps.grid import MOST_POINTS, parse_grid, parse_values, read_grid
 from tests.fuzz.commands import Commands, accepted, bounded, require_readable

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import strategies as st
 
 from mitool.cli.train import MOST_SEEDS, parse_seeds
-from mitool.config import build
-from mitool.device import resolve
-from mitool.errors import RunError, UsageError
+from mitool.core.config import build
+from mitool.core.device import resolve
+from mitool.core.errors import RunError, UsageError
 from mitool.settings import SuperpositionSettings
 from mitool.settings.spread import importances, n_listed, sparsities
 from tests.fuzz.commands import Commands, accepted, bounded

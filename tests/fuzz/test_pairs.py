@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example
 from hypothesis import strategies as st
 
-from mitool.errors import InputError
-from mitool.pair_files import PairTexts, read_pairs
+from mitool.core.errors import InputError
+from mitool.pairs.files import PairTexts, read_pairs
 from tests.fuzz.commands import Commands, accepted, bounded
 from tests.fuzz.documents import DEEP, LONG_NUMBER, VALUES, damaged, dumped
 from tests.fuzz.profiles import fuzzed

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from mitool import checkpoint, rundir
+from mitool.storage import checkpoint, layout
 from tests.fuzz.commands import Commands
 from tests.fuzz.conftest import SMALL, TINY
 from tests.fuzz.documents import DEEP, LONG_NUMBER, VALUES, changed, damaged, dumped
 from tests.fuzz.profiles import fuzzed
 from tests.fuzz.test_checkpoints import forge, others
 
-TEXTS = (rundir.CONFIG, rundir.RESULT, rundir.METRICS)
+TEXTS = (layout.CONFIG, layout.RESULT, layout.METRICS)
 RUN = "run"
 LONGER = ("train", "modadd", *TINY, *SMALL, "--epochs", "5", "-o", RUN, "--quiet")
 STUDY = ("--format", "html", "-o", "study", "--overwrite")
@@ -44,7 +44,7 @@ def damage(run: Path, name: str, data: st.DataObject) -> None:
     content = path.read_bytes()
     if data.draw(st.booleans()):
         path.write_bytes(data.draw(damaged(content)))
-    elif name == rundir.METRICS:
+    elif name == layout.METRICS:
         lines = content.splitlines()
         place = data.draw(st.integers(0, len(lines) - 1))
         line = data.draw(st.one_of(LINES, changed(json.loads(lines[place])).map(dumped)))
@@ -76,7 +76,7 @@ def test_a_damaged_run_is_gone_on_with_replaced_or_refused(
 
 @fuzzed(6, data=st.data())
 def test_a_forged_state_is_gone_on_with_or_refused(commands: Commands, data: st.DataObject) -> None:
-    path = fresh(commands) / rundir.RESUME
+    path = fresh(commands) / layout.RESUME
     tensors, record = checkpoint.read_tensors(path)
     match data.draw(st.sampled_from(["bytes", "record", "tensors"])):
         case "bytes":
@@ -89,7 +89,7 @@ def test_a_forged_state_is_gone_on_with_or_refused(commands: Commands, data: st.
     commands.answered(*LONGER, "--resume", codes=(0, 1, 3), keeping=(3,))
 
 
-@pytest.mark.parametrize("name", [rundir.CONFIG, rundir.METRICS])
+@pytest.mark.parametrize("name", [layout.CONFIG, layout.METRICS])
 @pytest.mark.parametrize("content", [DEEP, b"\xff\xfe", None], ids=["deep", "no text", "a folder"])
 def test_what_is_no_record_of_a_run_is_refused(
     commands: Commands, name: str, content: bytes | None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from mitool import tasks
-from mitool.config import field_hints
+from mitool.core.config import field_hints
 from mitool.settings import ModelSettings, TrainingSettings
 from mitool.settings.superposition import PRESETS
 from tests.fuzz.commands import Commands

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mitool.analysis.interventions.graph import Edge, Graph, Node
 from mitool.analysis.interventions.patterns import MOST_PATTERNS
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from tests.fuzz.commands import Commands, accepted
 from tests.fuzz.profiles import fuzzed
 

@@ -11,9 +11,9 @@ from transformers import PreTrainedModel
 from mitool.analysis.attention import analyze_attention
 from mitool.analysis.circuits import analyze_circuit
 from mitool.analysis.patching import patch
-from mitool.errors import InputError
+from mitool.core.errors import InputError
+from mitool.core.node_names import published
 from mitool.models.pretrained import Pretrained, load_pretrained
-from mitool.node_names import published
 from mitool.settings import CircuitSettings, PatchSettings
 from tests.huggingface.hooked import (
     activations,

@@ -23,12 +23,12 @@ from mitool.analysis.interventions.replace import Activation, Change, Replacemen
 from mitool.analysis.interventions.restart import Restart
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import metric_of
-from mitool.errors import InputError
+from mitool.core.errors import InputError
+from mitool.core.node_names import published
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained.parts import decoder_of
-from mitool.node_names import published
-from mitool.pairs import PromptPairs
-from mitool.prompts import Prompts
+from mitool.pairs.prompt_pairs import PromptPairs
+from mitool.pairs.prompts import Prompts
 from tests.huggingface.hooked import (
     activations,
     direct_attribution,

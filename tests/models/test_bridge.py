@@ -12,8 +12,8 @@ from transformer_lens.model_bridge.sources import boot_native, build_bridge_from
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from mitool.config import build
-from mitool.errors import InputError
+from mitool.core.config import build
+from mitool.core.errors import InputError
 from mitool.models.bridge import from_bridge, to_bridge
 from mitool.models.layers import Attention
 from mitool.models.transformer import ToyTransformer, TransformerConfig

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.models.layouts import to_hooked
 from mitool.models.layouts.buffers import buffer_of
 from mitool.models.layouts.renames import applied, parsed

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mitool.device import generator
-from mitool.errors import InputError
+from mitool.core.device import generator
+from mitool.core.errors import InputError
 from mitool.models.monosemanticity import (
     FeatureMLP,
     FeatureMLPConfig,

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mitool.device import HOST
-from mitool.errors import InputError
+from mitool.core.device import HOST
+from mitool.core.errors import InputError
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 
 CFG = AutoencoderConfig(n_features=3, n_hidden=2)

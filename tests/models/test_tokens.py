@@ -9,12 +9,12 @@ import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.models.pretrained import load_pretrained
 from mitool.models.pretrained.labels import labels_of
 from mitool.models.pretrained.tokens import TextTokens
-from mitool.pair_files import PairTexts
-from mitool.pairs import encode_pairs
+from mitool.pairs.files import PairTexts
+from mitool.pairs.prompt_pairs import encode_pairs
 from tests.tokenizer_kinds import AROUND, BOS, EOS, KINDS, UNK, fast, pretrained, saved
 
 TEXTS = (

@@ -8,14 +8,14 @@ import torch
 
 from mitool.analysis.attention import analyze_attention
 from mitool.analysis.fourier import analyze_fourier
-from mitool.errors import UsageError
-from mitool.node_names import published
-from mitool.pair_files import read_pairs
-from mitool.pairs import encode_pairs
+from mitool.core.errors import UsageError
+from mitool.core.node_names import published
+from mitool.models.subject import load
+from mitool.pairs.files import read_pairs
+from mitool.pairs.prompt_pairs import encode_pairs
 from mitool.planted import NAMES, plant, trig
 from mitool.planted.stream import GAIN
 from mitool.settings import AttentionSettings
-from mitool.subject import load
 
 
 @pytest.mark.parametrize("name", NAMES)

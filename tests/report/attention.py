@@ -9,12 +9,12 @@ import torch
 from mitool.analysis.attention import AttentionResult, AttentionStudy, analyze_attention
 from mitool.analysis.attention.result import attention_result
 from mitool.analysis.attention.shown import ShownPattern
-from mitool.checkpoint import Metadata, TaskRecord
-from mitool.config import as_dict
+from mitool.core.config import as_dict
+from mitool.models.subject import Subject
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.report import Figure, attention_figures
 from mitool.settings import AttentionSettings, ModelSettings
-from mitool.subject import Subject
+from mitool.storage.checkpoint import Metadata, TaskRecord
 from mitool.tasks import Task
 
 SMALL = {"d_model": 8, "d_head": 4, "attn_only": True}

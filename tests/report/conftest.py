@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mitool.analysis.attention import AttentionResult
+from mitool.core.result import Claim, Result
 from mitool.report import Figure, find_browser
 from mitool.report.figures import add_line, new_plot
-from mitool.result import Claim, Result
 from mitool.settings import AttentionSettings
 from mitool.tasks.min import Min
 from mitool.tasks.permute import Permute

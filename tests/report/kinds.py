@@ -17,8 +17,8 @@ from mitool.analysis.circuits import prepare_circuit
 from mitool.analysis.fourier import analyze_fourier
 from mitool.analysis.patching import Wanted, prepare_patching
 from mitool.cli.main import app
-from mitool.config import FROZEN
-from mitool.device import resolve
+from mitool.core.config import FROZEN
+from mitool.core.device import resolve
 from mitool.models.pretrained import Pretrained, load_pretrained
 from mitool.report import (
     Report,

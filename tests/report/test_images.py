@@ -13,7 +13,7 @@ import psutil
 import pytest
 from kaleido.errors import KaleidoError
 
-from mitool.errors import RunError
+from mitool.core.errors import RunError
 from mitool.report import BrowserError, training_figures, write_images
 from mitool.report.figures import HEIGHT
 from mitool.training import TrainResult

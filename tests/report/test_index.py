@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mitool import rundir
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.report import gather, render_index, write_index
 from mitool.report.index.cards import MOST_BYTES, PNG
+from mitool.storage import layout
 from tests.report.conftest import HOSTILE, Tags
 from tests.results import leave, modadd
 
@@ -174,7 +174,7 @@ def test_a_trajectory_is_in_the_order_of_its_epochs_and_its_end_in_full(tmp_path
 def test_what_is_out_of_date_is_marked(tmp_path: Path) -> None:
     import torch
 
-    from mitool import checkpoint
+    from mitool.storage import checkpoint
 
     path = tmp_path / "ckpt.safetensors"
     checkpoint.write_tensors(path, {"w": torch.zeros(1)}, {"epoch": 30})
@@ -220,7 +220,7 @@ def test_a_folder_without_results_is_an_unusable_input(
 def test_an_index_is_written_anew_but_nobody_elses_page_is_replaced(tmp_path: Path) -> None:
     leave(tmp_path, "patch")
     path = write_index(gather(tmp_path), "mitool report x")
-    assert rundir.holds_index(tmp_path)
+    assert layout.holds_index(tmp_path)
     assert write_index(gather(tmp_path)) == path
     path.write_text("<html>mine</html>")
     with pytest.raises(UsageError, match="is there already, and is no index of mitool's"):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mitool.errors import RunError, UsageError
+from mitool.core.errors import RunError, UsageError
 from mitool.report import BrowserError, BrowserMissing, Figure, Report, Written, write_report
-from mitool.rundir import holds_run
+from mitool.storage.layout import holds_run
 
 from .conftest import a_figure, a_result, needs_browser
 

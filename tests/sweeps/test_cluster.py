@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mitool.errors import RunError, UsageError
+from mitool.core.errors import RunError, UsageError
 from mitool.sweeps.base import End
 from mitool.sweeps.cluster import RayRunner, _end, require_gpus
 

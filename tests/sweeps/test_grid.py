@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mitool.errors import InputError, MitoolError, UsageError
+from mitool.core.errors import InputError, MitoolError, UsageError
 from mitool.sweeps.base import LONGEST_NAME, point_name
 from mitool.sweeps.grid import parse_grid, parse_values, read_grid
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mitool import claiming, files
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
+from mitool.storage import atomic, locking
 from mitool.sweeps import Point
 from mitool.sweeps.base import End, Job, error_of, run_here
 from mitool.sweeps.cluster import _task
@@ -51,7 +51,7 @@ def test_a_job_waits_for_a_process_that_still_holds_its_folder(job: Job) -> None
     released: list[float] = []
 
     def hold() -> None:
-        with claiming.claimed(job.folder):
+        with locking.claimed(job.folder):
             (job.folder / "file").touch()
             held.set()
             time.sleep(0.5)
@@ -74,7 +74,7 @@ def test_the_error_of_a_job_that_says_nothing_is_its_exit_code(job: Job) -> None
 def test_a_worker_that_does_not_see_the_folder_says_so(job: Job) -> None:
     with pytest.raises(FileNotFoundError, match="an --out that all nodes see"):
         _task(lambda _arguments: 0, job)
-    files.write_json(job.log.parent.parent / "config.json", {})
+    atomic.write_json(job.log.parent.parent / "config.json", {})
     assert _task(lambda _arguments: 0, job) == 0
 
 

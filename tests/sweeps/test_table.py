@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from mitool import files
+from mitool.storage import atomic
 from mitool.sweeps import Outcome, Point
 from mitool.sweeps.table import typed, write_tables
 
@@ -18,7 +18,7 @@ def _outcome(folder: Path, name: str, claims: dict[str, object], **failure: obje
     point = Point(name, {}, ())
     lines = [{"epoch": e, "norms": {"a": e / 3, "": e}, "xs": [e, 0.5]} for e in range(2)]
     if claims:
-        files.write_lines(folder / "points" / name / "metrics.jsonl", lines)
+        atomic.write_lines(folder / "points" / name / "metrics.jsonl", lines)
     return Outcome(
         point, **{"exit_code": 0, "error": None, "seconds": 2.0, **failure}, claims=claims
     )

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from mitool import tasks
-from mitool.device import resolve
+from mitool.core.device import resolve
 from mitool.settings import TrainingSettings
 from mitool.tasks import NO_ANSWER, Task
 from mitool.tasks.digits import Digits

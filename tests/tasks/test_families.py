@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.tasks import Split, Task
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool.config import build
-from mitool.device import resolve
-from mitool.errors import UsageError
-from mitool.subject import load
+from mitool.core.config import build
+from mitool.core.device import resolve
+from mitool.core.errors import UsageError
+from mitool.models.subject import load
 from mitool.tasks import NO_ANSWER
 from mitool.tasks.induction import LIST_SEED, Induction
 from mitool.training import RunConfig, train

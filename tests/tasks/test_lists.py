@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 import torch
 
-from mitool.config import build
-from mitool.errors import UsageError
+from mitool.core.config import build
+from mitool.core.errors import UsageError
 from mitool.tasks import Task
 from mitool.tasks.digits import Digits
 from mitool.tasks.index_array import IndexArray

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mitool import tasks
-from mitool.errors import InputError, UsageError
-from mitool.subject import load
+from mitool.core.errors import InputError, UsageError
+from mitool.models.subject import load
 
 PLUGIN = Path(__file__).parents[2] / "examples" / "custom_task"
 

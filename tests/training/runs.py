@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from mitool import rundir
-from mitool.checkpoint import read_tensors
-from mitool.device import Device, resolve
-from mitool.errors import InputError, MitoolError, UsageError
+from mitool.core.device import Device, resolve
+from mitool.core.errors import InputError, MitoolError, UsageError
 from mitool.settings import ModelSettings
+from mitool.storage import layout
+from mitool.storage.checkpoint import read_tensors
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
 from mitool.training import RunConfig
@@ -62,9 +62,9 @@ class StopAt:
 
 
 DAMAGED: list[tuple[str, type[MitoolError], str]] = [
-    (rundir.RESUME, InputError, "resume.safetensors: damaged: the digest of its contents"),
-    (rundir.METRICS, InputError, "metrics.jsonl: damaged: expected one JSON object a line"),
-    (rundir.CONFIG, UsageError, "holds files with the names of a run's that are no run of"),
+    (layout.RESUME, InputError, "resume.safetensors: damaged: the digest of its contents"),
+    (layout.METRICS, InputError, "metrics.jsonl: damaged: expected one JSON object a line"),
+    (layout.CONFIG, UsageError, "holds files with the names of a run's that are no run of"),
 ]
 """Files of a run, and how its resumption is refused once ``damage`` has been done to them."""
 
@@ -78,7 +78,7 @@ def damage(path: Path) -> None:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return read_tensors(folder / rundir.CHECKPOINT)[0]
+    return read_tensors(folder / layout.CHECKPOINT)[0]
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool.device import available, generator, resolve
+from mitool.core.device import available, generator, resolve
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.settings import TrainingSettings
 from mitool.tasks.modadd import ModAdd

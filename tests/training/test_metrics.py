@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from mitool.config import build
-from mitool.device import resolve
+from mitool.core.config import build
+from mitool.core.device import resolve
 from mitool.models.inputs import Inputs, prepare
 from mitool.settings import TrainingSettings
 from mitool.tasks import NO_ANSWER

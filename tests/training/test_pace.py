@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import checkpoint
-from mitool.device import Device
-from mitool.machine import CoreTimes
+from mitool.core.device import Device
+from mitool.core.machine import CoreTimes
 from mitool.settings import ModelSettings, TrainingSettings
+from mitool.storage import checkpoint
 from mitool.tasks.modadd import ModAdd
 from mitool.training import RunConfig, train
 from mitool.training import pace as paces

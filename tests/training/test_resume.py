@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool import files, rundir
-from mitool.device import Device
-from mitool.errors import InputError, Interrupted, MitoolError, UsageError
-from mitool.subject import load
+from mitool.core.device import Device
+from mitool.core.errors import InputError, Interrupted, MitoolError, UsageError
+from mitool.models.subject import load
+from mitool.storage import atomic, layout
 from mitool.training import sessions, train
 from mitool.training.data import Batch
 from mitool.training.step import TrainStep
@@ -44,7 +44,7 @@ def test_an_interrupted_run_saves_and_resumes_to_the_same_bits(
     whole, parts = (
         [
             {k: v for k, v in line.items() if k != "seconds"}
-            for line in files.read_lines(tmp_path / name / "metrics.jsonl")
+            for line in atomic.read_lines(tmp_path / name / "metrics.jsonl")
         ]
         for name in ("whole", "parts")
     )
@@ -121,11 +121,11 @@ def test_a_run_goes_on_elsewhere_and_says_so(
         f"{torch.__version__}, is 99.0): its bits may differ from those of a run in one place"
     )
     assert said in result.warnings
-    held = files.read_json(tmp_path / rundir.CONFIG)["sessions"]
+    held = atomic.read_json(tmp_path / layout.CONFIG)["sessions"]
     assert [(each["step"], each["threads"]) for each in held] == [(0, 2), (step, 1)]
     again = train(config(device=Device("cpu", threads=2)), tmp_path, resume=True)
     assert said in again.warnings  # a finished run computes nothing, and nowhere else
-    assert files.read_json(tmp_path / rundir.CONFIG)["sessions"] == held
+    assert atomic.read_json(tmp_path / layout.CONFIG)["sessions"] == held
 
 
 def test_a_run_in_one_place_says_nothing_of_it(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_resuming_from_a_damaged_file_is_refused(
 
 def test_a_loss_that_is_no_number_is_no_evaluation(tmp_path: Path) -> None:
     train(config(), tmp_path)
-    (line, *_) = files.read_lines(tmp_path / rundir.METRICS)
-    (tmp_path / rundir.METRICS).write_text(json.dumps(line | {"test_loss": math.nan}) + "\n")
+    (line, *_) = atomic.read_lines(tmp_path / layout.METRICS)
+    (tmp_path / layout.METRICS).write_text(json.dumps(line | {"test_loss": math.nan}) + "\n")
     with pytest.raises(InputError, match="damaged: expected one JSON object a line"):
         train(config(), tmp_path, resume=True)

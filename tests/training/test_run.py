@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import files
-from mitool.device import resolve
-from mitool.errors import RunError, UsageError
-from mitool.subject import load
+from mitool.core.device import resolve
+from mitool.core.errors import RunError, UsageError
+from mitool.models.subject import load
+from mitool.storage import atomic
 from mitool.tasks import Split
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
@@ -29,7 +29,7 @@ def test_a_run_leaves_what_the_design_says(tmp_path: Path) -> None:
     }
     steps = [int(path.stem) for path in sorted((tmp_path / "run" / "checkpoints").iterdir())]
     assert steps == [0, 10, 20, 30, 40]
-    lines = files.read_lines(tmp_path / "run" / "metrics.jsonl")
+    lines = atomic.read_lines(tmp_path / "run" / "metrics.jsonl")
     assert [line["epoch"] for line in lines] == list(range(0, 41, 5))
     assert result.claims["test_loss"] == lines[-1]["test_loss"]
     subject = load(tmp_path / "run")
@@ -41,7 +41,7 @@ def test_training_lowers_the_loss_as_a_plain_loop_does(tmp_path: Path) -> None:
     """The textbook loop, with autograd over the bridge's own forward, is the slow twin."""
     import torch.nn.functional as F
 
-    from mitool.device import generator
+    from mitool.core.device import generator
     from mitool.models.bridge import to_bridge
     from mitool.models.transformer import ToyTransformer, TransformerConfig
 
@@ -83,7 +83,7 @@ def test_a_diverged_run_fails_and_keeps_the_last_good_weights(
         train(config(epochs=400, checkpoint_every=checkpoint_every, **training), tmp_path)
     subject = load(tmp_path)  # which refuses weights that are not finite
     assert subject.metadata.epoch < 400
-    for line in files.read_lines(tmp_path / "metrics.jsonl"):
+    for line in atomic.read_lines(tmp_path / "metrics.jsonl"):
         assert math.isfinite(line["train_loss"])
 
 

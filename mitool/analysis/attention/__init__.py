@@ -7,16 +7,16 @@ from pathlib import Path
 from mitool.analysis.attention.material import Material, material_of
 from mitool.analysis.attention.result import AttentionResult, attention_result, claim_names
 from mitool.analysis.attention.study import AttentionStudy, study
-from mitool.config import as_dict
-from mitool.pair_files import read_pairs
-from mitool.reading import (
+from mitool.core.config import as_dict
+from mitool.models.subject import Studied
+from mitool.pairs.files import read_pairs
+from mitool.pairs.reading import (
     Reading,
     reading_of_pairs,
     reading_of_texts,
     reading_of_tokens,
 )
 from mitool.settings import AttentionSettings
-from mitool.subject import Studied
 
 __all__ = ["AttentionResult", "AttentionStudy", "analyze_attention", "claim_names"]
 
@@ -33,7 +33,7 @@ def analyze_attention(
     """Look at every head of a model.
 
     Args:
-        pairs: a file (``mitool.pair_files.read_pairs``), whose clean texts are read.
+        pairs: a file (``mitool.pairs.files.read_pairs``), whose clean texts are read.
         texts: texts to read instead; of a toy model, the labels of tokens, apart by spaces.
         seed: of what is drawn.
         progress: told of the prompts done, and of all.

@@ -12,7 +12,7 @@ from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.material import Material
 from mitool.analysis.attention.observe import Observation
 from mitool.analysis.statistics import spearman
-from mitool.prompts import Prompts
+from mitool.pairs.prompts import Prompts
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from mitool.analysis.attention.weights import Weights
 from mitool.analysis.interventions.run import Run
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.decoder import Decoder, Norm
 from mitool.models.decoder.decoder import TOLERANCE
-from mitool.prompts import Prompts
+from mitool.pairs.prompts import Prompts
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from jaxtyping import Int
 from torch import Tensor
 
 from mitool.analysis.attention.observe import IsRight, equals_target
-from mitool.device import generator
-from mitool.errors import InputError, UsageError, each, quoted
+from mitool.core.device import generator
+from mitool.core.errors import InputError, UsageError, each, quoted
 from mitool.models.decoder import Decoder
-from mitool.pair_files import read_pairs
-from mitool.pairs import clean_prompts
-from mitool.prompts import Prompts, examples_of, of_examples, of_texts
+from mitool.models.subject import Studied, Subject
+from mitool.pairs.files import read_pairs
+from mitool.pairs.prompt_pairs import clean_prompts
+from mitool.pairs.prompts import Prompts, examples_of, of_examples, of_texts
 from mitool.settings import AttentionSettings
-from mitool.subject import Studied, Subject
 from mitool.tasks import Task
 
 if TYPE_CHECKING:  # it takes seconds to load

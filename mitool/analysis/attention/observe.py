@@ -13,7 +13,7 @@ from mitool.analysis.attention.scores import KindScores
 from mitool.analysis.attention.weights import Weights
 from mitool.analysis.interventions.run import Run, run
 from mitool.models.decoder import Decoder, Tables
-from mitool.prompts import Prompts
+from mitool.pairs.prompts import Prompts
 from mitool.tasks import NO_ANSWER
 
 CHUNK = 2**24

@@ -11,9 +11,9 @@ from mitool.analysis.attention.attribution import DirectAttribution
 from mitool.analysis.attention.scores import KINDS
 from mitool.analysis.attention.study import AttentionStudy
 from mitool.analysis.attention.verdicts import Evidence, OfAnswer, Scored, Written, verdict
-from mitool.node_names import head_name
-from mitool.numerals import share
-from mitool.result import Claim, Result, number
+from mitool.core.node_names import head_name
+from mitool.core.numerals import share
+from mitool.core.result import Claim, Result, number
 
 OF_MODEL = (
     *("n_layers", "n_heads", "accuracy", "attention_to_answer_operand"),

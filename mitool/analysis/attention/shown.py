@@ -9,8 +9,8 @@ from torch import Tensor
 
 from mitool.analysis.attention.material import Material
 from mitool.analysis.attention.observe import OFFSETS, forward
-from mitool.device import generator
-from mitool.prompts import Prompts
+from mitool.core.device import generator
+from mitool.pairs.prompts import Prompts
 
 
 @dataclass(frozen=True)

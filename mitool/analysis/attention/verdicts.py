@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mitool.numerals import share as percent
+from mitool.core.numerals import share as percent
 
 KIND_NAMES = {
     "current_token": ("current-token head", "the token itself"),

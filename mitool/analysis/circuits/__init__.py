@@ -4,9 +4,9 @@ from mitool.analysis.circuits.prepare import CircuitFiles, prepare_circuit
 from mitool.analysis.circuits.result import CircuitResult
 from mitool.analysis.circuits.search import CircuitSearch
 from mitool.analysis.interventions.material import GivenPairs
-from mitool.device import Device
+from mitool.core.device import Device
+from mitool.models.subject import Studied
 from mitool.settings import CircuitSettings
-from mitool.subject import Studied
 
 __all__ = ["CircuitFiles", "CircuitResult", "CircuitSearch", "analyze_circuit", "prepare_circuit"]
 

@@ -15,7 +15,7 @@ from mitool.analysis.circuits.bench import Bench
 from mitool.analysis.circuits.gradients import Start, reader_gradients
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.chunk import Chunk
-from mitool.device import to_float64
+from mitool.core.device import to_float64
 
 Gradients = Iterator[tuple[slice, Float[Tensor, "reader pair pos d_model"]]]
 """Gradients at every reader, and the writers whose edges they are to score."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from mitool.analysis.circuits.methods.exact import exact_of
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.statistics import pearson, spearman
-from mitool.device import generator
+from mitool.core.device import generator
 
 ROUNDING = 1e-6
 """Of the largest exact score, below which another one has no sign."""

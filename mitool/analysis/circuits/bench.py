@@ -16,7 +16,7 @@ from mitool.analysis.interventions.material import Material
 from mitool.analysis.interventions.pair_groups import PairGroups
 from mitool.analysis.interventions.sources import Sources
 from mitool.analysis.interventions.table import EdgeTable, table_of
-from mitool.device import generator
+from mitool.core.device import generator
 from mitool.settings import Ablation
 
 

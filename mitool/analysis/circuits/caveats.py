@@ -7,7 +7,7 @@ from mitool.analysis.circuits.evaluation import ABLATIONS, Evaluation
 from mitool.analysis.circuits.origin import Origin
 from mitool.analysis.interventions.evidence import FEW, few, only, warnings_of_pairs
 from mitool.analysis.statistics import is_weak
-from mitool.result import Claim
+from mitool.core.result import Claim
 
 FAR = 0.1
 """By how much the share of pairs that is held out may differ from what is asked for, untold."""

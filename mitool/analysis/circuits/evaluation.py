@@ -17,7 +17,7 @@ from mitool.analysis.circuits.select import FRACTIONS, first, ranked, sizes_of
 from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.edges import Kept
-from mitool.device import generator
+from mitool.core.device import generator
 from mitool.settings import Ablation, CircuitSettings
 
 ABLATIONS: tuple[Ablation, ...] = get_args(Ablation)

@@ -16,7 +16,7 @@ from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.circuits.select import first, ladder, ranked
 from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.units import Units
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.settings import CircuitSettings
 
 AT_A_TIME = 8

@@ -14,7 +14,7 @@ from mitool.analysis.interventions.batches import halving
 from mitool.analysis.interventions.chunk import Chunk
 from mitool.analysis.interventions.edges import Kept
 from mitool.analysis.metrics import METRICS
-from mitool.device import HOST
+from mitool.core.device import HOST
 
 
 @dataclass(frozen=True)

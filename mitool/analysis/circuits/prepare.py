@@ -12,13 +12,13 @@ from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.evidence import together
 from mitool.analysis.interventions.material import GivenPairs, Material, material_of
 from mitool.analysis.interventions.pair_groups import PairGroups
-from mitool.config import as_dict
-from mitool.device import Device, host
-from mitool.errors import UsageError
-from mitool.pair_files import read_pairs
-from mitool.reading import reading_of_pairs
+from mitool.core.config import as_dict
+from mitool.core.device import Device, host
+from mitool.core.errors import UsageError
+from mitool.models.subject import Studied
+from mitool.pairs.files import read_pairs
+from mitool.pairs.reading import reading_of_pairs
 from mitool.settings import SIZES, CircuitSettings
-from mitool.subject import Studied
 
 
 @dataclass(frozen=True)

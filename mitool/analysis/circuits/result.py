@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from mitool import rundir
 from mitool.analysis.circuits.audit import Audit
 from mitool.analysis.circuits.caveats import caveats, under_claim
 from mitool.analysis.circuits.evaluation import ABLATIONS, Chosen, Evaluation
@@ -15,9 +14,10 @@ from mitool.analysis.circuits.files import StoredCircuit, as_json
 from mitool.analysis.circuits.origin import Origin
 from mitool.analysis.circuits.truth import Agreement
 from mitool.analysis.circuits.units import Units
-from mitool.device import generator
-from mitool.result import Claim, Result, number, unsigned
+from mitool.core.device import generator
+from mitool.core.result import Claim, Result, number, unsigned
 from mitool.settings import CircuitSettings
+from mitool.storage import layout
 
 IDLE = 0.005
 """A unit without which the circuit loses less faithfulness than this does not matter in it."""
@@ -40,7 +40,7 @@ OF_TRUTH = ("precision", "recall")
 class CircuitResult(Result):
     """A circuit and what its tests came to."""
 
-    arrays_name: ClassVar[str] = rundir.CIRCUIT_ARRAYS
+    arrays_name: ClassVar[str] = layout.CIRCUIT_ARRAYS
 
     origin: Origin
     found: Chosen
@@ -97,7 +97,7 @@ class CircuitResult(Result):
         units, scores = self.found.units, self.found.scores
         held = {} if scores is None else {units.level: units.placed(scores)}
         stored = StoredCircuit(self.found.circuit, held)
-        return {rundir.CIRCUIT: as_json(stored, units.d_model, units.columns)}
+        return {layout.CIRCUIT: as_json(stored, units.d_model, units.columns)}
 
     @property
     def checkable(self) -> Mapping[str, Claim]:

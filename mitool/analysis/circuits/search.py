@@ -16,7 +16,7 @@ from mitool.analysis.circuits.result import CircuitResult, circuit_result, claim
 from mitool.analysis.circuits.steps import Progress, Steps
 from mitool.analysis.circuits.truth import Agreement, agreement
 from mitool.analysis.circuits.units import Units
-from mitool.reading import Reading
+from mitool.pairs.reading import Reading
 from mitool.settings import CircuitSettings
 
 

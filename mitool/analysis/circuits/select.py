@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mitool.analysis.circuits.units import Units
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.settings import Selection
 
 FRACTIONS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mitool.analysis.fourier.basis import row_name
 from mitool.analysis.fourier.grid import Bases, transform
-from mitool.node_names import head_name
+from mitool.core.node_names import head_name
 
 MOST_TERMS = 6
 """Terms that are listed of a pattern."""

@@ -13,9 +13,9 @@ from mitool.analysis.fourier.interventions import (
 from mitool.analysis.fourier.neurons import map_gini
 from mitool.analysis.fourier.observe import PARTS
 from mitool.analysis.fourier.result import FourierStudy
-from mitool.config import as_dict
-from mitool.numerals import share
-from mitool.result import Claim
+from mitool.core.config import as_dict
+from mitool.core.numerals import share
+from mitool.core.result import Claim
 from mitool.settings import FourierSettings
 from mitool.tasks import Task
 

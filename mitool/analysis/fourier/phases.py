@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from mitool.analysis.fourier.progress import Measures
-from mitool.numerals import share
+from mitool.core.numerals import share
 
 REST = 0.05
 """Of the fall in squared weights since the circuit formed, what may be left of a clean-up."""

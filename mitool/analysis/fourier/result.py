@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor
 
-from mitool import rundir
 from mitool.analysis.fourier.attention import HeadPattern
 from mitool.analysis.fourier.embedding import EmbeddingSpectrum
 from mitool.analysis.fourier.form import CyclicForm
@@ -18,8 +17,9 @@ from mitool.analysis.fourier.logits import CosineFit
 from mitool.analysis.fourier.neurons import NeuronSpectrum
 from mitool.analysis.fourier.phases import Phases
 from mitool.analysis.fourier.progress import Measures
-from mitool.numerals import share
-from mitool.result import Result
+from mitool.core.numerals import share
+from mitool.core.result import Result
+from mitool.storage import layout
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class FourierResult(Result):
         if study.formula is not None:
             task = dict(self.subject["task"])
             document = study.formula.as_json(study.form, task, study.identities)
-            documents[rundir.ALGORITHM] = document
+            documents[layout.ALGORITHM] = document
         if study.progress:
-            documents[rundir.PROGRESS] = {"checkpoints": [asdict(m) for m in study.progress]}
+            documents[layout.PROGRESS] = {"checkpoints": [asdict(m) for m in study.progress]}
         return documents

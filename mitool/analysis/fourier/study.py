@@ -32,12 +32,12 @@ from mitool.analysis.fourier.observe import Observation, Pairs, in_float64, obse
 from mitool.analysis.fourier.phases import Phases, find_phases
 from mitool.analysis.fourier.progress import Measures, measure
 from mitool.analysis.fourier.result import FourierResult, FourierStudy
-from mitool.config import as_dict
-from mitool.device import GIB, Device, exact
-from mitool.errors import InputError, RunError
+from mitool.core.config import as_dict
+from mitool.core.device import GIB, Device, exact
+from mitool.core.errors import InputError, RunError
+from mitool.models.subject import Subject, load
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import FourierSettings
-from mitool.subject import Subject, load
 
 Observer = Callable[[int, int], object]
 """Told how many checkpoints are done, and of how many."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.run import LayerRun, Run
-from mitool.device import to_float64
+from mitool.core.device import to_float64
 from mitool.models.decoder import Read
 
 POSITION_AXIS = {

@@ -12,9 +12,9 @@ from torch import Tensor
 from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import Metric
-from mitool.device import HOST, Device, is_out_of_memory, to_float64
+from mitool.core.device import HOST, Device, is_out_of_memory, to_float64
 from mitool.models.decoder import Decoder
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from mitool.tasks import NO_ANSWER
 
 Variant = TypeVar("Variant")

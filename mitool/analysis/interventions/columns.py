@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 
 MOST_TOKENS = 3
 """Tokens that a column's label names."""

@@ -2,7 +2,7 @@
 
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.interventions.pair_groups import PairGroups
-from mitool.errors import first_few
+from mitool.core.errors import first_few
 
 FEW = 6
 """Groups below which no effect can be told from chance (p < 0.05), and intervals say little."""

@@ -2,7 +2,7 @@
 
 Its nodes are ``input``, heads such as ``L3H1``, MLPs such as ``MLP3``, and ``logits``; an edge is
 ``L1H0->MLP3``, into a head ``L1H0->L3H1<q>``. The names of files, ``a1.h0->m3``, are read as well:
-see ``mitool.node_names``.
+see ``mitool.core.node_names``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mitool.analysis.interventions.patterns import LETTERS, NodeNames, halves
-from mitool.errors import UsageError, first_few, quoted
+from mitool.core.errors import UsageError, first_few, quoted
+from mitool.core.node_names import head_name, mlp_name
 from mitool.models.decoder import Decoder, Letter
-from mitool.node_names import head_name, mlp_name
 
 MOST_NAMES = 30_000
 """Names that all patterns together may stand for, beside one on either side of each."""

@@ -17,13 +17,13 @@ from mitool.analysis.interventions.reproduction import (
 )
 from mitool.analysis.interventions.run import Run, run
 from mitool.analysis.metrics import Metric, metric_of
-from mitool.device import Device, generator
-from mitool.errors import InputError, UsageError, each
+from mitool.core.device import Device, generator
+from mitool.core.errors import InputError, UsageError, each
 from mitool.models.decoder import Decoder, Tables
-from mitool.pair_files import PairTexts, group_names_of, has_only_years, read_pairs
-from mitool.pairs import PromptPairs, encode_pairs, of_task
+from mitool.models.subject import Studied, Subject
+from mitool.pairs.files import PairTexts, group_names_of, has_only_years, read_pairs
+from mitool.pairs.prompt_pairs import PromptPairs, encode_pairs, of_task
 from mitool.settings import MetricName
-from mitool.subject import Studied, Subject
 from mitool.tasks import NO_ANSWER
 from mitool.tasks.apart import pairs_apart
 
@@ -31,8 +31,8 @@ DRAWN = 256
 """Pairs drawn from a task, if nothing else is said."""
 
 GivenPairs = Path | Sequence[PairTexts] | None
-"""A file of pairs (``mitool.pair_files.read_pairs``), such pairs themselves, as also
-``mitool.pair_prompts.generated_pairs`` makes them, or none.
+"""A file of pairs (``mitool.pairs.files.read_pairs``), such pairs themselves, as also
+``mitool.pairs.generated.generated_pairs`` makes them, or none.
 """
 
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar, get_args
 
-from mitool.config import closest
-from mitool.errors import quoted
+from mitool.core.config import closest
+from mitool.core.errors import quoted
+from mitool.core.node_names import published, spelled
+from mitool.core.wildcards import LONGEST, fitting
 from mitool.models.decoder import Letter
-from mitool.node_names import published, spelled
-from mitool.wildcards import LONGEST, fitting
 
 T = TypeVar("T")
 

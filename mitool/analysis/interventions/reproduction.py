@@ -17,7 +17,7 @@ from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.interventions.run import Run
 from mitool.models.decoder import Decoder
 from mitool.models.decoder.original import HeadPatch
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 
 HEAD = 0
 """The head of the first layer whose ``z`` is patched."""

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mitool.core.result import Result
 from mitool.models.monosemanticity import (
     FeatureMLP,
     is_monosemantic,
     monosemanticity,
     own_features,
 )
-from mitool.result import Result
 from mitool.settings.monosemanticity import MonosemanticitySettings, Value
 from mitool.training.monosemanticity import MonosemanticityEvaluation
 

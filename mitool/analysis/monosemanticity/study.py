@@ -6,18 +6,18 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from mitool import checkpoint, rundir
 from mitool.analysis.monosemanticity.result import MonosemanticityResult, StudiedModel, TrainedModel
 from mitool.analysis.restudied import restudied
-from mitool.checkpoint import MONOSEMANTICITY, Metadata
-from mitool.config import build
-from mitool.device import HOST
-from mitool.errors import InputError, about
-from mitool.families import families_of
+from mitool.core.config import build
+from mitool.core.device import HOST
+from mitool.core.errors import InputError, about
+from mitool.core.result import Claim
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.models.weights import widened
-from mitool.result import Claim
 from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings
+from mitool.storage import checkpoint, layout
+from mitool.storage.checkpoint import MONOSEMANTICITY, Metadata
+from mitool.storage.tensor_groups import families_of
 from mitool.training.learner import Observer
 from mitool.training.monosemanticity import (
     MonosemanticityConfig,
@@ -79,7 +79,7 @@ def engineer_monosemanticity(
     subject = {
         "task": record["task"],
         "run": str(folder),
-        "checkpoint": str(folder / rundir.CHECKPOINT),
+        "checkpoint": str(folder / layout.CHECKPOINT),
     }
     warnings = (*moves(folder), *result.warnings)
     return replace(result, subject=subject, config=record, warnings=warnings)

@@ -11,12 +11,12 @@ from mitool.analysis.interventions.material import GivenPairs, Material, materia
 from mitool.analysis.patching.plan import Plan, Wanted, make_plan
 from mitool.analysis.patching.result import PatchResult, claim_names, patch_result
 from mitool.analysis.patching.study import measure
-from mitool.config import as_dict
-from mitool.device import Device, host
-from mitool.pair_files import read_pairs
-from mitool.reading import Reading, reading_of_pairs
+from mitool.core.config import as_dict
+from mitool.core.device import Device, host
+from mitool.models.subject import Studied
+from mitool.pairs.files import read_pairs
+from mitool.pairs.reading import Reading, reading_of_pairs
 from mitool.settings import PatchSettings
-from mitool.subject import Studied
 
 __all__ = ["PatchResult", "Patching", "Wanted", "patch", "prepare_patching"]
 

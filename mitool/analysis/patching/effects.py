@@ -13,8 +13,8 @@ from mitool.analysis.interventions.pair_groups import PairGroups
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.study import Measured
 from mitool.analysis.statistics import bootstrap_ratio, largest_by_chance
-from mitool.device import generator
-from mitool.result import number
+from mitool.core.device import generator
+from mitool.core.result import number
 
 ZERO = 1e-6
 """A difference between the clean and the corrupted metric that is no more than this share of their

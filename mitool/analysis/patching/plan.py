@@ -8,7 +8,7 @@ from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.graph import Edge, Graph
 from mitool.analysis.patching.paths import Path, paths_of
 from mitool.analysis.patching.sites import Family, families_of
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.models.decoder import Decoder
 from mitool.settings import Ablation, Between, Direction, PatchSettings
 

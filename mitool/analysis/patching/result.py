@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mitool import rundir
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.evidence import few, only, warnings_of_pairs
 from mitool.analysis.interventions.material import Material
@@ -25,8 +24,9 @@ from mitool.analysis.patching.effects import (
 from mitool.analysis.patching.plan import Plan
 from mitool.analysis.patching.study import Measured
 from mitool.analysis.statistics import is_weak
-from mitool.numerals import share
-from mitool.result import Claim, Result, number
+from mitool.core.numerals import share
+from mitool.core.result import Claim, Result, number
+from mitool.storage import layout
 
 MOST = 20
 """Sites of a family whose effects are claims."""
@@ -76,7 +76,7 @@ class PatchResult(Result):
         return found
 
     def documents(self) -> Mapping[str, Mapping[str, Any]]:
-        return {rundir.EFFECTS: {n: list(self._rows(e)) for n, e in self.effects.items()}}
+        return {layout.EFFECTS: {n: list(self._rows(e)) for n, e in self.effects.items()}}
 
     def _rows(self, effects: Effects) -> list[Mapping[str, Any]]:
         between = difference(self.measured)

@@ -7,11 +7,11 @@ from typing import Literal
 
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.replace import Activation
-from mitool.config import nearest
-from mitool.errors import UsageError, quoted
+from mitool.core.config import nearest
+from mitool.core.errors import UsageError, quoted
+from mitool.core.node_names import head_name
+from mitool.core.wildcards import fitting
 from mitool.models.decoder import Decoder
-from mitool.node_names import head_name
-from mitool.wildcards import fitting
 
 RESIDUAL: tuple[Activation, ...] = ("resid_pre", "resid_mid", "resid_post")
 OUTPUTS: tuple[Activation, ...] = ("attn_out", "mlp_out")

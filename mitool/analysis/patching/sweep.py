@@ -13,7 +13,7 @@ from mitool.analysis.interventions.graph import Edge
 from mitool.analysis.interventions.replace import Change, Replacement
 from mitool.analysis.patching.paths import Path, PathReplacement
 from mitool.analysis.patching.sites import Site
-from mitool.device import HOST
+from mitool.core.device import HOST
 from mitool.settings import Between
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mitool.analysis.superposition import measures
 from mitool.analysis.superposition.experiments.base import Experiment, Studied, prefixed
-from mitool.result import Result
+from mitool.core.result import Result
 from mitool.training.superposition import SuperpositionEvaluation
 
 

@@ -5,19 +5,19 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mitool import checkpoint, rundir
 from mitool.analysis.restudied import restudied
 from mitool.analysis.superposition.experiments import Experiment, Families, Studied, experiment
 from mitool.analysis.superposition.experiments.base import prefixed, tied_claims
 from mitool.analysis.superposition.result import SuperpositionResult
-from mitool.checkpoint import SUPERPOSITION, Metadata
-from mitool.config import build
-from mitool.device import HOST
-from mitool.errors import InputError, UsageError, about
-from mitool.families import families_of
+from mitool.core.config import build
+from mitool.core.device import HOST
+from mitool.core.errors import InputError, UsageError, about
+from mitool.core.result import Claim
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.models.weights import widened
-from mitool.result import Claim
+from mitool.storage import checkpoint, layout
+from mitool.storage.checkpoint import SUPERPOSITION, Metadata
+from mitool.storage.tensor_groups import families_of
 from mitool.training.learner import Observer
 from mitool.training.memory import require_free
 from mitool.training.run import history_of
@@ -68,7 +68,7 @@ def superpose(
     subject = {
         "task": config.as_dict()["task"],
         "run": str(folder),
-        "checkpoint": str(folder / rundir.CHECKPOINT),
+        "checkpoint": str(folder / layout.CHECKPOINT),
     }
     result = _studied(chosen, families, config.seed, folder, history)
     warnings = (*moves(folder), *result.warnings)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.decoder.attention import EVERY_HEAD, Heads, Letter, Rotation
 from mitool.models.decoder.layer import Layer
 from mitool.models.decoder.norm import Norm

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mitool.errors import InputError, first_few
+from mitool.core.errors import InputError, first_few
 from mitool.models.layouts.axes import AXES, generic, layer_of, numbered
 from mitool.models.layouts.base import Known, Layout
 from mitool.models.layouts.bridge import BRIDGE

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.layouts.axes import AXES, Axes, generic, layer_of, numbered, rearranged
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 
 MASKS = ("mask", "causal_mask", "attn_mask", "attention_mask", "tril", "triu")
 CONSTANTS = ("IGNORE", "masked_bias", "n_averaged", "num_batches_tracked")

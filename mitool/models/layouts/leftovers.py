@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mitool.errors import InputError, first_few, quoted
+from mitool.core.errors import InputError, first_few, quoted
 from mitool.models.layouts.base import FORMATS, Layout
-from mitool.state_keys import without_numbers
+from mitool.storage.state_keys import without_numbers
 
 MOST_COMPARED = 50
 """Names of a file that are compared with those that are missing."""

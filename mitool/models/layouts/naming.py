@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mitool.errors import UsageError, first_few, quoted
+from mitool.core.errors import UsageError, first_few, quoted
 from mitool.models.layouts.bridge import BRIDGE
 from mitool.models.layouts.hooked import HOOKED
 from mitool.models.layouts.renames import Rename, applied, require_used
 from mitool.models.layouts.synonyms import meant
-from mitool.state_keys import is_expected, unwrapped, without_numbers
+from mitool.storage.state_keys import is_expected, unwrapped, without_numbers
 
 KNOWN = {*HOOKED.weights, *BRIDGE.weights}
 

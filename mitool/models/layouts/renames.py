@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mitool.config import did_you_mean
-from mitool.errors import UsageError, first_few, quoted
-from mitool.wildcards import LONGEST
+from mitool.core.config import did_you_mean
+from mitool.core.errors import UsageError, first_few, quoted
+from mitool.core.wildcards import LONGEST
 
 WILDCARD = re.compile(r"[*?#]|\[!?\]?[^]]*\]")
 """``#`` is a number, as of a layer; the others are those of file names."""

@@ -18,10 +18,10 @@ from transformers import (
     PreTrainedModel,
 )
 
-from mitool.errors import InputError, first_few, plain, quoted, said
+from mitool.core.errors import InputError, first_few, plain, quoted, said
+from mitool.core.strict_json import kind
 from mitool.models import hub_files
 from mitool.models.pretrained.shape import N_LAYERS
-from mitool.strict_json import kind
 
 QUANTISED = "quantization_config"
 """The field that says how weights were packed into few bits."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
 
-from mitool.errors import InputError, said
+from mitool.core.errors import InputError, said
 from mitool.models import hub_files
 
 SECONDS = 10

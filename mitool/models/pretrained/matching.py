@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from mitool.device import GIB, HOST, Device
-from mitool.errors import InputError, RunError, first_few, plain
+from mitool.core.device import GIB, HOST, Device
+from mitool.core.errors import InputError, RunError, first_few, plain
 from mitool.models.pretrained.shape import unembedding_of
 from mitool.models.pretrained.weight_files import StoredWeight
-from mitool.state_keys import unwrapped
+from mitool.storage.state_keys import unwrapped
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 READ_INTO = "float32"

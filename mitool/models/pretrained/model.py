@@ -11,15 +11,15 @@ from jaxtyping import Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from mitool import rundir
-from mitool.device import HOST, Device, host
-from mitool.errors import UsageError
+from mitool.core.device import HOST, Device, host
+from mitool.core.errors import UsageError
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained.parts import decoder_of
 from mitool.models.pretrained.shape import shape_of
 from mitool.models.pretrained.tokens import TextTokens
 from mitool.models.shape import ModelShape
 from mitool.settings import Bos
+from mitool.storage import layout
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -124,7 +124,7 @@ class Pretrained:
 
     def output_folder(self, analysis: str) -> Path:
         """Where an analysis of it goes, if nothing else is said."""
-        return rundir.folder_of_pretrained(self.name, analysis)
+        return layout.folder_of_pretrained(self.name, analysis)
 
     def encode(self, text: str) -> Int[Tensor, " pos"]:
         """The tokens of a text, after those that every text starts with; tokens that the tokenizer

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.decoder import HeadNorm, Norm
 
 EPS = ("eps", "variance_epsilon", "epsilon", "norm_eps")

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
-from mitool.errors import InputError, said
+from mitool.core.errors import InputError, said
 from mitool.models.decoder import Decoder, Layer, Norm, Projection
 from mitool.models.decoder.decoder import Unembedding
 from mitool.models.pretrained.architectures import BlockNames, Fused, names_of

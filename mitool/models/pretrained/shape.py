@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from mitool.errors import InputError, first_few, plain
+from mitool.core.errors import InputError, first_few, plain
 from mitool.models.shape import ModelShape
 
 N_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")

@@ -12,8 +12,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from mitool.device import is_out_of_memory
-from mitool.errors import InputError, said
+from mitool.core.device import is_out_of_memory
+from mitool.core.errors import InputError, said
 from mitool.models import hub_files
 
 PANIC = "PanicException"

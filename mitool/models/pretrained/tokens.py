@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
-from mitool.errors import InputError, quoted, said
+from mitool.core.errors import InputError, quoted, said
 from mitool.models.bridge import silenced
 from mitool.models.pretrained.labels import labels_of
 from mitool.settings import Bos

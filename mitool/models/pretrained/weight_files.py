@@ -12,10 +12,10 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from mitool import state_file
-from mitool.device import is_out_of_memory
-from mitool.errors import InputError, first_few, said
+from mitool.core.device import is_out_of_memory
+from mitool.core.errors import InputError, first_few, said
 from mitool.models import hub_files
+from mitool.storage import state_dict
 
 FORMATS = {
     "F64": "float64",
@@ -140,9 +140,9 @@ def _opened(path: Path, stack: ExitStack) -> Mapping[str, StoredWeight]:
     """The weights of one file."""
     if hub_files.is_pointer(path):
         raise InputError(hub_files.pointer_message(path))
-    state_file.require_file(path, "a file of weights", "download it")
+    state_dict.require_file(path, "a file of weights", "download it")
     if path.suffix != ".safetensors":
-        stored = state_file.read(path, has_index=False).weights
+        stored = state_dict.read(path, has_index=False).weights
         return {name: _in_memory(tensor) for name, tensor in stored.items()}
     try:
         file = stack.enter_context(safe_open(path, framework="pt"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mitool.analysis.attention import AttentionStudy
-from mitool.node_names import head_name
+from mitool.core.node_names import head_name
 
 Head = tuple[int, int]
 """(layer, head)."""

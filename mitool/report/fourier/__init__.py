@@ -1,7 +1,7 @@
 """The report of a Fourier analysis."""
 
 from mitool.analysis.fourier import FourierResult
-from mitool.numerals import share
+from mitool.core.numerals import share
 from mitool.report.figures import Figure
 from mitool.report.fourier.embedding import attention_figures, embedding_figures
 from mitool.report.fourier.logits import logit_figures

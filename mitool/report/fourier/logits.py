@@ -3,7 +3,7 @@
 from mitool.analysis.fourier.identity import PRODUCTS, READ_AS, SIGNS
 from mitool.analysis.fourier.interventions import Outcome
 from mitool.analysis.fourier.result import FourierStudy
-from mitool.numerals import share
+from mitool.core.numerals import share
 from mitool.report.figures import (
     BLACK,
     BLUE,

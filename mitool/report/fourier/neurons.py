@@ -5,7 +5,7 @@ import torch
 from mitool.analysis.fourier.grid import transform
 from mitool.analysis.fourier.neurons import SINGLE_FREQUENCY, NeuronSpectrum
 from mitool.analysis.fourier.result import FourierStudy
-from mitool.numerals import share
+from mitool.core.numerals import share
 from mitool.report.figures import GREY, PALETTE, Figure, label, new_plot
 from mitool.report.fourier.bars import add_threshold, component_bars, named
 from mitool.report.fourier.spectra import grid_spectrum_plot, operand_axis, singular_values_plot

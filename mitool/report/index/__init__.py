@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitool import files, rundir
-from mitool.errors import InputError, UsageError
-from mitool.records import Found, find_records
+from mitool.core.errors import InputError, UsageError
+from mitool.core.result import Claim, Result
+from mitool.core.version import __version__
 from mitool.report.index.story import Told, tell
 from mitool.report.rendering import rendered, source
-from mitool.result import Claim, Result
-from mitool.version import __version__
+from mitool.storage import atomic, layout
+from mitool.storage.records import Found, find_records
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ def write_index(result: IndexResult, command: str | None = None) -> Path:
         UsageError: a page is there that mitool did not write.
         RunError: the folder cannot be written.
     """
-    path = result.page / rundir.INDEX
-    if path.exists() and not rundir.holds_index(result.page):
+    path = result.page / layout.INDEX
+    if path.exists() and not layout.holds_index(result.page):
         raise UsageError(f"{path}: is there already, and is no index of mitool's; move it away")
-    files.atomic_write(path, render_index(result, command))
+    atomic.atomic_write(path, render_index(result, command))
     return path
 
 
@@ -107,7 +107,7 @@ def _kind(command: str) -> str:
 
 
 def _nothing(folder: Path, found: Found) -> str:
-    expected = f"{folder}: expected results of mitool ({rundir.RESULT}) here or below"
+    expected = f"{folder}: expected results of mitool ({layout.RESULT}) here or below"
     if found.unread:
         return f"{expected}, found none that can be read: {found.unread[0]}"
     if found.unfinished:

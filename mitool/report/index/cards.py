@@ -10,10 +10,10 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
-from mitool import rundir
-from mitool.freshness import outdated
-from mitool.records import Record
 from mitool.report.tables import Table, cell, claims_tables
+from mitool.storage import layout
+from mitool.storage.records import Record
+from mitool.storage.staleness import outdated
 
 MAIN_CLAIMS: Mapping[str, Sequence[str]] = {
     "train": (
@@ -87,8 +87,8 @@ def card_of(record: Record, root: Path, page: Path, *, whole: bool = True) -> Ca
         summary=record.summary or "",
         command=record.command,
         place=_within(root, record.folder),
-        report=_link(page, record.folder / rundir.REPORT),
-        result=_link(page, record.folder / rundir.RESULT) or "",
+        report=_link(page, record.folder / layout.REPORT),
+        result=_link(page, record.folder / layout.RESULT) or "",
         claims=claims_tables(_main_claims(record)) if whole else (),
         made=_made(record),
         command_line=record.command_line,
@@ -143,7 +143,7 @@ def _made(record: Record) -> str:
 
 def _first_image(record: Record) -> Path | None:
     """The first figure of its report that is a PNG and not too large."""
-    images = (record.folder / rundir.FIGURES / name for name in record.artifacts)
+    images = (record.folder / layout.FIGURES / name for name in record.artifacts)
     for path in images:
         if path.suffix != ".png":
             continue

@@ -4,12 +4,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mitool import rundir, tasks
+from mitool import tasks
 from mitool.analysis.fourier.form import cyclic_form
-from mitool.config import build
-from mitool.errors import MitoolError
+from mitool.core.config import build
+from mitool.core.errors import MitoolError
 from mitool.planted.base import PAIRS, TRUTH
-from mitool.records import Record
+from mitool.storage import layout
+from mitool.storage.records import Record
 
 FOURIER, CIRCUIT = "analyze fourier", "analyze circuit"
 
@@ -32,7 +33,7 @@ def command_for(command: str, records: Sequence[Record]) -> str | None:
 def _is_transformer(record: Record) -> bool:
     """Whether it is a run whose checkpoint the analyses take."""
     is_run = record.command == "plant" or record.command.startswith("train ")
-    return is_run and (record.folder / rundir.CHECKPOINT).is_file()
+    return is_run and (record.folder / layout.CHECKPOINT).is_file()
 
 
 def _is_cyclic(run: Record) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitool.records import Record, natural
 from mitool.report.index.cards import Card, card_of, of_command
 from mitool.report.index.missing import command_for
+from mitool.storage.records import Record, natural
 
 MOST_CARDS = 4
 """Results of a chapter that are shown in full; of more, all but the first ones are rows."""

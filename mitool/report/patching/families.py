@@ -4,7 +4,7 @@ import torch
 
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.sites import BY_POSITION, Family
-from mitool.node_names import head_name
+from mitool.core.node_names import head_name
 from mitool.report.columns import spans_of
 from mitool.report.figures import Figure
 from mitool.report.grid import Grid, draw_grid

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from mitool.analysis.patching import PatchResult
 from mitool.analysis.patching.effects import difference
+from mitool.core.result import number
 from mitool.report.figures import label
 from mitool.report.tables import readable
-from mitool.result import number
 
 MOST_COLOUR = 2.0
 """Effects beyond this have the colour of this, so that one of them leaves the others theirs."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from mitool.analysis.superposition import SuperpositionResult
 from mitool.analysis.superposition.experiments.phase import Diagram
 from mitool.analysis.superposition.phases import PHASES
-from mitool.numerals import share
+from mitool.core.numerals import share
 from mitool.report.figures import BLACK, BLUE, ORANGE, Figure, log_ticks
 from mitool.report.heatmaps import kind_panels
 from mitool.report.superposition.shown import DENSITY, Family, families_of

@@ -9,7 +9,7 @@ from mitool.analysis.superposition.experiments.geometry import NEAR, PLATEAUS
 from mitool.analysis.superposition.experiments.phase import Diagram
 from mitool.analysis.superposition.neurons import active_neurons, features_computed, monosemantic
 from mitool.analysis.superposition.polytopes import clusters
-from mitool.numerals import share
+from mitool.core.numerals import share
 from mitool.report.superposition.shown import Family, by_density, families_of
 from mitool.report.tables import readable
 

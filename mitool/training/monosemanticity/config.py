@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mitool.checkpoint import MONOSEMANTICITY
-from mitool.config import as_dict, build, nearest, non_defaults
-from mitool.device import Device
-from mitool.errors import UsageError
+from mitool.core.config import as_dict, build, nearest, non_defaults
+from mitool.core.device import Device
+from mitool.core.errors import UsageError
 from mitool.models.monosemanticity import FeatureMLPConfig
-from mitool.rundir import folder_name
 from mitool.settings.monosemanticity import SWEEPABLE, Axes, MonosemanticitySettings, Value
+from mitool.storage.checkpoint import MONOSEMANTICITY
+from mitool.storage.layout import folder_name
 
 OF_TRAINING = (
     *("log2_batch_size", "log2_training_steps", "learning_rate", "half_period", "decay"),

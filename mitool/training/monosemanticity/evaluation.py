@@ -5,8 +5,8 @@ from jaxtyping import Float
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from mitool.config import FROZEN
-from mitool.device import to_float64
+from mitool.core.config import FROZEN
+from mitool.core.device import to_float64
 from mitool.models.monosemanticity import FeatureMLP, is_monosemantic
 from mitool.settings.monosemanticity import MonosemanticitySettings
 from mitool.training.monosemanticity.trainer import draw

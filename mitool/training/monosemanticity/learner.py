@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mitool.checkpoint import MONOSEMANTICITY
-from mitool.device import to_float64
-from mitool.families import families_of, joined
+from mitool.core.device import to_float64
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.settings.monosemanticity import MonosemanticitySettings
+from mitool.storage.checkpoint import MONOSEMANTICITY
+from mitool.storage.tensor_groups import families_of, joined
 from mitool.training.config import require_same
 from mitool.training.learner import Diverged
 from mitool.training.memory import require_free

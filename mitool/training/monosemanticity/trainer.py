@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pytorch_optimizer import Lamb
 from torch import Tensor
 
-from mitool.device import HOST, drawer
+from mitool.core.device import HOST, drawer
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.settings.monosemanticity import MonosemanticitySettings
 from mitool.training.state import restore_state, state_of

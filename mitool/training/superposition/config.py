@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mitool.checkpoint import SUPERPOSITION
-from mitool.config import as_dict, non_defaults
-from mitool.device import Device
-from mitool.rundir import folder_name
+from mitool.core.config import as_dict, non_defaults
+from mitool.core.device import Device
 from mitool.settings import SuperpositionSettings
 from mitool.settings.superposition import PRESETS
+from mitool.storage.checkpoint import SUPERPOSITION
+from mitool.storage.layout import folder_name
 
 FREE_TO_CHANGE = frozenset({"steps", "checkpoint_every"})
 """Settings that a resumed run may change: they leave the weights of a step alone."""

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from mitool.config import FROZEN
-from mitool.device import HOST, to_float64
+from mitool.core.config import FROZEN
+from mitool.core.device import HOST, to_float64
 from mitool.models.superposition import Autoencoders
 from mitool.training.superposition.sampling import fill
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.device import HOST
+from mitool.core.device import HOST
 from mitool.models.superposition import Autoencoders
 from mitool.training.superposition.sampling import fill
 

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mitool.checkpoint import SUPERPOSITION
-from mitool.config import as_dict
-from mitool.errors import InputError
-from mitool.families import full_name, joined
+from mitool.core.config import as_dict
+from mitool.core.errors import InputError
 from mitool.models.superposition import Autoencoders
+from mitool.storage.checkpoint import SUPERPOSITION
+from mitool.storage.tensor_groups import full_name, joined
 from mitool.training.config import require_same
 from mitool.training.learner import Diverged
 from mitool.training.side_by_side import SideBySide

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from mitool.device import drawer
+from mitool.core.device import drawer
 from mitool.models.superposition import AutoencoderConfig
 
 RARE = 0.1

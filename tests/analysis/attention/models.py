@@ -15,13 +15,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from mitool.checkpoint import Metadata, TaskRecord
-from mitool.config import as_dict
+from mitool.core.config import as_dict
+from mitool.core.version import __version__
 from mitool.models.pretrained import Pretrained, load_pretrained
+from mitool.models.subject import Subject
 from mitool.models.transformer import ToyTransformer, TransformerConfig
-from mitool.subject import Subject
+from mitool.storage.checkpoint import Metadata, TaskRecord
 from mitool.tasks import Task
-from mitool.version import __version__
 
 SHARED = Path(__file__).parents[4] / "shared/data"
 

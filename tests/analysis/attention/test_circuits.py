@@ -28,7 +28,7 @@ from mitool.models.decoder import HeadNorm, Letter
 from mitool.models.decoder.toy import toy_decoder
 from mitool.models.pretrained import load_pretrained
 from mitool.models.pretrained.parts import decoder_of
-from mitool.prompts import Prompts
+from mitool.pairs.prompts import Prompts
 from tests.analysis.attention.models import one_head, random_model, tiny_gpt2, tiny_llama
 from tests.huggingface.random_models import random_model as random_huggingface
 

@@ -11,11 +11,11 @@ from mitool.analysis.attention.observe import OFFSETS, observe
 from mitool.analysis.attention.scores import KINDS, KindScores, duplicate_token, induction
 from mitool.analysis.attention.weights import weights_of
 from mitool.analysis.interventions.run import run
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.bridge import to_bridge
 from mitool.models.decoder.toy import toy_decoder
 from mitool.models.pretrained.parts import decoder_of
-from mitool.prompts import Prompts, of_texts
+from mitool.pairs.prompts import Prompts, of_texts
 from mitool.tasks import NO_ANSWER
 from tests.analysis.attention.models import random_model
 from tests.huggingface.random_models import random_model as random_huggingface

@@ -12,13 +12,13 @@ from mitool.analysis.attention.circuits import ov_circuit, ov_on_itself
 from mitool.analysis.attention.material import material_of
 from mitool.analysis.attention.observe import observe
 from mitool.analysis.attention.weights import weights_of
-from mitool.conversion import convert
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.models.pretrained import load_pretrained
+from mitool.models.subject import open_model
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import AttentionSettings, ConversionSettings
-from mitool.subject import open_model
 from mitool.tasks.min import Min
+from mitool.training.conversion import convert
 from tests.analysis.attention.models import SHARED, config, subject_of, tiny_llama
 
 NEEDS_PEERS = pytest.mark.skipif(not SHARED.exists(), reason="the peers' models are not here")

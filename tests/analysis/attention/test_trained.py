@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from mitool.analysis.attention import AttentionResult, analyze_attention
-from mitool.device import resolve
-from mitool.subject import load
+from mitool.core.device import resolve
+from mitool.models.subject import load
 from mitool.tasks.induction import Induction
 from mitool.training import RunConfig, train
 

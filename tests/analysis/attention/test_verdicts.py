@@ -11,7 +11,7 @@ from mitool import tasks
 from mitool.analysis.attention import AttentionResult, analyze_attention
 from mitool.analysis.attention.verdicts import Evidence, OfAnswer, Scored, Written, verdict
 from mitool.cli.heads import heads_tables
-from mitool.config import FROZEN
+from mitool.core.config import FROZEN
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.report import attention_report
 from mitool.settings import ModelSettings

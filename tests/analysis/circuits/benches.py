@@ -10,7 +10,7 @@ from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
 from mitool.models.decoder import Decoder
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from mitool.settings import Ablation, Level, MetricName
 from tests.analysis.interventions.models import Model, parts_of
 

@@ -11,7 +11,7 @@ from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.node_names import published
+from mitool.core.node_names import published
 from mitool.settings import Level
 
 SMALL = EdgeTable(Graph(n_layers=2, n_heads=2, has_mlp=True, is_parallel=False))

@@ -14,7 +14,7 @@ from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.statistics import auroc
 from mitool.models.transformer import ToyTransformer, TransformerConfig, with_weights
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from mitool.planted import NAMES, plant
 from mitool.settings import Ablation, MetricName
 from tests.analysis.circuits.benches import bench_of, scoring_of

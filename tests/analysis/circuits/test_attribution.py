@@ -16,12 +16,12 @@ from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.edges import EdgeRuns
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import METRICS
-from mitool.device import Device
+from mitool.core.device import Device
+from mitool.core.node_names import published
 from mitool.models.decoder import Decoder
 from mitool.models.pretrained import load_pretrained
-from mitool.node_names import published
-from mitool.pair_files import read_pairs
-from mitool.pairs import PromptPairs, encode_pairs
+from mitool.pairs.files import read_pairs
+from mitool.pairs.prompt_pairs import PromptPairs, encode_pairs
 from tests.analysis.circuits.benches import bench_of
 from tests.analysis.interventions.models import GROUPED, Model, both, linear, pairs, pretrained, toy
 from tests.huggingface.random_models import random_model

@@ -7,9 +7,9 @@ import torch
 
 from mitool import planted
 from mitool.analysis.circuits import analyze_circuit
-from mitool.device import available, exact, resolve
+from mitool.core.device import available, exact, resolve
+from mitool.models.subject import load
 from mitool.settings import CircuitSettings
-from mitool.subject import load
 
 pytestmark = pytest.mark.skipif("cuda:0" not in available(), reason="there is no CUDA device")
 

@@ -17,8 +17,8 @@ from mitool.analysis.interventions.batches import Budget
 from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.metrics import METRICS
-from mitool.node_names import published
-from mitool.pairs import PromptPairs
+from mitool.core.node_names import published
+from mitool.pairs.prompt_pairs import PromptPairs
 from mitool.settings import Ablation
 from tests.analysis.circuits.benches import LEVELS, bench_of, scoring_of
 from tests.analysis.interventions.models import GROUPED, Model, pairs, parts_of, pretrained, toy

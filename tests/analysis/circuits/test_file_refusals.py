@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mitool.analysis.circuits.files import as_json, read_circuit
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from tests.analysis.circuits.graphs import COLUMNS, D_MODEL, SMALL, pt_of, save, stored
 
 Document = dict[str, Any]

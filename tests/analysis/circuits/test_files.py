@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import files
 from mitool.analysis.circuits.circuit import circuit_of
 from mitool.analysis.circuits.files import StoredCircuit, as_json, read_circuit
 from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.graph import Graph, Node
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.node_names import published, spelled
+from mitool.core.node_names import published, spelled
 from mitool.settings import Level
+from mitool.storage import atomic
 from tests.analysis.circuits.graphs import (
     COLUMNS,
     D_MODEL,
@@ -36,7 +36,7 @@ STORIES = EdgeTable(Graph(n_layers=5, n_heads=8, has_mlp=True, is_parallel=False
 
 def written(folder: Path, circuit: StoredCircuit, columns: Any = ()) -> Path:
     path = folder / "circuit.json"
-    files.write_json(path, as_json(circuit, D_MODEL, columns))
+    atomic.write_json(path, as_json(circuit, D_MODEL, columns))
     return path
 
 

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool import planted, rundir
+from mitool import planted
 from mitool.analysis.circuits import CircuitFiles, CircuitResult, analyze_circuit, prepare_circuit
 from mitool.analysis.circuits.evaluation import random_choices
 from mitool.analysis.circuits.methods.scoring import Scoring
 from mitool.analysis.circuits.outcomes import all_and_none, outcomes
 from mitool.analysis.circuits.select import first, ranked
-from mitool.device import exact
-from mitool.errors import InputError, UsageError
+from mitool.core.device import exact
+from mitool.core.errors import InputError, UsageError
 from mitool.models.pretrained import load_pretrained
+from mitool.models.subject import Subject, load
 from mitool.settings import CircuitSettings
-from mitool.subject import Subject, load
+from mitool.storage import layout
 
 SHARED = Path(__file__).parents[4] / "shared"
 QUICK = {"resamples": 100, "random_circuits": 3}
@@ -151,8 +152,8 @@ def test_a_circuit_of_a_file_is_tested_as_if_it_had_been_found(
     folder: Path, tmp_path: Path
 ) -> None:
     found = searched(folder, edges=4)
-    path = tmp_path / rundir.CIRCUIT
-    path.write_text(json.dumps(found.documents()[rundir.CIRCUIT]))
+    path = tmp_path / layout.CIRCUIT
+    path.write_text(json.dumps(found.documents()[layout.CIRCUIT]))
     again = searched(folder, CircuitFiles(circuit=path))
     same = ("n_edges", "metric_circuit", "faithfulness", "kl", "completeness", "n_idle")
     assert {k: again.claims[k] for k in same} == {k: found.claims[k] for k in same}
@@ -167,8 +168,8 @@ def test_scores_of_a_file_are_chosen_from_without_scoring_again(
     folder: Path, tmp_path: Path, level: str
 ) -> None:
     first = searched(folder, level=level, edges=2)
-    path = tmp_path / rundir.CIRCUIT
-    path.write_text(json.dumps(first.documents()[rundir.CIRCUIT]))
+    path = tmp_path / layout.CIRCUIT
+    path.write_text(json.dumps(first.documents()[layout.CIRCUIT]))
     again = searched(folder, CircuitFiles(scores=path), level=level, edges=9)
     direct = searched(folder, level=level, edges=9)
     assert again.claims == direct.claims
@@ -176,19 +177,19 @@ def test_scores_of_a_file_are_chosen_from_without_scoring_again(
 
 
 def test_scores_of_another_level_or_of_positions_are_refused(folder: Path, tmp_path: Path) -> None:
-    path = tmp_path / rundir.CIRCUIT
-    path.write_text(json.dumps(searched(folder, level="node").documents()[rundir.CIRCUIT]))
+    path = tmp_path / layout.CIRCUIT
+    path.write_text(json.dumps(searched(folder, level="node").documents()[layout.CIRCUIT]))
     with pytest.raises(UsageError, match="scores at level edge, found node"):
         searched(folder, CircuitFiles(scores=path))
-    path.write_text(json.dumps(searched(folder).documents()[rundir.CIRCUIT]))
+    path.write_text(json.dumps(searched(folder).documents()[layout.CIRCUIT]))
     with pytest.raises(UsageError, match="for each position"):
         searched(folder, CircuitFiles(scores=path), by_position=True)
 
 
 def test_each_ablation_beside_is_what_it_is_alone(folder: Path, tmp_path: Path) -> None:
     found = searched(folder, edges=3)
-    path = tmp_path / rundir.CIRCUIT
-    path.write_text(json.dumps(found.documents()[rundir.CIRCUIT]))
+    path = tmp_path / layout.CIRCUIT
+    path.write_text(json.dumps(found.documents()[layout.CIRCUIT]))
     seen = set()
     for ablation in ("patch", "zero", "mean", "mean-positional"):
         alone = searched(folder, CircuitFiles(circuit=path), ablation=ablation)

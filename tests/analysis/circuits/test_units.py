@@ -13,7 +13,7 @@ from mitool.analysis.circuits.units import Units
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.graph import Graph
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.settings import Level
 from tests.analysis.circuits.benches import LEVELS
 

@@ -6,9 +6,9 @@ import pytest
 
 from mitool import planted
 from mitool.analysis.circuits import CircuitResult, analyze_circuit
-from mitool.device import exact
+from mitool.core.device import exact
+from mitool.models.subject import load
 from mitool.settings import CircuitSettings
-from mitool.subject import load
 
 
 @pytest.fixture(scope="module")

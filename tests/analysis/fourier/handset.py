@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from mitool.analysis.fourier.form import CyclicForm, cyclic_form
-from mitool.checkpoint import Metadata, TaskRecord
-from mitool.config import as_dict
+from mitool.core.config import as_dict
+from mitool.core.version import __version__
+from mitool.models.subject import Subject
 from mitool.models.transformer import ToyTransformer, TransformerConfig
-from mitool.subject import Subject
+from mitool.storage.checkpoint import Metadata, TaskRecord
 from mitool.tasks.modadd import ModAdd
-from mitool.version import __version__
 
 SMALL = 1e-4
 HARD = 1e4

@@ -15,7 +15,7 @@ from mitool.analysis.fourier.basis import (
     rows_of,
 )
 from mitool.analysis.fourier.form import cyclic_form, primitive_root
-from mitool.errors import InputError, UsageError
+from mitool.core.errors import InputError, UsageError
 from mitool.tasks.min import Min
 from mitool.tasks.modadd import ModAdd
 

@@ -8,10 +8,10 @@ from mitool.analysis.fourier.form import cyclic_form
 from mitool.analysis.fourier.interventions import LogitTests
 from mitool.analysis.fourier.logits import SumDirections, fit_cosines
 from mitool.analysis.fourier.observe import Division, observe, pairs_of
-from mitool.conversion import convert
+from mitool.models.subject import load
 from mitool.settings import ConversionSettings, FourierSettings
-from mitool.subject import load
 from mitool.tasks.modadd import ModAdd
+from mitool.training.conversion import convert
 
 PEER = Path(__file__).parents[4] / "shared/data/peers/low_precision_mod_addition.pth"
 pytestmark = pytest.mark.skipif(not PEER.exists(), reason="the peers' models are not here")

@@ -12,7 +12,7 @@ from mitool.models.decoder import Decoder
 from mitool.models.decoder.toy import toy_decoder
 from mitool.models.pretrained.parts import decoder_of
 from mitool.models.transformer import Block, ToyTransformer, TransformerConfig
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from tests.huggingface.exactness import exactly_float64
 
 N_POSITIONS, N_WORDS, N_PAIRS = 6, 11, 5

@@ -3,7 +3,7 @@
 import torch
 
 from mitool.analysis.interventions.columns import Column, columns_of
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 
 
 def group(clean: str, corrupted: str, first: int = 0, n: int = 1) -> PromptPairs:

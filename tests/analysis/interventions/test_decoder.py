@@ -8,7 +8,7 @@ import transformers
 from torch import Tensor, nn
 
 from mitool.analysis.interventions.run import Run, run
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.bridge import to_bridge
 from mitool.models.pretrained.parts import decoder_of
 from tests.analysis.interventions.models import pairs, parts_of, randomised, toy

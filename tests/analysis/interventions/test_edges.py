@@ -14,9 +14,9 @@ from mitool.analysis.interventions.edges import EdgeRuns, Kept, written
 from mitool.analysis.interventions.graph import Graph, Node
 from mitool.analysis.interventions.run import Run
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.decoder import Decoder
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from tests.analysis.interventions.models import GROUPED, N_POSITIONS, both, pairs, pretrained, toy
 from tests.analysis.interventions.twin import Twin, slow_logits
 from tests.huggingface.random_models import random_model

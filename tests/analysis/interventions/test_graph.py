@@ -3,7 +3,7 @@
 import pytest
 
 from mitool.analysis.interventions.graph import Edge, Graph, Node
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 
 SMALL = Graph(n_layers=2, n_heads=2, has_mlp=True, is_parallel=False)
 

@@ -8,7 +8,7 @@ import torch
 from mitool.analysis.circuits.bench import divided
 from mitool.analysis.interventions.evidence import few, only
 from mitool.analysis.interventions.pair_groups import PairGroups, grouped
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 
 Rows = list[tuple[str, str]]
 

@@ -14,7 +14,7 @@ from mitool.analysis.interventions.columns import columns_of
 from mitool.analysis.interventions.material import Material
 from mitool.analysis.interventions.replace import Replacement
 from mitool.analysis.metrics import METRICS
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.decoder import Decoder, Projection
 from tests.analysis.circuits.benches import bench_of
 from tests.analysis.interventions.models import GROUPED, Model, pairs, parts_of, pretrained, toy

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mitool.analysis.monosemanticity import engineer_monosemanticity
-from mitool.device import Device, resolve
+from mitool.core.device import Device, resolve
 from mitool.settings.monosemanticity import PRESETS, SCALES
 from mitool.training.monosemanticity import MonosemanticityConfig
 

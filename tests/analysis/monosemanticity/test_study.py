@@ -13,10 +13,10 @@ from mitool.analysis.monosemanticity import (
     engineer_monosemanticity,
     restudy_monosemanticity,
 )
-from mitool.checkpoint import load, save, write_tensors
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.monosemanticity import FeatureMLP, FeatureMLPConfig
 from mitool.settings.monosemanticity import MonosemanticitySettings
+from mitool.storage.checkpoint import load, save, write_tensors
 from tests.training.monosemanticity.sweeps import config
 from tests.training.superposition import families
 

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from mitool.analysis.interventions.columns import Column, columns_of
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.sites import Family, Site, families_of
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from tests.analysis.interventions.models import pairs
 from tests.analysis.patching.test_sweep import swept
 from tests.huggingface.configurations import KINDS, OTHERS

@@ -16,7 +16,7 @@ from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching.paths import paths_of
 from mitool.analysis.patching.sweep import patch_together, sweep_paths
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.bridge import to_bridge
 from mitool.models.transformer import ToyTransformer
 from mitool.settings import Between

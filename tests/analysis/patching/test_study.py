@@ -16,12 +16,12 @@ from mitool.analysis.interventions.run import LayerRun, Run
 from mitool.analysis.metrics import METRICS
 from mitool.analysis.patching import Wanted, patch, prepare_patching
 from mitool.analysis.patching.study import measure
-from mitool.device import exact
-from mitool.errors import InputError, Interrupted, UsageError
+from mitool.core.device import exact
+from mitool.core.errors import InputError, Interrupted, UsageError
 from mitool.models.bridge import to_bridge
 from mitool.models.pretrained import Pretrained, load_pretrained
+from mitool.models.subject import Subject
 from mitool.settings import PatchSettings
-from mitool.subject import Subject
 from mitool.tasks.sort import Sort
 from tests.analysis.attention.models import random_model, subject_of, tiny_llama
 from tests.analysis.interventions.models import both, pairs, toy

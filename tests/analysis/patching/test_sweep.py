@@ -19,7 +19,7 @@ from mitool.analysis.patching.sites import Family, families_of
 from mitool.analysis.patching.sweep import Swept, sweep_sites
 from mitool.models.bridge import to_bridge
 from mitool.models.transformer import ToyTransformer
-from mitool.pairs import PromptPairs
+from mitool.pairs.prompt_pairs import PromptPairs
 from mitool.settings import MetricName
 from tests.analysis.interventions.models import GROUPED, Model, both, linear, pairs, pretrained, toy
 

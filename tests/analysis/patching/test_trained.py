@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from mitool.analysis.patching import patch
-from mitool.conversion import convert
 from mitool.models.pretrained import load_pretrained
+from mitool.models.subject import load
 from mitool.settings import PatchSettings
-from mitool.subject import load
 from mitool.tasks.min import Min
+from mitool.training.conversion import convert
 
 SHARED = Path(__file__).parents[4] / "shared/data"
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from mitool import files, rundir
 from mitool.analysis.superposition import (
     EXPERIMENTS,
     SuperpositionResult,
@@ -16,9 +15,10 @@ from mitool.analysis.superposition import (
     superpose,
 )
 from mitool.analysis.superposition.study import warnings_of
-from mitool.device import resolve
-from mitool.errors import InputError, RunError, UsageError
+from mitool.core.device import resolve
+from mitool.core.errors import InputError, RunError, UsageError
 from mitool.settings import SuperpositionSettings
+from mitool.storage import atomic, layout
 from mitool.training.superposition import SuperpositionConfig
 from tests.analysis.superposition import handset
 
@@ -198,12 +198,12 @@ def test_arrays_hold_the_weights_and_the_measures_of_every_feature(tmp_path: Pat
 def test_only_the_best_restart_is_studied(tmp_path: Path) -> None:
     result = study("train", tmp_path, restarts=3, **QUICK)
     assert len(result.families[""].models) == 2
-    stored = files.read_lines(tmp_path / rundir.METRICS)[-1]["losses"][""]
+    stored = atomic.read_lines(tmp_path / layout.METRICS)[-1]["losses"][""]
     assert len(stored) == 2
 
 
 def test_a_checkpoint_whose_tensors_do_not_fit_its_shapes_is_refused(tmp_path: Path) -> None:
-    from mitool import checkpoint
+    from mitool.storage import checkpoint
 
     study("intro", tmp_path, **QUICK)
     tensors, metadata = checkpoint.load(tmp_path)
@@ -217,7 +217,7 @@ def test_a_checkpoint_whose_tensors_do_not_fit_its_shapes_is_refused(tmp_path: P
 
 
 def test_settings_say_what_is_wrong_with_them() -> None:
-    from mitool.config import build
+    from mitool.core.config import build
 
     for values, reason in (
         ({"n_features": 3}, "expected both or neither"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mitool.analysis.superposition import EXPERIMENTS, superpose
-from mitool.device import resolve
+from mitool.core.device import resolve
 from mitool.training.superposition import SuperpositionConfig
 from tests.analysis.superposition.test_experiments import study
 

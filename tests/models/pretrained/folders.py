@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.pretrained import load_pretrained
-from mitool.subject import open_model
+from mitool.models.subject import open_model
 from tests.analysis.attention.models import tiny_llama
 
 D_VOCAB = 32

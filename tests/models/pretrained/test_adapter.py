@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.pretrained import load_pretrained
 
 peft = pytest.importorskip("peft")

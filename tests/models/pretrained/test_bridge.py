@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.pretrained import Pretrained, load_pretrained
 from tests.analysis.attention.models import tiny_llama
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.pretrained import load_pretrained
 
 NAME = "owner/model"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import mitool
-from mitool.errors import said
+from mitool.core.errors import said
 from mitool.models.pretrained import load_pretrained
 from mitool.models.pretrained.configuration import read_description
 from mitool.models.pretrained.listening import LOGGERS, listening

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from mitool.analysis.interventions.run import run
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.pretrained import load_pretrained
 from mitool.models.pretrained.parts import decoder_of
 from mitool.models.pretrained.shape import shape_of

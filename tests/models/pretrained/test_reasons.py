@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool.errors import InputError, MitoolError, RunError
+from mitool.core.errors import InputError, MitoolError, RunError
 from mitool.models.hub_files import require_no_other
 from mitool.models.pretrained import load_pretrained
 from tests.analysis.attention.models import SHARED
@@ -134,7 +134,7 @@ def test_positions_beyond_memory_are_refused(gpt2: Path) -> None:
 def test_a_model_that_does_not_fit_is_no_fault_of_its_files(
     llama: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mitool.device.Device.free_memory", lambda self: 1000)
+    monkeypatch.setattr("mitool.core.device.Device.free_memory", lambda self: 1000)
     with pytest.raises(RunError, match="GiB in float32, and 0.0 GiB are free"):
         load_pretrained(llama)
 

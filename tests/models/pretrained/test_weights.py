@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import MixtralConfig, MixtralForCausalLM
 
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.models.pretrained import load_pretrained
 from tests.analysis.attention.models import SHARED
 from tests.models.pretrained.folders import (

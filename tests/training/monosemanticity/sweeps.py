@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from mitool.checkpoint import load
-from mitool.device import Device
+from mitool.core.device import Device
 from mitool.settings.monosemanticity import Axes, MonosemanticitySettings
+from mitool.storage.checkpoint import load
 from mitool.training.monosemanticity import MonosemanticityConfig, train_sweep
 
 TINY = MonosemanticitySettings(

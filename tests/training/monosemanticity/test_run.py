@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool import files, rundir
-from mitool.checkpoint import load
-from mitool.device import Device
-from mitool.errors import InputError, Interrupted, RunError, UsageError
+from mitool.core.device import Device
+from mitool.core.errors import InputError, Interrupted, RunError, UsageError
 from mitool.settings.monosemanticity import SWEEPABLE
+from mitool.storage import atomic, layout
+from mitool.storage.checkpoint import load
 from mitool.training.monosemanticity import MonosemanticityEvaluation, train_sweep
 from tests.training.monosemanticity.sweeps import config, run
 from tests.training.runs import StopAt, same
@@ -28,7 +28,7 @@ def test_a_model_does_not_depend_on_those_beside_it(tmp_path: Path) -> None:
 
 def test_the_trajectory_has_the_powers_of_two_and_evaluations_between(tmp_path: Path) -> None:
     _, history = train_sweep(config(), tmp_path)
-    names = sorted(int(path.stem) for path in (tmp_path / rundir.TRAJECTORY).iterdir())
+    names = sorted(int(path.stem) for path in (tmp_path / layout.TRAJECTORY).iterdir())
     assert names == [0, 1, 2, 4, 8, 16, 32, 64, 128]
     steps = [evaluation.step for evaluation in history]
     assert steps == sorted({0, *(round(2 ** (i / 4)) for i in range(29))})
@@ -45,7 +45,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path: Path, threads: in
     assert 0 < load(tmp_path / "parts")[1].step < of.settings.steps
     assert same(whole, run(of, tmp_path / "parts", resume=True))
     first, second = (
-        [{**line, "seconds": 0} for line in files.read_lines(tmp_path / part / rundir.METRICS)]
+        [{**line, "seconds": 0} for line in atomic.read_lines(tmp_path / part / layout.METRICS)]
         for part in ("whole", "parts")
     )
     assert first == second
@@ -75,7 +75,7 @@ def test_a_run_is_resumed_with_its_own_settings_alone(tmp_path: Path) -> None:
         train_sweep(config({"learning_rate": (0.001, 0.003)}), tmp_path, resume=True)
     with pytest.raises(UsageError, match="decay"):
         train_sweep(config(decay=1.0), tmp_path, resume=True)
-    (tmp_path / rundir.RESUME).write_bytes((tmp_path / rundir.CHECKPOINT).read_bytes())
+    (tmp_path / layout.RESUME).write_bytes((tmp_path / layout.CHECKPOINT).read_bytes())
     with pytest.raises(InputError):
         train_sweep(config(), tmp_path, resume=True)
 

@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from mitool.analysis.superposition.experiments.base import Plan
-from mitool.checkpoint import load
-from mitool.device import Device
+from mitool.core.device import Device
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
 from mitool.settings import SuperpositionSettings
+from mitool.storage.checkpoint import load
 from mitool.training.superposition import SuperpositionConfig, train_families
 
 SETTINGS = SuperpositionSettings(

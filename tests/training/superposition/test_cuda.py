@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool.device import available, resolve
+from mitool.core.device import available, resolve
 from tests.training.runs import same
 from tests.training.superposition.families import config, run
 

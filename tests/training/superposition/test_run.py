@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from mitool import files, rundir
-from mitool.checkpoint import load
-from mitool.errors import InputError, Interrupted, MitoolError, RunError, UsageError
+from mitool.core.errors import InputError, Interrupted, MitoolError, RunError, UsageError
+from mitool.storage import atomic, layout
+from mitool.storage.checkpoint import load
 from mitool.training.superposition import best_of_restarts, held_out_losses, train_families
 from mitool.training.superposition.sampling import fill
 from tests.training.runs import DAMAGED, StopAt, damage, same
@@ -45,7 +45,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert interrupt.value.exit_code == 128 + signum
     assert 0 < load(tmp_path / "parts")[1].step < 300
     assert same(whole, run(of, tmp_path / "parts", resume=True))
-    lines = [files.read_lines(tmp_path / part / rundir.METRICS) for part in ("whole", "parts")]
+    lines = [atomic.read_lines(tmp_path / part / layout.METRICS) for part in ("whole", "parts")]
     first, second = ([line["losses"] for line in part] for part in lines)
     assert first == second
     assert len(first) == 4
@@ -55,7 +55,7 @@ def test_a_finished_run_can_be_made_longer_and_keeps_a_trajectory(tmp_path: Path
     whole = run(config(steps=40, checkpoint_every=15), tmp_path / "whole")
     run(config(steps=20, checkpoint_every=15), tmp_path / "parts")
     assert same(whole, run(config(steps=40, checkpoint_every=15), tmp_path / "parts", resume=True))
-    kept = sorted(path.stem for path in (tmp_path / "whole" / rundir.TRAJECTORY).iterdir())
+    kept = sorted(path.stem for path in (tmp_path / "whole" / layout.TRAJECTORY).iterdir())
     assert [int(step) for step in kept] == [0, 15, 30, 40]
 
 

@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-from mitool import state_file
 from mitool.analysis.circuits.files import eap_ig_json, eap_ig_pt, text
 from mitool.analysis.circuits.files.eap_ig_json import as_json
 from mitool.analysis.circuits.files.stored import StoredCircuit
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError, about
+from mitool.core.errors import InputError, about
+from mitool.storage import state_dict
 
 __all__ = ["StoredCircuit", "as_json", "read_circuit"]
 
@@ -44,11 +44,11 @@ def read_circuit(
         InputError: the file is missing, damaged or refused, holds something else, or the circuit
             of another model.
     """
-    state_file.require_file(path, f"a file with {EXPECTED}", REMEDY)
+    state_dict.require_file(path, f"a file with {EXPECTED}", REMEDY)
     with path.open("rb") as file:
         start = file.read(2)
-    if start.startswith(state_file.TORCH_STARTS):
-        held = state_file.load_pickle(path, EXPECTED, REMEDY)
+    if start.startswith(state_dict.TORCH_STARTS):
+        held = state_dict.load_pickle(path, EXPECTED, REMEDY)
         with about(path):
             return eap_ig_pt.read(held, path.stat().st_size, table, d_model)
     with about(path):

@@ -21,9 +21,9 @@ from mitool.analysis.circuits.files.stored import (
 from mitool.analysis.circuits.files.values import flag_of, list_of, object_of, score_of
 from mitool.analysis.interventions.columns import Column
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError, first_few, said
-from mitool.node_names import published
-from mitool.strict_json import parsed
+from mitool.core.errors import InputError, first_few, said
+from mitool.core.node_names import published
+from mitool.core.strict_json import parsed
 
 LOGITS = "logits"
 IN_GRAPH, SCORE, NEURONS, NEURON_SCORES = "in_graph", "score", "neurons", "neurons_scores"

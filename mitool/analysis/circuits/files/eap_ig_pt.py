@@ -16,9 +16,9 @@ from mitool.analysis.circuits.files.stored import (
     require_model,
 )
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 from mitool.settings import Level
-from mitool.state_file import require_plain
+from mitool.storage.state_dict import require_plain
 
 REQUIRED = ("cfg", "src_nodes", "dst_nodes", "edges_scores", "edges_in_graph", "nodes_in_graph")
 

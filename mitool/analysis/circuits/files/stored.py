@@ -9,10 +9,10 @@ from torch import Tensor
 
 from mitool.analysis.circuits.circuit import Circuit
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError, first_few
-from mitool.node_names import published, spelled
+from mitool.core.errors import InputError, first_few
+from mitool.core.node_names import published, spelled
+from mitool.core.strict_json import KINDS
 from mitool.settings import Level
-from mitool.strict_json import KINDS
 
 REMEDY = "give a circuit of this model, or the model of this circuit"
 MOST_SHOWN = 80

@@ -6,7 +6,7 @@ from mitool.analysis.circuits.circuit import circuit_of
 from mitool.analysis.circuits.files.stored import StoredCircuit
 from mitool.analysis.interventions.graph import in_words
 from mitool.analysis.interventions.table import EdgeTable
-from mitool.errors import InputError, quoted
+from mitool.core.errors import InputError, quoted
 
 COMMENT = "#"
 LINE_ENDS = re.compile("\r\n|\r|\n")

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from mitool.analysis.circuits.files.stored import named
-from mitool.errors import InputError
+from mitool.core.errors import InputError
 
 
 def object_of(where: str, value: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mitool.analysis.circuits.methods.eap_ig_activations import eap_ig_activatio
 from mitool.analysis.circuits.methods.exact import exact
 from mitool.analysis.circuits.methods.random import random
 from mitool.analysis.circuits.methods.scoring import Score, Scoring
-from mitool.errors import UsageError
+from mitool.core.errors import UsageError
 from mitool.settings import CircuitSettings, MethodName
 
 

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mitool.analysis.circuits.methods.scoring import Scoring
-from mitool.device import generator
+from mitool.core.device import generator
 
 
 def random(scoring: Scoring) -> Float[Tensor, " unit"]:

@@ -9,8 +9,8 @@ from mitool.analysis.superposition.experiments.intro import INTRO
 from mitool.analysis.superposition.experiments.norms import NORMS
 from mitool.analysis.superposition.experiments.phase import PHASE
 from mitool.analysis.superposition.experiments.train import TRAIN
-from mitool.config import nearest
-from mitool.errors import UsageError, quoted
+from mitool.core.config import nearest
+from mitool.core.errors import UsageError, quoted
 
 __all__ = ["EXPERIMENTS", "Experiment", "Families", "Plan", "Studied", "experiment"]
 

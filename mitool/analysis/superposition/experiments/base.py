@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from mitool.analysis.superposition import measures
-from mitool.config import build
-from mitool.device import Device, generator
-from mitool.errors import InputError, UsageError
+from mitool.core.config import build
+from mitool.core.device import Device, generator
+from mitool.core.errors import InputError, UsageError
+from mitool.core.result import Claim, number
 from mitool.models.superposition import AutoencoderConfig, Autoencoders
-from mitool.result import Claim, number
 from mitool.settings import SuperpositionSettings
 from mitool.settings.spread import importances, sparsities
 from mitool.settings.superposition import PRESETS

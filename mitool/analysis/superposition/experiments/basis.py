@@ -11,8 +11,8 @@ from mitool.analysis.superposition.experiments.base import (
     sizes,
 )
 from mitool.analysis.superposition.neurons import active_neurons, features_computed, monosemantic
-from mitool.errors import InputError
-from mitool.result import Claim
+from mitool.core.errors import InputError
+from mitool.core.result import Claim
 from mitool.settings import SuperpositionSettings
 
 

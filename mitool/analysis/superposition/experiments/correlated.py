@@ -13,9 +13,9 @@ from mitool.analysis.superposition.experiments.base import (
     require_plane,
     sizes,
 )
-from mitool.errors import InputError
+from mitool.core.errors import InputError
+from mitool.core.result import Claim
 from mitool.models.superposition import Correlation
-from mitool.result import Claim
 from mitool.settings import SuperpositionSettings
 
 SET_SIZE = 2

@@ -16,7 +16,7 @@ from mitool.analysis.superposition.polytopes import (
     clusters,
     polytopes,
 )
-from mitool.result import Claim
+from mitool.core.result import Claim
 
 
 def _claims(families: Families) -> Mapping[str, Claim]:

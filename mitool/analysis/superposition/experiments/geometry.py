@@ -12,7 +12,7 @@ from mitool.analysis.superposition.experiments.base import (
     require_directions,
     sizes,
 )
-from mitool.result import Claim, number
+from mitool.core.result import Claim, number
 from mitool.settings import SuperpositionSettings
 
 PLATEAUS = {"1": 1.0, "half": 0.5}

@@ -12,7 +12,7 @@ from mitool.analysis.superposition.experiments.base import (
     require_plane,
     sizes,
 )
-from mitool.result import Claim
+from mitool.core.result import Claim
 from mitool.settings import SuperpositionSettings
 
 

@@ -21,8 +21,8 @@ from mitool.analysis.superposition.experiments.base import (
     require_directions,
     sizes,
 )
-from mitool.errors import InputError, UsageError
-from mitool.result import Claim
+from mitool.core.errors import InputError, UsageError
+from mitool.core.result import Claim
 from mitool.settings import SuperpositionSettings
 from mitool.settings.spread import importances, n_listed, sparsities
 

@@ -1,0 +1,1 @@
+"""What everything stands on: errors, results, checked settings, the device and the machine."""

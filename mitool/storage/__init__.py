@@ -1,0 +1,1 @@
+"""Files: run directories, checkpoints, records, locks, and other libraries' state dicts."""
