@@ -5,9 +5,15 @@ beneath them may change from version to version.
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from mitool.core.version import __version__
+
+os.environ.setdefault("MKL_CBWR", "AUTO")
+"""Has MKL, which torch computes products with, give the same bits with any number of threads; it is
+read at the first product.
+"""
 
 if TYPE_CHECKING:  # each by its own name, which is how a type checker sees it exported
     from mitool.api.catalogue import Tasks as Tasks

@@ -35,12 +35,14 @@ class Device:
         dtype: the format of weights and activations, ``float32`` or ``float64``.
         threads: CPU threads of torch's operators.
         deterministic: whether torch refuses operators that may differ from run to run.
+        has_asked_threads: whether so many threads were asked for, and not just as many as pay.
     """
 
     name: str
     dtype: str = "float32"
     threads: int = 1
     deterministic: bool = False
+    has_asked_threads: bool = True
 
     @property
     def torch_device(self) -> torch.device:
@@ -153,7 +155,7 @@ def resolve(
     if deterministic:
         # without it cuBLAS refuses to be deterministic; read when CUDA starts
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    return Device(name, dtype, threads or cores, deterministic)
+    return Device(name, dtype, threads or cores, deterministic, threads is not None)
 
 
 def exact(threads: int | None = None) -> Device:

@@ -289,9 +289,7 @@ def folder_of(name: str, analysis: str) -> Path:
 
 def _checkpoint_of(name: str) -> Path:
     if not atomic.is_unicode(Path(name)):
-        raise InputError(
-            f"{name}: expected Unicode letters, found a name that is not valid UTF-8; rename it"
-        )
+        raise InputError(f"{name}: found a name that is not valid UTF-8; rename it")
     hub_files.require_no_other(Path(name))
     return checkpoint.find(Path(name))
 

@@ -3,7 +3,8 @@
 Threads of torch that wait for each other spin, which is fastest where each has a core. Where other
 processes use the cores too, a thread spins while the one that it waits for stands still, and steps
 become ten to fifty times as slow. So a run takes as many threads as there are cores that others
-leave free, where it computes the same bits with as many: it tries that first.
+leave free. Whether it computes the same bits with as many it tries first: where it does not, a run
+for which a number was asked for keeps it, and any other takes fewer once, which is recorded.
 """
 
 import statistics
@@ -43,16 +44,25 @@ class Pace:
         warnings: what a reader of its result must know.
     """
 
-    def __init__(self, most: int, has_same_bits: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        most: int,
+        has_same_bits: Callable[[int], bool] | None,
+        *,
+        keeps_bits: bool = True,
+    ) -> None:
         """Prepare to follow a run.
 
         Args:
             most: threads that it may take.
-            has_same_bits: whether it computes the same with so many threads as with the most.
+            has_same_bits: whether it computes the same with so many threads as with the most; None
+                of a run whose threads do not wait for each other, which takes the most.
+            keeps_bits: whether it is to wait for other processes rather than to change its bits.
         """
         self.threads = self._most = most
         self.warnings: list[str] = []
         self._has_same_bits = has_same_bits
+        self._keeps_bits = keeps_bits
         self._known = {self._most: True}
         self._before = CoreTimes.now()
         self._steps, self._seconds = 0, 0.0
@@ -82,7 +92,7 @@ class Pace:
 
     def _take(self, taken: float, patience: int) -> str | None:
         """Take as many threads as others leave cores for; more only after some patience."""
-        if self._most == 1:
+        if self._most == 1 or self._has_same_bits is None:
             return None
         free = min(self._most, max(1, int(self._before.cores - taken + SPARE)))
         self._n_free = self._n_free + 1 if free > self.threads else 0
@@ -91,18 +101,28 @@ class Pace:
         others = f"other processes use {taken:.1f} of {self._before.cores} cores"
         if free not in self._known:
             self._known[free] = self._has_same_bits(free)
-        if not self._known[free]:
+        if not self._known[free] and self._keeps_bits:
             return self._warn(
                 f"{others}, for which threads wait: --threads {free} may be faster, but its bits "
                 "are others here"
             )
+        if not (self._known[self.threads] and (self._known[free] or free < self.threads)):
+            return None  # of other bits there is one change, to fewer threads
         self.threads = free
         torch.set_num_threads(free)
         self._rates = []
+        going_on = f"{others}: going on with {free} of {self._most} threads"
+        if self.has_other_bits:
+            told = f"{going_on}, whose bits are others than those of a run alone"
+            self.warnings.append(told)
+            return told
         self._n_told += 1
-        if self._n_told > MOST_TOLD:
-            return None
-        return f"{others}: going on with {free} of {self._most} threads, which give the same bits"
+        return f"{going_on}, which give the same bits" if self._n_told <= MOST_TOLD else None
+
+    @property
+    def has_other_bits(self) -> bool:
+        """Whether the threads of now give other bits than those that the run was given."""
+        return not self._known[self.threads]
 
     def _slowed(self, taken: float) -> str | None:
         """Tell of steps that have become far slower than they were."""

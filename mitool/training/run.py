@@ -4,7 +4,7 @@ import bisect
 import functools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, NoReturn, TypeVar
 
@@ -58,7 +58,12 @@ class Run(Generic[E]):
         self.history: list[E] = []
         self.seconds = 0.0
         waits = learner.spins and learner.device.is_host
-        self.pace = Pace(learner.device.threads if waits else 1, self._has_same_bits)
+        self.pace = Pace(
+            learner.device.threads,
+            self._has_same_bits if waits else None,
+            keeps_bits=learner.device.has_asked_threads,
+        )
+        self._evaluates_otherwise: set[int] = set()
         self._sessions: list[Session] = []
         self._saved_at = time.monotonic()
         self._noted_epochs = sorted(learner.saved_epochs | learner.also_evaluated)
@@ -121,8 +126,7 @@ class Run(Generic[E]):
     def _execute(self) -> None:
         if not self._is_finished():
             self._sessions = begun(self._sessions, self.learner.device, self.step)
-        record = {**self.learner.record(), SESSIONS: self._sessions}
-        atomic.write_json(self.folder / layout.CONFIG, record)
+        self._write_config()
         atomic.write_lines(self.folder / layout.METRICS, [_line(e) for e in self.history])
         self.learner.begin(self.step)
         self._note(self.pace.begin())
@@ -167,30 +171,40 @@ class Run(Generic[E]):
         for observer in self.observers:
             observer.epoch_done(self.epoch)
 
+    def _write_config(self) -> None:
+        record = {**self.learner.record(), SESSIONS: self._sessions}
+        atomic.write_json(self.folder / layout.CONFIG, record)
+
     def _note(self, text: str | None) -> None:
-        """Tell whoever follows the run and listens."""
+        """Tell whoever follows the run and listens, and record a change of its bits."""
+        if text is not None and self.pace.has_other_bits:
+            here = replace(self.learner.device, threads=self.pace.threads)
+            self._sessions = begun(self._sessions, here, self.step)
+            self._write_config()
         for observer in self.observers:
             if text is not None and isinstance(observer, Listener):
                 observer.noted(text)
 
     def _has_same_bits(self, threads: int) -> bool:
-        """Whether so many threads compute the same bits as those that the run was given: in steps
-        of every size that it has, and in an evaluation.
+        """Whether steps of every size that the run has come to the same bits with so many threads
+        as with those that it was given. Whether an evaluation does is noted.
         """
         learner, epoch = self.learner, min(self.epoch, self.learner.n_epochs - 1)
-        batches = {0, learner.steps_per_epoch - 1}
         host, dtype = learner.device.torch_device, learner.device.torch_dtype
 
         def computed(n: int) -> tuple[list[Mapping[str, Tensor]], E]:
             with learner.device.with_threads(n):
-                steps = [learner.gradients(epoch, batch, host, dtype) for batch in sorted(batches)]
+                batches = sorted({0, learner.steps_per_epoch - 1})
+                steps = [learner.gradients(epoch, batch, host, dtype) for batch in batches]
                 return steps, learner.evaluate(self.epoch, self.step, self.seconds)
 
         try:
             (steps, evaluation), (others, other) = map(computed, (learner.device.threads, threads))
         except Diverged:
             return False
-        return evaluation == other and all(
+        if evaluation != other:
+            self._evaluates_otherwise.add(threads)
+        return all(
             torch.equal(step[name], own[name])
             for step, own in zip(steps, others, strict=True)
             for name in step
@@ -211,8 +225,12 @@ class Run(Generic[E]):
         due = self._is_evaluation_due()
         if not due or (self.history and self.history[-1].epoch == self.epoch):
             return
+        threads = self.pace.threads
+        if threads in self._evaluates_otherwise:
+            threads = self.learner.device.threads
         try:
-            evaluation = self.learner.evaluate(self.epoch, self.step, self.seconds)
+            with self.learner.device.with_threads(threads):
+                evaluation = self.learner.evaluate(self.epoch, self.step, self.seconds)
         except Diverged:
             self._fail_diverged()
         self.history.append(evaluation)

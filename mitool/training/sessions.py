@@ -45,14 +45,14 @@ def of_record(record: Mapping[str, Any]) -> list[Session]:
 
 
 def moves(folder: Path) -> tuple[str, ...]:
-    """What is to be known of a run that was resumed elsewhere: a sentence for each time."""
+    """What is to be known of a run that went on elsewhere: a sentence for each time."""
     try:
         sessions = of_record(atomic.read_json(folder / layout.CONFIG))
     except InputError:  # a checkpoint may lie alone
         return ()
     return tuple(
-        f"the run was resumed at step {now['step']} elsewhere ({_listed(before, now)}): its bits "
-        "may differ from those of a run in one place"
+        f"from step {now['step']} on the run was computed elsewhere ({_listed(before, now)}): its "
+        "bits may differ from those of a run in one place"
         for before, now in itertools.pairwise(sessions)
     )
 

@@ -56,6 +56,7 @@ def _ask(shell: str, typed: dict[str, str]) -> str:
         ("mitool convert x --task mo", ["modadd"]),
         ("mitool convert x --task modadd --o", ["--op", "--out", "--overwrite"]),
         ("mitool patch x --pairs ", []),  # files, which the shell knows
+        ("mitool train ./my", []),  # likewise
         ("mitool nothing ", []),
     ],
 )

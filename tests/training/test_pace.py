@@ -1,9 +1,11 @@
 """The threads of a run beside other work, and what is told of steps that become slow."""
 
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,11 +120,35 @@ def test_other_bits_are_not_taken_for_speed(machine: Machine) -> None:
     assert pace.warnings == [told]
 
 
+def test_where_no_number_was_asked_for_other_bits_are_taken_once(machine: Machine) -> None:
+    machine.taken = 2.0
+    pace = Pace(CORES, lambda threads: False, keeps_bits=False)
+    told = pace.begin()
+    assert told == (
+        "other processes use 2.0 of 4 cores: going on with 2 of 4 threads, whose bits are others "
+        "than those of a run alone"
+    )
+    assert pace.has_other_bits
+    machine.taken = 0.0
+    assert looks(pace, 2 * PATIENCE) == []
+    machine.taken = 3.0
+    assert looks(pace, 2) == []
+    assert (pace.threads, pace.warnings) == (2, [told])
+
+
 def test_a_run_of_one_thread_looks_for_no_other(machine: Machine) -> None:
     machine.taken = 3.0
     pace = Pace(1, lambda threads: pytest.fail("there is no other number"))
     assert pace.begin() is None
     assert looks(pace, 5) == []
+
+
+def test_threads_that_do_not_wait_for_each_other_stay(machine: Machine) -> None:
+    machine.taken = 3.0
+    pace = Pace(CORES, None)
+    assert pace.begin() is None
+    assert looks(pace, 5) == []
+    assert pace.threads == CORES
 
 
 @pytest.mark.parametrize("taken", [0.0, 0.9])
@@ -152,14 +178,14 @@ def test_steps_that_are_not_far_slower_are_not(machine: Machine) -> None:
 
 def config(**training: Any) -> RunConfig:
     settings = TrainingSettings(**{"epochs": 12, "lr": 1e-3, "eval_every": 3, **training})
-    model = ModelSettings(n_layers=1, n_heads=2, d_model=16)
-    return RunConfig(ModAdd(p=7), model, settings, Device("cpu", threads=2))
+    model = ModelSettings(n_layers=1, n_heads=2, d_model=32)
+    return RunConfig(ModAdd(p=13), model, settings, Device("cpu", threads=2))
 
 
 def test_a_run_that_changes_its_threads_comes_to_the_same(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    train(config(batch_size=13), tmp_path / "alone")
+    train(config(batch_size=48), tmp_path / "alone")
     monkeypatch.setattr(paces, "LOOK", 0.0)
     monkeypatch.setattr(paces, "PATIENCE", 0)
     told: list[str] = []
@@ -174,7 +200,7 @@ def test_a_run_that_changes_its_threads_comes_to_the_same(
         def noted(self, text: str) -> None:
             told.append(text)
 
-    beside = train(config(batch_size=13), tmp_path / "beside", observers=[Follower()])
+    beside = train(config(batch_size=48), tmp_path / "beside", observers=[Follower()])
     assert [text.partition("going on with ")[2][0] for text in told] == ["1", "2", "1"]
     left = [checkpoint.load(tmp_path / name)[0] for name in ("alone", "beside")]
     assert all(torch.equal(left[0][name], left[1][name]) for name in left[0])
@@ -198,6 +224,29 @@ def test_small_steps_take_one_thread(
     assert asked.work == 6 * products * n_examples * 3
 
 
+def test_a_run_whose_bits_change_records_from_where(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paces, "LOOK", 0.0)
+    monkeypatch.setattr(Run, "_has_same_bits", lambda run, threads: False)
+
+    class Follower:
+        def epoch_done(self, epoch: int) -> None:
+            machine.taken = 4.0 * (epoch >= 5)
+
+        def evaluated(self, evaluation: Any) -> None:
+            pass
+
+    asked = config()
+    free = replace(asked, device=replace(asked.device, has_asked_threads=False))
+    result = train(free, tmp_path, observers=[Follower()])
+    sessions = json.loads((tmp_path / "config.json").read_text())["sessions"]
+    assert [(each["step"], each["threads"]) for each in sessions] == [(0, 2), (6, 1)]
+    moved = "from step 6 on the run was computed elsewhere (threads was 2, is 1): its bits may "
+    assert any(text.startswith(moved) for text in result.warnings)
+    assert any("whose bits are others than those of a run alone" in w for w in result.warnings)
+
+
 class CountsThreads(TransformerLearner):
     """Whose gradients are others with another number of threads."""
 
@@ -214,7 +263,7 @@ class Diverges(TransformerLearner):
     ("learner", "same"), [(TransformerLearner, True), (CountsThreads, False), (Diverges, False)]
 )
 def test_bits_are_compared(learner: type[TransformerLearner], same: bool, tmp_path: Path) -> None:
-    run = Run(learner(config(batch_size=13)), tmp_path)
+    run = Run(learner(config(batch_size=48)), tmp_path)
     assert run._has_same_bits(1) == same
 
 

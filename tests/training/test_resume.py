@@ -117,7 +117,7 @@ def test_a_run_goes_on_elsewhere_and_says_so(
     result = train(alone, tmp_path, resume=True)
     assert result.history[-1].epoch == alone.training.epochs
     said = (
-        f"the run was resumed at step {step} elsewhere (threads was 2, is 1, torch was "
+        f"from step {step} on the run was computed elsewhere (threads was 2, is 1, torch was "
         f"{torch.__version__}, is 99.0): its bits may differ from those of a run in one place"
     )
     assert said in result.warnings
