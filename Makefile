@@ -60,6 +60,9 @@ bench: install ## Time a training step beside TransformerLens and the bare matri
 	$(BIN)/python -m benchmarks.circuits
 	$(BIN)/python -m benchmarks.planted
 	$(BIN)/python -m benchmarks.superposition
+	$(BIN)/python -m benchmarks.start_up
+	$(BIN)/python -m benchmarks.threads
+	$(BIN)/python -m benchmarks.contention
 
 clean: ## Remove what was built, but no run
 	rm -rf $(VENV) $(VENV)-tool build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -9,11 +9,10 @@ most 2 to a run that uses both cores alone, and 1 to one that uses one core.
 import argparse
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,14 +49,17 @@ def main() -> None:
     show(report, as_json=options.json)
 
 
-def compared(task: str, seconds: float, threads: int | None) -> dict[str, float]:
+def compared(
+    task: str, seconds: float, threads: int | None, parameters: Sequence[str] = ()
+) -> dict[str, float]:
     """Steps a second alone, and how many times as slow they are in company."""
-    (probe,) = runs(task, PROBE, threads, 1)
+    words = [task, *parameters, *([] if threads is None else ["--threads", str(threads)])]
+    (probe,) = runs(words, PROBE, 1)
     epochs = max(PROBE, round(PROBE * seconds / probe.seconds))
-    (alone,) = runs(task, epochs, threads, 1)
-    two = runs(task, epochs, threads, 2)
+    (alone,) = runs(words, epochs, 1)
+    two = runs(words, epochs, 2)
     with busy_cores():
-        (beside,) = runs(task, epochs, threads, 1)
+        (beside,) = runs(words, epochs, 1)
     rate = alone.steps_per_second
     return {
         f"{task}_threads": alone.threads,
@@ -67,11 +69,10 @@ def compared(task: str, seconds: float, threads: int | None) -> dict[str, float]
     }
 
 
-def runs(task: str, epochs: int, threads: int | None, n: int) -> list[Measured]:
+def runs(words: Sequence[str], epochs: int, n: int) -> list[Measured]:
     """So many runs at once."""
-    command = [sys.executable, "-m", "mitool", "train", task, "--epochs", str(epochs)]
+    command = [sys.executable, "-m", "mitool", "train", *words, "--epochs", str(epochs)]
     command += ["--format", "html", "--json", "--quiet", "--eval-every", str(epochs)]
-    command += [] if threads is None else ["--threads", str(threads)]
     with tempfile.TemporaryDirectory() as folder:
         started = [
             subprocess.Popen(
@@ -108,5 +109,4 @@ def busy_cores() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    os.nice(0)
     main()

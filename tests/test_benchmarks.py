@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from benchmarks.contention import compared
 from benchmarks.printing import show
 from benchmarks.train_step import compare
 from mitool.core.device import resolve
@@ -96,3 +97,24 @@ def test_the_superposition_benchmark_runs_and_reports_its_ratios() -> None:
         ratio = report[f"{size}_published_ms"] / report[f"{size}_mitool_ms"]
         assert report[f"{size}_speedup"] == ratio
         assert report[f"{size}_ratio_to_floor"] > 0
+
+
+@pytest.mark.slow  # each study is a process, with images and without
+def test_the_start_up_benchmark_times_each_study() -> None:
+    report = measured("start_up", "--rounds", "1", "--epochs", "20")
+    assert len(report) == 9
+    assert all(seconds > report["import_torch_s"] / 2 for seconds in report.values())
+
+
+@pytest.mark.slow  # each size is trained for seconds
+def test_the_benchmark_of_threads_compares_each_size() -> None:
+    report = measured("threads", "--rounds", "1")
+    assert report["d128_p59_megaflops"] > report["d32_p5_megaflops"] > 1
+    assert all(value > 0 for value in report.values())
+
+
+@pytest.mark.timed
+def test_two_runs_at_once_do_not_collapse() -> None:
+    """Two of p = 7, whose steps are short, were thirty times as slow as one alone."""
+    report = compared("modadd", 2.0, None, ["--p", "7", "--frac-train", "0.8"])
+    assert report["modadd_two_at_once"] < 4

@@ -69,13 +69,14 @@ def _formats(figure: Figure) -> tuple[str, ...]:
 def _draw(wanted: Sequence[Image], browser: Path, timeout: float) -> list[bytes]:
     # takes 0.2 s to load and sets the logger class of the whole process: only if it is needed
     from choreographer.errors import DevtoolsProtocolError
-    from kaleido import Kaleido
     from kaleido.errors import KaleidoError
+
+    from mitool.report.session import DrawingSession
 
     failures = (RuntimeError, OSError, KaleidoError, DevtoolsProtocolError, asyncio.CancelledError)
     # the thread is for callers whose own runs an event loop already, as a notebook's does
     with _quiet(), ThreadPoolExecutor(1) as pool:
-        session = Kaleido(path=str(browser), mathjax=False, timeout=None)
+        session = DrawingSession(path=str(browser), mathjax=False, timeout=None)
         try:
             drawing = _drawn(session, wanted, timeout)
             return pool.submit(asyncio.run, drawing).result()

@@ -14,7 +14,7 @@ import pytest
 from kaleido.errors import KaleidoError
 
 from mitool.core.errors import RunError
-from mitool.report import BrowserError, training_figures, write_images
+from mitool.report import BrowserError, session, training_figures, write_images
 from mitool.report.figures import HEIGHT
 from mitool.training import TrainResult
 
@@ -54,14 +54,29 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The browser sessions that are started, as they are."""
     started: list[object] = []
 
-    start = kaleido.Kaleido
+    start = session.DrawingSession
 
     def counted(**options: object) -> object:
         started.append(start(**options))
         return started[-1]
 
-    monkeypatch.setattr(kaleido, "Kaleido", counted)
+    monkeypatch.setattr(session, "DrawingSession", counted)
     return started
+
+
+@needs_browser
+def test_images_are_those_of_a_page_that_is_loaded_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heat = go.Figure(go.Heatmap(z=[[0.0, 1.0], [2.0, 5.0]]))
+    figures = [a_figure(), a_figure("hostile", HOSTILE[0]), replace(a_figure("heat"), plot=heat)]
+    twice = [*figures, *(replace(figure, name=f"{figure.name}_again") for figure in figures)]
+    write_images(twice, tmp_path / "one_page")
+    monkeypatch.setattr(session, "DrawingSession", kaleido.Kaleido)
+    write_images(twice, tmp_path / "anew")
+    for path in (tmp_path / "anew").iterdir():
+        assert path.read_bytes() == (tmp_path / "one_page" / path.name).read_bytes()
+    assert len(list((tmp_path / "anew").iterdir())) == len(twice)
 
 
 @needs_browser
@@ -174,7 +189,7 @@ class Pretended:
 def test_a_figure_that_cannot_be_drawn_is_an_error_and_leaves_no_other(
     tmp_path: Path, fake_browser: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kaleido, "Kaleido", Pretended)
+    monkeypatch.setattr(session, "DrawingSession", Pretended)
     with pytest.raises(BrowserError, match="could not: Error 525: plotly.js could not draw this"):
         write_images([a_figure(), a_figure("other", "broken")], tmp_path / "figures")
     assert not (tmp_path / "figures").exists()
@@ -183,7 +198,7 @@ def test_a_figure_that_cannot_be_drawn_is_an_error_and_leaves_no_other(
 def test_a_folder_that_cannot_be_written_is_an_error(
     tmp_path: Path, fake_browser: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kaleido, "Kaleido", Pretended)
+    monkeypatch.setattr(session, "DrawingSession", Pretended)
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="cannot be written") as caught:
         write_images([a_figure()], tmp_path / "file" / "figures")
