@@ -1,10 +1,13 @@
+import os
+
 import pytest
 import torch
 
 from mitool.core import device
-from mitool.core.device import generator, out_of_memory_is_an_error, resolve
+from mitool.core.device import generator, resolve
 from mitool.core.errors import RunError, UsageError
 from mitool.core.machine import available_cores
+from mitool.core.memory import out_of_memory_is_an_error
 
 
 def test_auto_takes_cuda_where_there_is_one_and_the_cpu_otherwise(
@@ -94,3 +97,20 @@ def test_free_memory_is_that_of_the_machine() -> None:
 def test_every_way_to_run_out_of_memory_is_one_error(failure: Exception, said: str) -> None:
     with pytest.raises(RunError, match=f"^{said}$"), out_of_memory_is_an_error("take less"):
         raise failure
+
+
+def test_a_deterministic_device_leaves_the_environment_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    before = dict(os.environ)
+    with resolve("cpu", deterministic=True).active():
+        assert torch.are_deterministic_algorithms_enabled()
+    assert dict(os.environ) == before
+    with device._workspace(True):  # as on CUDA
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert dict(os.environ) == before
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    with device._workspace(True):
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"

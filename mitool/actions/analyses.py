@@ -14,11 +14,13 @@ from mitool.analysis.attention import AttentionResult, analyze_attention
 from mitool.analysis.attention import claim_names as attention_claim_names
 from mitool.analysis.circuits import CircuitFiles, CircuitResult, prepare_circuit
 from mitool.analysis.fourier import FourierResult, analyze_fourier
+from mitool.analysis.fourier import claim_names as fourier_claim_names
 from mitool.analysis.interventions.material import GivenPairs
 from mitool.analysis.patching import PatchResult, Wanted, prepare_patching
 from mitool.console.progress import counted, phases
 from mitool.console.terminal import note
-from mitool.core.device import Device, out_of_memory_is_an_error
+from mitool.core.device import Device
+from mitool.core.memory import out_of_memory_is_an_error
 from mitool.core.result import Result
 from mitool.models.subject import Studied, Subject
 from mitool.settings import AttentionSettings, CircuitSettings, FourierSettings, PatchSettings
@@ -57,8 +59,11 @@ def fourier(
     checkpoints: Sequence[Path],
     device: Device,
     console: Console | None = None,
+    *,
+    expect: Expect = lambda names: None,
 ) -> FourierResult:
     """See ``analyze_fourier``."""
+    expect([*fourier_claim_names(follows=bool(checkpoints)), *_of_run(subject)])
     with out_of_memory_is_an_error(REMEDIES["fourier"]), counted(console, "checkpoints") as tell:
         found = analyze_fourier(
             subject, settings, checkpoints=checkpoints, device=device, observer=tell

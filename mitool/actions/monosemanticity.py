@@ -104,11 +104,11 @@ def train_and_draw(
         return write_training(request, folder, result, report)
 
 
-def redraw(request: Request, source: Path) -> Done[MonosemanticityResult]:
-    """Study the models of a checkpoint, and write a report of its own."""
+def redraw(request: Request, source: Path, device: Device) -> Done[MonosemanticityResult]:
+    """Study the models of a checkpoint, on the CPU, and write a report of its own."""
     path = checkpoint.find(source)
     folder = request.out or layout.folder_beside(path, "mono")
-    with claimed(folder, request, REMEDY):
+    with claimed(folder, request, REMEDY), device.on_host().active():
         result = restudy_monosemanticity(path)
         report = monosemanticity_report(result, request.again)
         return write_analysis(request, folder, result, report)

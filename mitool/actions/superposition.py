@@ -6,6 +6,7 @@ from mitool.actions.request import Done, Request
 from mitool.actions.writing import claimed, write_analysis, write_training
 from mitool.analysis.superposition import SuperpositionResult, restudy, superpose
 from mitool.console.progress import short, shown_steps
+from mitool.core.device import Device
 from mitool.report import superposition_report
 from mitool.storage import checkpoint, layout
 from mitool.storage.locking import held
@@ -30,11 +31,13 @@ def train_and_draw(request: Request, config: SuperpositionConfig) -> Done[Superp
         return write_training(request, folder, result, superposition_report(result, request.again))
 
 
-def redraw(request: Request, source: Path, experiment: str) -> Done[SuperpositionResult]:
-    """Study the models of a checkpoint by an experiment, and write a report of its own."""
+def redraw(
+    request: Request, source: Path, experiment: str, device: Device
+) -> Done[SuperpositionResult]:
+    """Study the models of a checkpoint by an experiment, on the CPU, and write a report."""
     path = checkpoint.find(source)
     folder = request.out or layout.folder_beside(path, experiment)
-    with claimed(folder, request, REMEDY):
+    with claimed(folder, request, REMEDY), device.on_host().active():
         result = restudy(path, experiment)
         report = superposition_report(result, request.again)
         return write_analysis(request, folder, result, report)

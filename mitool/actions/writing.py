@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mitool.actions.request import Done, R, Request
 from mitool.console.terminal import note
-from mitool.core.device import out_of_memory_is_an_error
 from mitool.core.errors import Interrupted
+from mitool.core.memory import out_of_memory_is_an_error
 from mitool.core.result import Result, unsigned
 from mitool.report import BrowserError, Report
 from mitool.storage import atomic, checkpoint, layout, locking

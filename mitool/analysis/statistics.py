@@ -6,14 +6,15 @@ A pair that is there several times counts as often in every mean, and so does it
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 LEVEL = 0.95
-CHUNK = 2**24
-"""Numbers held at a time."""
+CHUNK = 2**22
+"""Numbers held at a time, whatever the number of pairs and of resamples."""
 
 
 def bootstrap_ratio(
@@ -37,15 +38,31 @@ def bootstrap_ratio(
     if n < 2:
         undefined = torch.full((len(numerator),), math.nan, dtype=torch.float64)
         return undefined, undefined
-    drawn = torch.randint(n, (n_resamples, n), generator=generator)
-    counts = torch.zeros(n_resamples, n, dtype=torch.float64)
-    counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
-    below = counts @ denominator
     ends = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
-    size = max(1, CHUNK // n_resamples)
-    found = [(part @ counts.T / below).quantile(ends, dim=-1) for part in numerator.split(size)]
+    found, start = [], generator.get_state()
+    for part in numerator.split(max(1, CHUNK // n_resamples)):
+        generator.set_state(start)  # all sites have the same resamples
+        resamples = _resamples(n, n_resamples, generator)
+        ratios = [part @ counts.T / (counts @ denominator) for counts in resamples]
+        found.append(torch.cat(ratios, dim=1).quantile(ends, dim=-1))
     low, high = torch.cat(found, dim=-1)
     return low, high
+
+
+def _resamples(
+    n: int, n_resamples: int, generator: Generator
+) -> Iterator[Float[Tensor, "resample group"]]:
+    """How often each of ``n`` groups is in each resample, some resamples at a time."""
+    for size in _parts(n_resamples, n):
+        drawn = torch.randint(n, (size, n), generator=generator)
+        counts = torch.zeros(size, n, dtype=torch.float64)
+        yield counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+
+
+def _parts(n_rows: int, n_columns: int) -> list[int]:
+    """Rows that are held at a time, of so many."""
+    size = max(1, CHUNK // n_columns)
+    return [min(size, n_rows - start) for start in range(0, n_rows, size)]
 
 
 def is_weak(values: Float[Tensor, " pair"], groups: Int[Tensor, " pair"]) -> bool:
@@ -80,16 +97,18 @@ def largest_by_chance(
     values = sums(differences, groups)
     n = values.shape[1]
     observed = values.sum(dim=1).abs().max()
-    if n <= 20 and 2**n <= n_permutations:
-        bits = torch.arange(2**n)[:, None] >> torch.arange(n)
-        signs, is_whole = 1.0 - 2.0 * (bits & 1).double(), True
-    else:
-        drawn = torch.randint(2, (n_permutations, n), generator=generator)
-        signs, is_whole = 1.0 - 2.0 * drawn.double(), False
-    size = max(1, CHUNK // len(values))
-    largest = torch.cat([(part @ values.T).abs().amax(dim=1) for part in signs.split(size)])
-    as_large = int((largest >= observed * (1 - 1e-12)).sum())
-    return as_large / len(signs) if is_whole else (as_large + 1) / (len(signs) + 1)
+    is_whole = n <= 20 and 2**n <= n_permutations
+    n_signs = 2**n if is_whole else n_permutations
+    as_large, tried = 0, 0
+    for size in _parts(n_signs, max(n, len(values))):
+        if is_whole:
+            bits = torch.arange(tried, tried + size)[:, None] >> torch.arange(n) & 1
+        else:
+            bits = torch.randint(2, (size, n), generator=generator)
+        largest = ((1.0 - 2.0 * bits.double()) @ values.T).abs().amax(dim=1)
+        as_large += int((largest >= observed * (1 - 1e-12)).sum())
+        tried += size
+    return as_large / n_signs if is_whole else (as_large + 1) / (n_signs + 1)
 
 
 def sums(

@@ -47,6 +47,21 @@ def request_of(
     )
 
 
+def computed_on(
+    device: str = "auto",
+    dtype: str = "float32",
+    threads: int | None = None,
+    deterministic: bool = False,
+) -> dict[str, object]:
+    """Where a call is to compute, as keywords of it; what it is by default is None or False."""
+    return {
+        "device": None if device == "auto" else str(device),
+        "dtype": None if dtype == "float32" else dtype,
+        "threads": threads,
+        "deterministic": deterministic,
+    }
+
+
 def console_if(progress: bool) -> "Console | None":
     """The console of progress, where it is to be shown."""
     from mitool.console.terminal import stderr

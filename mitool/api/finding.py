@@ -159,11 +159,11 @@ class Analysis(Finding[R_co]):
         """
         from mitool.actions.request import Request
         from mitool.actions.writing import write_analysis
-        from mitool.api.asking import console_if
+        from mitool.api.asking import console_if, path_if
         from mitool.report import Formats
         from mitool.storage import locking
 
-        folder = Path(out) if out is not None else self.folder
+        folder = path_if(out) or self.folder
         request = Request(
             command=self._command,
             again=self._again,

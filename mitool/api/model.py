@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mitool.api.asking import console_if, listed, pairs_if, path_if
+from mitool.api.asking import computed_on, console_if, listed, pairs_if, path_if
 from mitool.api.finding import Analysis
 from mitool.api.keywords import own_keywords, required_seed, settled, takes
 from mitool.api.opened import Opened
@@ -61,8 +61,10 @@ class Model(Opened):
         subject, device = self._trained, exact(threads)
         trajectory = self.checkpoints if checkpoints == "all" else ()
         result = analyses.fourier(subject, chosen, trajectory, device, console_if(progress))
-        asked = {"checkpoints": checkpoints} if checkpoints != "last" else {}
-        again = self._called("fourier", settings, **asked, **values)
+        followed = None if checkpoints == "last" else checkpoints
+        again = self._called(
+            "fourier", settings, checkpoints=followed, **computed_on(threads=threads), **values
+        )
         folder = subject.output_folder("fourier")
         return Analysis(result, folder, again, fourier_report, "analyze fourier", started)
 
@@ -108,8 +110,9 @@ class Model(Opened):
             texts=texts,
             seed=seed,
         )
+        asked = {"pairs": pairs, "prompts": texts, "seed": seed or None}
         again = self._called(
-            "attention", settings, pairs=pairs, prompts=texts, seed=seed or None, **values
+            "attention", settings, **asked, **computed_on(threads=threads), **values
         )
         folder = self.subject.output_folder("attn")
         return Analysis(result, folder, again, attention_report, "analyze attn", started)
@@ -172,6 +175,7 @@ class Model(Opened):
             console_if(progress),
         )
         asked = {"pairs": pairs, "task": task, **vars(wanted), "seed": seed or None}
+        asked |= computed_on(device, dtype, threads)
         again = self._called("patch", settings, **asked, **values)
         folder = self.subject.output_folder("patch")
         return Analysis(result, folder, again, patching_report, "patch", started)
@@ -232,6 +236,7 @@ class Model(Opened):
             console_if(progress),
         )
         asked = {"pairs": pairs, "task": task, **vars(files), "seed": seed or None}
+        asked |= computed_on(device, dtype, threads)
         again = self._called("circuit", settings, **asked, **values)
         folder = self.subject.output_folder("circuit")
         return Analysis(result, folder, again, circuit_report, "analyze circuit", started)

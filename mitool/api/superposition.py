@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-from mitool.api.asking import request_of
+from mitool.api.asking import computed_on, request_of
 from mitool.api.calls import called
 from mitool.api.finding import Finding
 from mitool.api.keywords import divided, own_keywords, required_seed, takes
@@ -65,7 +65,13 @@ def superpose(
     config = SuperpositionConfig(experiment, settings, compute, required_seed("seed", seed))
     request = request_of(
         f"superpose {experiment}",
-        called("mitool.superpose", experiment, seed=seed or None, **values),
+        called(
+            "mitool.superpose",
+            experiment,
+            seed=seed or None,
+            **computed_on(device, threads=threads),
+            **values,
+        ),
         out=out,
         resume=resume,
         overwrite=overwrite,
@@ -123,7 +129,8 @@ def monosemanticity(
     compute = devices.resolve(str(device), threads=threads, resume=resume)
     seed, axes = required_seed("seed", seed), dict(sweep or {})
     config, reference = configs(preset, scale, axes, stated, compute, seed)
-    given = {"scale": None if scale == "published" else scale, "sweep": axes or None}
+    stated_scale = None if scale == "published" else scale
+    given = {"scale": stated_scale, "sweep": axes or None, **computed_on(device, threads=threads)}
     arguments = () if preset is None else (preset,)
     request = request_of(
         "superpose mono",

@@ -71,7 +71,16 @@ def sweep(
     wanted = Wanted(command, points, drawn, jobs, threads, ray, gpus_per_point)
     request = request_of(
         "sweep",
-        called("mitool.sweep", command, grid, metrics=drawn),
+        called(
+            "mitool.sweep",
+            command,
+            grid,
+            metrics=drawn,
+            jobs=jobs,
+            threads=threads,
+            ray=ray,
+            gpus_per_point=gpus_per_point or None,
+        ),
         out=out,
         resume=resume,
         overwrite=overwrite,

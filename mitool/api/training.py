@@ -5,7 +5,7 @@ from functools import partial
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from mitool.api.asking import request_of
+from mitool.api.asking import computed_on, request_of
 from mitool.api.calls import called
 from mitool.api.finding import Finding
 from mitool.api.keywords import divided, own_keywords, plain, required_seed, takes
@@ -72,8 +72,8 @@ def train(
     from mitool.actions.training import train_one
 
     own = own_keywords(train)
-    given = {"seed": seed or None, "split_seed": split_seed, "device": _unless_auto(device)}
     where = (device, dtype, threads, deterministic)
+    given = {"seed": seed or None, "split_seed": split_seed, **computed_on(*where)}
     config = _config(task, own, values, *where, seed, split_seed, resume=resume)
     request = request_of(
         f"train {config.task.name}",
@@ -115,8 +115,8 @@ def train_seeds(
 
     chosen = _seeds(seeds)
     own = own_keywords(train_seeds)
-    given = {"split_seed": split_seed, "device": _unless_auto(device)}
     where = (device, dtype, threads, deterministic)
+    given = {"split_seed": split_seed, **computed_on(*where)}
     config = _config(task, own, values, *where, 0, split_seed, resume=resume)
     request = request_of(
         f"train {config.task.name}",
@@ -240,10 +240,6 @@ def _named(task: TaskLike) -> object:
         return task
     origin = tasks.origin_of(task)
     return task.name if origin is None else origin.reference
-
-
-def _unless_auto(device: str) -> str | None:
-    return None if device == "auto" else str(device)
 
 
 def _seeds(seeds: Sequence[int]) -> list[int]:

@@ -146,7 +146,7 @@ def _memory_is_an_error() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError, OSError) as failure:
-        from mitool.core.device import out_of_memory_is_an_error
+        from mitool.core.memory import out_of_memory_is_an_error
 
         with out_of_memory_is_an_error("take a smaller model or task, or free some memory"):
             raise failure

@@ -63,7 +63,14 @@ def fourier(
     with claimed(folder, request, analyses.REMEDIES["fourier"]):
         subject = load(path, of_file)
         trajectory = checkpoint.trajectory(path) if checkpoints == "all" else []
-        result = analyses.fourier(subject, chosen, trajectory, device, output.progress)
+        result = analyses.fourier(
+            subject,
+            chosen,
+            trajectory,
+            device,
+            output.progress,
+            expect=output.require_known,
+        )
         report = fourier_report(result, request.again)
         done = write_analysis(request, folder, result, report)
     output.finish_done(done)

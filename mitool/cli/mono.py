@@ -18,7 +18,7 @@ from mitool.cli.common import (
 )
 from mitool.cli.completion import one_of
 from mitool.cli.settings import option_name, options, take_options
-from mitool.cli.superpose import FromOption, require_no_training
+from mitool.cli.superpose import FromOption, require_host, require_no_training
 from mitool.core.errors import UsageError, quoted
 from mitool.settings.monosemanticity import PRESETS, SCALES, MonosemanticitySettings, ScaleName
 
@@ -85,13 +85,14 @@ def run(
     stated = {name: value for name, value in settings.items() if value is not None}
     formats = Formats.parse(report_format)
     request = request_of(output, out, formats, resume=resume, overwrite=overwrite)
+    compute = devices.resolve(device, threads=threads, resume=resume)
     if source is not None:
         others = {"PRESET": preset, "--seed": seed, "--resume": resume, "--sweep": sweep}
         given = [name for name, value in others.items() if value]
         require_no_training([*given, *map(option_name, stated)])
-        output.finish_done(redraw(request, source))
+        require_host(device, compute)
+        output.finish_done(redraw(request, source, compute))
         return
-    compute = devices.resolve(device, threads=threads, resume=resume)
     axes = parse_axes(sweep or [])
     config, reference = configs(preset, scale, axes, stated, compute, seed)
     output.require_known(claim_names(config))

@@ -26,6 +26,7 @@ from mitool.settings.superposition import PRESETS
 
 if TYPE_CHECKING:
     from mitool.cli.output import Output
+    from mitool.core.device import Device
 
 FromOption = Annotated[
     Path | None,
@@ -63,8 +64,8 @@ def experiment_command(name: str) -> Callable[..., None]:
         formats = Formats.parse(report_format)
         request = request_of(output, out, formats, resume=resume, overwrite=overwrite)
         stated = {name: value for name, value in settings.items() if value is not None}
+        compute = devices.resolve(device, threads=threads, resume=resume)
         if source is None:
-            compute = devices.resolve(device, threads=threads, resume=resume)
             config = SuperpositionConfig(name, preset.settled(stated), compute, seed)
             output.require_known(claim_names(config))
             output.finish_done(train_and_draw(request, config))
@@ -72,7 +73,8 @@ def experiment_command(name: str) -> Callable[..., None]:
             others = {"--seed": seed, "--resume": resume}
             given = [name for name, value in others.items() if value]
             require_no_training([*map(option_name, stated), *given])
-            output.finish_done(redraw(request, source, name))
+            require_host(device, compute)
+            output.finish_done(redraw(request, source, name, compute))
 
     run.__doc__ = (
         f"{preset.summary}\n\n"
@@ -95,6 +97,22 @@ def require_no_training(given: Sequence[str]) -> None:
     if given:
         raise UsageError(
             f"--from: draws models as they are, and cannot be given with {', '.join(given)}"
+        )
+
+
+def require_host(asked: str, compute: "Device") -> None:
+    """Check that models are not to be drawn by another device than the CPU.
+
+    Args:
+        asked: the device as it was asked for.
+
+    Raises:
+        UsageError: they are.
+    """
+    if asked != "auto" and not compute.is_host:
+        raise UsageError(
+            f"--from: models are measured on the CPU, and --device {asked} is asked for; leave it "
+            "out"
         )
 
 

@@ -5,7 +5,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import psutil
@@ -19,6 +19,8 @@ from mitool.core.operators import require_operators
 DTYPES = ("float32", "float64")
 HOST = torch.device("cpu")
 """Where files are read to."""
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 GIB = 2**30
 
@@ -60,6 +62,10 @@ class Device:
     def is_host(self) -> bool:
         return self.torch_device == HOST
 
+    def on_host(self) -> "Device":
+        """The CPU, with the same settings."""
+        return replace(self, name=HOST.type)
+
     @property
     def is_doubted(self) -> bool:
         """Whether first batches are held against the CPU: MPS has computed wrong in silence."""
@@ -82,7 +88,7 @@ class Device:
                 _set_deterministic(False)  # which refuses some of what is tried
                 require_operators(self.torch_device)
             _set_deterministic(self.deterministic)
-            with current:
+            with current, _workspace(self.is_cuda and self.deterministic):
                 yield
         finally:
             torch.set_num_threads(threads)
@@ -152,9 +158,6 @@ def resolve(
     name = _resolve_name(request)
     if dtype == "float64" and not has_float64(torch.device(name)):
         raise RunError(f"device {name} has no float64; use --dtype float32 or --device cpu")
-    if deterministic:
-        # without it cuBLAS refuses to be deterministic; read when CUDA starts
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return Device(name, dtype, threads or cores, deterministic, threads is not None)
 
 
@@ -270,29 +273,20 @@ def _set_deterministic(asked: bool) -> None:
         torch.use_deterministic_algorithms(asked)
 
 
-def _cuda_count() -> int:
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-OUT_OF_MEMORY = ("can't allocate memory", "bad_alloc", "Cannot allocate memory")
-"""What libraries say that have errors of no kind for it."""
-
-NO_THREAD = "can't start new thread"
-
-
 @contextlib.contextmanager
-def out_of_memory_is_an_error(remedy: str) -> Iterator[None]:
-    """Turn running out of memory, on any device, into a ``RunError`` that ends in ``remedy``."""
+def _workspace(is_fixed: bool) -> Iterator[None]:
+    """Have cuBLAS compute in a workspace of a fixed size meanwhile, without which torch refuses to
+    be deterministic; a size that the environment has already stays.
+    """
+    if not is_fixed or WORKSPACE in os.environ:
+        yield
+        return
+    os.environ[WORKSPACE] = ":4096:8"
     try:
         yield
-    except (MemoryError, RuntimeError, OSError) as failure:
-        if not is_out_of_memory(failure):
-            raise
-        what = "memory for another thread" if NO_THREAD in str(failure) else "memory"
-        raise RunError(f"out of {what}; {remedy}") from failure
+    finally:
+        del os.environ[WORKSPACE]
 
 
-def is_out_of_memory(failure: Exception) -> bool:
-    """Whether that is what went wrong, on any device."""
-    said = any(words in str(failure) for words in (*OUT_OF_MEMORY, NO_THREAD))
-    return said or isinstance(failure, MemoryError | torch.OutOfMemoryError)
+def _cuda_count() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

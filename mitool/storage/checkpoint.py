@@ -21,8 +21,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mitool.core.config import describe
-from mitool.core.device import is_out_of_memory
 from mitool.core.errors import InputError, said
+from mitool.core.memory import is_out_of_memory
 from mitool.core.result import Claim
 from mitool.core.strict_json import parsed
 from mitool.storage.atomic import atomic_write

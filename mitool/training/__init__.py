@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mitool.core.config import as_dict, non_defaults
-from mitool.core.device import out_of_memory_is_an_error
+from mitool.core.memory import out_of_memory_is_an_error
 from mitool.core.result import Claim, Result
 from mitool.storage import atomic, layout, locking
 from mitool.tasks import Task

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from mitool.core.config import as_dict
-from mitool.core.device import exact, generator, out_of_memory_is_an_error, to_float64
+from mitool.core.device import exact, generator, to_float64
 from mitool.core.errors import InputError, UsageError, about
+from mitool.core.memory import out_of_memory_is_an_error
 from mitool.core.numerals import share
 from mitool.core.result import Claim, Result
 from mitool.core.version import __version__

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -77,6 +79,26 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for one, other in zip(again, whole, strict=True):
         torch.testing.assert_close(one, other)
     assert largest_by_chance(above, apart(30), 100, generator()) == p
+
+
+MEASURE = """
+import resource, torch
+from mitool.analysis.statistics import bootstrap_ratio, largest_by_chance
+values, ones = torch.randn(8, 20_000), torch.ones(20_000)
+groups, draws = torch.arange(20_000), torch.Generator().manual_seed(0)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+bootstrap_ratio(values, ones, groups, 2_000, draws)
+largest_by_chance(values, groups, 2_000, draws)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_does_not_grow_with_pairs_times_resamples() -> None:
+    """All resamples of 20 000 pairs at a time would be 0.9 GB."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 250_000  # KiB
 
 
 def test_with_few_pairs_every_sign_is_tried() -> None:

@@ -72,8 +72,28 @@ def _same(written: dict[str, bytes]) -> dict[str, object]:
 def test_the_report_says_how_to_have_the_same_again(run: mitool.Run, tmp_path: Path) -> None:
     found = mitool.load(run.folder).patch(sites=["z"], n_pairs=3, seed=2, **HERE)
     page = found.page().html
-    asked = "sites=(&#39;z&#39;,), seed=2, n_pairs=3)</code>"
+    asked = "sites=(&#39;z&#39;,), seed=2, threads=1, n_pairs=3)</code>"
     assert f"mitool.load(&#39;{run.folder}&#39;).patch({asked}" in page
+
+
+def test_the_same_again_is_where_it_was_computed_too(run: mitool.Run) -> None:
+    model = mitool.load(run.folder)
+    found = model.patch(sites=["z"], n_pairs=3, device="cpu", dtype="float64", **HERE)
+    again = "patch(sites=('z',), device='cpu', dtype='float64', threads=1, n_pairs=3)"
+    assert again in found.page().html.replace("&#39;", "'")
+    circuit = model.circuit(n_pairs=3, dtype="float64", random_circuits=1, progress=False)
+    again = "circuit(dtype='float64', n_pairs=3, random_circuits=1)"
+    assert again in circuit.page().html.replace("&#39;", "'")
+
+
+def test_a_folder_without_a_name_is_refused(
+    run: mitool.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = run.attention(prompts="3 4 =", **HERE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(mitool.UsageError, match="expected a path, found ''"):
+        found.save("")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_settings_can_be_given_as_an_object_with_single_ones_changed(run: mitool.Run) -> None:

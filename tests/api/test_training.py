@@ -31,7 +31,7 @@ def test_a_run_has_the_bits_and_files_of_the_command(invoke: Invoke) -> None:
             del document["claims"][name]
     assert without_times(envelope) == without_times(reference)
     assert len(run.history) == len(theirs["metrics.jsonl"].splitlines())
-    again = "mitool.train(&#39;modadd&#39;, p=5, epochs=6, d_model=8, n_heads=2)"
+    again = "mitool.train(&#39;modadd&#39;, threads=1, p=5, epochs=6, d_model=8, n_heads=2)"
     assert again in ours["report.html"].decode()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mitool.analysis.fourier import analyze_fourier
+from mitool.analysis.fourier import analyze_fourier, claim_names
 from mitool.core.errors import Interrupted
 from mitool.models.subject import load
 from mitool.storage import checkpoint
@@ -116,6 +116,29 @@ def test_what_cannot_be_analysed_is_refused(invoke: Invoke, grokked: Path) -> No
     refused = invoke("analyze", "fourier", "set.safetensors", "--checkpoints", "all")
     assert refused.exit_code == 3
     assert "expected the checkpoints of a run" in refused.stderr
+
+
+def test_a_check_of_no_claim_is_refused_before_the_work(
+    invoke: Invoke, grokked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def observed(*arguments: object) -> None:
+        pytest.fail("the model was run")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mitool.analysis.fourier.study.observe", observed)
+        done = invoke("analyze", "fourier", "set.safetensors", "--check", "acuracy_all > 1")
+        ends = invoke("analyze", "fourier", "set.safetensors", "--check", "cleanup_end > 1")
+    assert (done.exit_code, ends.exit_code) == (2, 2)
+    assert "no claim is named 'acuracy_all': did you mean 'accuracy_all'" in done.stderr
+    assert "no claim is named 'cleanup_end'" in ends.stderr  # of checkpoints that are followed
+    assert not Path("set-fourier").exists()
+
+
+def test_the_claims_are_those_that_were_announced(invoke: Invoke, grokked: Path) -> None:
+    assert [*analyze_fourier(load(grokked)).claims] == claim_names(follows=False)
+    assert invoke("train", "modadd", *QUICK, "--checkpoint-every", "3", "-o", "run").exit_code == 0
+    followed = analyze_fourier(load("run"), checkpoints=checkpoint.trajectory(Path("run")))
+    assert [*followed.claims] == claim_names(follows=True)
 
 
 def test_a_check_is_a_gate(invoke: Invoke, grokked: Path) -> None:

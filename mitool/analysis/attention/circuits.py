@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mitool.analysis.attention.contexts import OneTokenContexts
 from mitool.analysis.attention.weights import Weights
+from mitool.core.device import generator
 
 MOST_ROWS = 512
 """Source tokens whose row of an OV circuit is multiplied out; of more, so many are drawn."""
@@ -91,7 +92,7 @@ def chosen_tokens(n_outputs: int, seed: int) -> Int[Tensor, " chosen"]:
     """The tokens whose rows are multiplied out: all, or ``MOST_ROWS`` drawn."""
     if n_outputs <= MOST_ROWS:
         return torch.arange(n_outputs)
-    order = torch.randperm(n_outputs, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(n_outputs, generator=generator(seed, "rows of circuits"))
     return order[:MOST_ROWS].sort().values
 
 

@@ -4,7 +4,7 @@ from mitool.analysis.circuits.prepare import CircuitFiles, prepare_circuit
 from mitool.analysis.circuits.result import CircuitResult
 from mitool.analysis.circuits.search import CircuitSearch
 from mitool.analysis.interventions.material import GivenPairs
-from mitool.core.device import Device
+from mitool.core.device import Device, host
 from mitool.models.subject import Studied
 from mitool.settings import CircuitSettings
 
@@ -33,6 +33,8 @@ def analyze_circuit(
             apart, its outputs are not finite, or the metric is the same with and without it.
         UsageError: settings contradict each other.
     """
-    return prepare_circuit(
-        subject, settings, pairs=pairs, files=files, seed=seed, device=device
-    ).run()
+    device = device or host()
+    with device.active():
+        return prepare_circuit(
+            subject, settings, pairs=pairs, files=files, seed=seed, device=device
+        ).run()

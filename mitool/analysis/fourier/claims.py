@@ -12,6 +12,7 @@ from mitool.analysis.fourier.interventions import (
 )
 from mitool.analysis.fourier.neurons import map_gini
 from mitool.analysis.fourier.observe import PARTS
+from mitool.analysis.fourier.phases import Phases
 from mitool.analysis.fourier.result import FourierStudy
 from mitool.core.config import as_dict
 from mitool.core.numerals import share
@@ -21,6 +22,27 @@ from mitool.tasks import Task
 
 UNKNOWN = Outcome(dict.fromkeys(PARTS), dict.fromkeys(PARTS))
 """Of a test that was not made, or has no meaning."""
+
+
+OF_MODEL = (
+    *("p", "op", "accuracy_all", "accuracy_test", "loss_train", "loss_test"),
+    *("key_frequencies_embedding", "key_frequencies_neurons", "key_frequencies_logits"),
+    *("embedding_variance_in_key_frequencies", "logit_variance_explained"),
+    *("logit_variance_by_frequency", "logit_variance_of_output_bias", "cosine_to_ideal"),
+    *("neurons_single_frequency_fraction", "gini_embedding", "gini_neuron_logit"),
+)
+OF_FORMULA = ("formula", "formula_accuracy", "formula_agreement", "formula_loss")
+
+
+def claim_names(*, follows: bool) -> list[str]:
+    """What the claims will be called.
+
+    Args:
+        follows: the measures are followed through checkpoints.
+    """
+    ends = Phases().ends if follows else ()
+    of_phases = (name for end in ends for name in (end, f"{end}_between"))
+    return [*OF_MODEL, *_tests({}), *OF_FORMULA, *of_phases]
 
 
 def claims_of(study: FourierStudy, task: Task, settings: FourierSettings) -> dict[str, Claim]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from jaxtyping import Float
 from torch import Tensor
 
-from mitool.core.device import is_out_of_memory
 from mitool.core.errors import InputError, said
+from mitool.core.memory import is_out_of_memory
 from mitool.models.decoder import Decoder
 from mitool.models.decoder.decoder import TOLERANCE
 from mitool.models.decoder.original import Observed

@@ -12,7 +12,8 @@ from torch import Tensor
 from mitool.analysis.interventions.restart import Entry, Restart
 from mitool.analysis.interventions.table import EdgeTable
 from mitool.analysis.metrics import Metric
-from mitool.core.device import HOST, Device, is_out_of_memory, to_float64
+from mitool.core.device import HOST, Device, to_float64
+from mitool.core.memory import is_out_of_memory
 from mitool.models.decoder import Decoder
 from mitool.pairs.prompt_pairs import PromptPairs
 from mitool.tasks import NO_ANSWER

@@ -87,8 +87,11 @@ def patch(
             outputs are not finite.
         UsageError: a site, path or edge is none of the model's, or settings contradict each other.
     """
-    wanted = Wanted(sites, paths, edges)
-    return prepare_patching(subject, settings, wanted, pairs=pairs, seed=seed, device=device).run()
+    wanted, device = Wanted(sites, paths, edges), device or host()
+    with device.active():
+        return prepare_patching(
+            subject, settings, wanted, pairs=pairs, seed=seed, device=device
+        ).run()
 
 
 def prepare_patching(

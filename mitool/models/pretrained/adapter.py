@@ -5,8 +5,8 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from mitool.core.device import is_out_of_memory
 from mitool.core.errors import InputError, MitoolError, first_few, said
+from mitool.core.memory import is_out_of_memory
 from mitool.models import hub_files
 from mitool.models.pretrained.weight_files import opened_weights
 

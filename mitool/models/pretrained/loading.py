@@ -5,8 +5,8 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from mitool.core.device import out_of_memory_is_an_error
 from mitool.core.errors import InputError, first_few, said
+from mitool.core.memory import out_of_memory_is_an_error
 from mitool.models import hub_files
 from mitool.models.pretrained import adapter
 from mitool.models.pretrained.configuration import read_description

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from mitool.core.device import is_out_of_memory
 from mitool.core.errors import InputError, said
+from mitool.core.memory import is_out_of_memory
 from mitool.models.decoder.decoder import TOLERANCE
 from mitool.models.decoder.original import HeadPatch, Observed, Tables
 from mitool.models.pretrained.rotary import as_turned

@@ -12,8 +12,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from mitool.core.device import is_out_of_memory
 from mitool.core.errors import InputError, said
+from mitool.core.memory import is_out_of_memory
 from mitool.models import hub_files
 
 PANIC = "PanicException"

@@ -12,8 +12,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from mitool.core.device import is_out_of_memory
 from mitool.core.errors import InputError, first_few, said
+from mitool.core.memory import is_out_of_memory
 from mitool.models import hub_files
 from mitool.storage import state_dict
 

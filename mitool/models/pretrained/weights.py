@@ -9,8 +9,8 @@ import torch
 from transformers import PreTrainedModel
 from transformers.initialization import no_init_weights
 
-from mitool.core.device import is_out_of_memory
 from mitool.core.errors import InputError, MitoolError, first_few, said
+from mitool.core.memory import is_out_of_memory
 from mitool.models.pretrained.configuration import Description
 from mitool.models.pretrained.matching import (
     Faults,

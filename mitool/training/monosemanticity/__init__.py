@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mitool.core.device import out_of_memory_is_an_error
+from mitool.core.memory import out_of_memory_is_an_error
 from mitool.models.monosemanticity import FeatureMLP
 from mitool.training.learner import Observer
 from mitool.training.monosemanticity.config import (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mitool.core.device import out_of_memory_is_an_error
+from mitool.core.memory import out_of_memory_is_an_error
 from mitool.models.superposition import Autoencoders
 from mitool.training.learner import Observer
 from mitool.training.run import Run
