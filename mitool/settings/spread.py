@@ -10,6 +10,10 @@ POWERS = re.compile(rf"({NUMBER})\^i")
 RANGE = re.compile(rf"({NUMBER})\.\.({NUMBER})")
 
 
+MAX_IMPORTANCE = 1e15
+"""Whose square, which the optimiser takes of a gradient, is still far from the largest float32."""
+
+
 def n_listed(text: str) -> int | None:
     """How many values a list has, such as ``0,0.5,0.9``; None of what is no list."""
     return text.count(",") + 1 if "," in text else None
@@ -27,8 +31,11 @@ def importances(text: str, n: int) -> tuple[float, ...]:
         values = [_power(float(match[1]), i) for i in range(n)]
     else:
         values = _spread(text, n, "0.9^i, 1..0.01, a list such as 1,0.5,0.2 or 1")
-    if not (all(map(math.isfinite, values)) and max(values) > 0):
-        raise ValueError(f"expected finite importances, not all of them 0, found {quoted(text)}")
+    if not 0 < max(values) <= MAX_IMPORTANCE:
+        raise ValueError(
+            f"expected importances up to {MAX_IMPORTANCE:g}, not all of them 0, found "
+            f"{quoted(text)}"
+        )
     return tuple(values)
 
 

@@ -57,9 +57,9 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The one message of a command that failed."""
+        """The message of a command that failed, less what else was wrong with its input."""
         _, _, message = self.stderr.rpartition("Error: ")
-        return message.rstrip("\n")
+        return message.partition("\n")[0]
 
     def document(self) -> dict[str, Any]:
         """The JSON document of a command that did not fail."""
@@ -137,8 +137,10 @@ def _require_message(answer: Answer, arguments: Sequence[str]) -> None:
     lines = answer.stderr.splitlines()
     said = [line for line in lines if line.startswith("Error: ")]
     assert len(said) == 1, (arguments, answer.stderr)
-    assert lines[-1] == said[0], answer.stderr
-    require_readable(answer.message)
+    others = lines[lines.index(said[0]) + 1 :]
+    assert all(line.startswith("  ") for line in others), answer.stderr
+    for message in (answer.message, *others):
+        require_readable(message)
 
 
 @contextlib.contextmanager

@@ -116,7 +116,11 @@ def load_families(path: Path) -> tuple[dict[str, Autoencoders], Metadata, tuple[
                 f"{metadata.kind}"
             )
         shapes = metadata.model.get("families")
-        if not isinstance(shapes, dict) or not all(isinstance(v, dict) for v in shapes.values()):
+        if (
+            not isinstance(shapes, dict)
+            or not shapes
+            or not all(isinstance(shape, dict) for shape in shapes.values())
+        ):
             raise InputError("damaged: it says nothing of its models' shapes")
         by_family = families_of(tensors, list(shapes))
         families = {}

@@ -1,6 +1,7 @@
 """The tokenizer of a Hugging Face folder: its own, whole, or none."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def read_tokenizer(
         tokenizer = AutoTokenizer.from_pretrained(
             str(folder), config=config, trust_remote_code=False, local_files_only=True
         )
+        _read(tokenizer, COMPARED)  # some settings are first looked at with a text
     except BaseException as failure:  # each tokenizer fails in its own way
         is_panic = type(failure).__name__ == PANIC
         if not (is_panic or isinstance(failure, Exception)) or _is_out_of_memory(failure):
@@ -94,9 +96,14 @@ def _agree(tokenizer: PreTrainedTokenizerBase, own: Tokenizer) -> bool:
     step = max(1, own.get_vocab_size() // MOST_COMPARED)
     spelled = [own.decode([token]) for token in range(0, own.get_vocab_size(), step)]
     texts = [*COMPARED, " ".join(spelled), *spelled[:MOST_COMPARED]]
-    read = tokenizer(texts, add_special_tokens=False, padding=False, truncation=False)["input_ids"]
+    read = _read(tokenizer, texts)
     written = own.encode_batch(texts, add_special_tokens=False)
     return all(ids == one.ids for ids, one in zip(read, written, strict=True))
+
+
+def _read(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    plain = {"add_special_tokens": False, "padding": False, "truncation": False}
+    return tokenizer(list(texts), **plain)["input_ids"]
 
 
 def _is_out_of_memory(failure: BaseException) -> bool:

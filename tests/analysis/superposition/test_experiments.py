@@ -211,9 +211,10 @@ def test_a_checkpoint_whose_tensors_do_not_fit_its_shapes_is_refused(tmp_path: P
     checkpoint.save(broken, tensors | {"W": tensors["W"][:, :1].clone()}, metadata)
     with pytest.raises(InputError, match="expected weights of shapes"):
         restudy(broken, "intro")
-    checkpoint.save(broken, tensors, replace(metadata, model={"families": 3}))
-    with pytest.raises(InputError, match="says nothing of its models' shapes"):
-        restudy(broken, "intro")
+    for families in (3, {}, {"": 3}):
+        checkpoint.save(broken, tensors, replace(metadata, model={"families": families}))
+        with pytest.raises(InputError, match="says nothing of its models' shapes"):
+            restudy(broken, "intro")
 
 
 def test_settings_say_what_is_wrong_with_them() -> None:
@@ -226,7 +227,8 @@ def test_settings_say_what_is_wrong_with_them() -> None:
             "expected 0.9\\^i, 1..0.01, a list such as",
         ),
         ({"importance": "0"}, "not all of them 0, found '0'"),
-        ({"importance": "9^i", "n_features": 999, "n_hidden": 2}, "expected finite importances"),
+        ({"importance": "9^i", "n_features": 999, "n_hidden": 2}, "importances up to 1e"),
+        ({"importance": "1e100", "n_features": 3, "n_hidden": 1}, "importances up to 1e"),
         ({"sparsity": "0..1"}, "0 <= S < 1"),
         ({"sparsity": "0,0.5", "n_instances": 3}, "expected 3 sparsities"),
         ({"sparsity": "1e999"}, "0 <= S < 1"),

@@ -97,6 +97,12 @@ def test_no_tokenizer_is_made_up(llama: Path, files: dict[str, str], found: str)
     assert found in refusal(llama)
 
 
+def test_settings_that_a_tokenizer_looks_at_with_a_text_only(llama: Path) -> None:
+    settings = json.loads((llama / "tokenizer_config.json").read_text())
+    (llama / "tokenizer_config.json").write_text(json.dumps(settings | {"model_max_length": []}))
+    assert "expected a tokenizer that transformers reads; found: '>' not" in refusal(llama)
+
+
 def test_a_tokenizer_of_more_tokens_than_the_model_is_a_note(tmp_path: Path, llama: Path) -> None:
     tokens = json.loads((llama / "tokenizer.json").read_text())
     tokens["model"]["vocab"]["w99"] = D_VOCAB
