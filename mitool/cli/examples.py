@@ -15,6 +15,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "inspect": (
         "mitool inspect runs/first",
         "mitool inspect runs/first/ckpt.safetensors --json",
+        "mitool inspect gpt2 --pairs pairs.csv --check 'n_refused == 0'",
     ),
     "convert": (
         "mitool convert model.pt --task min --split-seed 4",

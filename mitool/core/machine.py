@@ -40,8 +40,12 @@ class CoreTimes:
 
     @classmethod
     def now(cls) -> "CoreTimes":
-        """Up to now."""
-        cores = psutil.cpu_times(percpu=True)
+        """Up to now; where the system does not say, as if this process alone used them."""
+        own_seconds = time.process_time()
+        try:
+            cores = psutil.cpu_times(percpu=True)
+        except OSError:
+            return cls(available_cores(), time.monotonic(), own_seconds, own_seconds)
         if hasattr(os, "sched_getaffinity"):
             own = os.sched_getaffinity(0)
             cores = [times for core, times in enumerate(cores) if core in own] or cores
@@ -51,7 +55,7 @@ class CoreTimes:
             for name, seconds in times._asdict().items()
             if name not in IDLE
         )
-        return cls(len(cores), time.monotonic(), used, time.process_time())
+        return cls(len(cores), time.monotonic(), used, own_seconds)
 
     def taken_since(self, before: "CoreTimes") -> float:
         """How many cores other processes took since then, on average."""

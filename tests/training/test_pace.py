@@ -267,6 +267,20 @@ def test_bits_are_compared(learner: type[TransformerLearner], same: bool, tmp_pa
     assert run._has_same_bits(1) == same
 
 
+def test_a_system_that_says_nothing_of_its_cores_is_taken_for_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hidden(percpu: bool) -> None:
+        raise PermissionError(13, "Permission denied", "/proc/stat")
+
+    monkeypatch.setattr("psutil.cpu_times", hidden)
+    before = CoreTimes.now()
+    time.sleep(0.01)
+    now = CoreTimes.now()
+    assert now.cores >= 1
+    assert now.taken_since(before) == 0
+
+
 def test_another_process_is_seen_and_this_one_is_not() -> None:
     loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
