@@ -1,7 +1,10 @@
 """Options that several commands share, declared once."""
 
+import contextlib
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -188,6 +191,19 @@ def request_of(
     )
 
 
+_typed: ContextVar[Sequence[str] | None] = ContextVar("typed", default=None)
+
+
+@contextlib.contextmanager
+def typed_as(arguments: Sequence[str]) -> Iterator[None]:
+    """Have a command that is run within another one say that this was typed."""
+    token = _typed.set(tuple(arguments))
+    try:
+        yield
+    finally:
+        _typed.reset(token)
+
+
 def command_line() -> str:
     """What was typed, for the report to say how to have the same again."""
-    return shlex.join(["mitool", *sys.argv[1:]])
+    return shlex.join(["mitool", *(_typed.get() or sys.argv[1:])])

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mitool.actions.request import Done, Expect, Request
 from mitool.actions.writing import write_report
+from mitool.cli.common import typed_as
 from mitool.cli.output import Output, readable
 from mitool.cli.point_commands import BaseCommand, read_command
 from mitool.cli.sweep_progress import SweepProgress
@@ -99,7 +100,8 @@ def run_command(arguments: Sequence[str]) -> int:
     from mitool.cli.main import app
 
     try:
-        app(list(arguments), prog_name="mitool")
+        with typed_as(arguments):
+            app(list(arguments), prog_name="mitool")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0

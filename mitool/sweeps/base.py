@@ -3,9 +3,8 @@
 import contextlib
 import hashlib
 import os
-import sys
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +155,6 @@ def run_here(command: Command, job: Job) -> int:
         Path(os.devnull).open("w") as nowhere,
         contextlib.redirect_stdout(nowhere),
         contextlib.redirect_stderr(log),
-        _typed(job.arguments),
     ):
         try:
             return command(job.arguments)
@@ -182,14 +180,3 @@ def tail(path: Path) -> str:
             return file.read().decode(errors="replace")
     except OSError:
         return ""
-
-
-@contextlib.contextmanager
-def _typed(arguments: Sequence[str]) -> Iterator[None]:
-    """Have the process look as if that had been typed: reports say how to have the same again."""
-    before = sys.argv
-    sys.argv = ["mitool", *arguments]
-    try:
-        yield
-    finally:
-        sys.argv = before
