@@ -1,6 +1,7 @@
 """What other libraries and files say is repeated by ``mitool.core.errors.said`` alone, and cut."""
 
 import ast
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,14 @@ def test_a_header_of_strings_is_refused_in_a_line(tmp_path: Path, size: int) -> 
         read_safetensors(path)
     assert isinstance(refused.value, MitoolError)
     assert len(str(refused.value)) < 1000
+
+
+@given(st.text(max_size=5000))
+def test_no_message_is_beyond_all_measure(text: str) -> None:
+    error = InputError(text)
+    assert len(str(error)) < errors.MOST_OF_A_MESSAGE + 30
+    if len(text) <= errors.MOST_OF_A_MESSAGE:
+        assert str(error) == text
+    else:
+        assert str(error).endswith(f".. ({len(text):,} characters)")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

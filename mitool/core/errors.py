@@ -35,10 +35,22 @@ MOST_SAID = 400
 """Letters of what another library said that a message repeats."""
 
 
+MOST_OF_A_MESSAGE = 2000
+"""Letters of a whole message."""
+
+
 class MitoolError(Exception):
-    """Base of every error that is reported as one message rather than as a traceback."""
+    """Base of every error that is reported as one message rather than as a traceback.
+
+    A message beyond all measure, as of something that a file holds and nobody foresaw, is cut.
+    """
 
     exit_code: int = 1
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > MOST_OF_A_MESSAGE:
+            message = f"{message[:MOST_OF_A_MESSAGE]}.. ({len(message):,} characters)"
+        super().__init__(message)
 
 
 class RunError(MitoolError):

@@ -145,7 +145,8 @@ class Subject:
         try:
             return build(Split, record).indices(self.task.n_examples)[0]
         except MitoolError:
-            raise InputError(f"{self.path}: its split {record} is none of this mitool's") from None
+            shown = plain(str(record))
+            raise InputError(f"{self.path}: its split {shown} is none of this mitool's") from None
 
     @property
     def shape(self) -> ModelShape:
