@@ -1,7 +1,10 @@
 """How numbers are written: never as -0, and never as all or none where they are not."""
 
 import ast
+import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +12,14 @@ import pytest
 from mitool.api import finding
 from mitool.cli.output import readable as printed
 from mitool.core.numerals import share
-from mitool.core.result import Result, number, unsigned
+from mitool.core.result import Result, json_value, number
 from mitool.report.circuits.summary import percent
 from mitool.report.figures import drawable
 from mitool.report.tables import cell, readable
 
 PACKAGE = Path(__file__).parents[1] / "mitool"
-SHOWS = ("actions", "analysis", "api", "cli", "report", "conversion.py", "progress.py")
-"""Where what is found is put into words."""
+SHOWS = sorted(path.name for path in PACKAGE.iterdir() if any(path.glob("*.py")))
+"""All parts of the package."""
 
 FLOAT = re.compile(r"[+-]?(z?)[\d,]*(\.\d+)?[eEfFgG%]")
 """A format of numbers that are no integers; ``z`` leaves the sign of a zero out."""
@@ -29,13 +32,16 @@ def formats(path: Path) -> list[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FormattedValue) and isinstance(node.format_spec, ast.JoinedStr)
     ]
-    return [str(p.value) for spec in specs for p in spec.values if isinstance(p, ast.Constant)]
+    return [
+        "".join(str(p.value) if isinstance(p, ast.Constant) else "0" for p in spec.values)
+        for spec in specs
+    ]
 
 
 @pytest.mark.parametrize("name", SHOWS)
 def test_no_format_leaves_a_zero_its_sign(name: str) -> None:
-    place = PACKAGE / name
-    modules = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    modules = sorted((PACKAGE / name).rglob("*.py"))
+    assert modules
     found = {
         str(path.relative_to(PACKAGE)): spec
         for path in modules
@@ -60,8 +66,19 @@ def test_no_claim_is_minus_zero() -> None:
     assert str(found) == expected
     assert str(number(-0.0)) == "0.0"
     assert (
-        str(unsigned({"rows": [{"metric": -0.0}], "n": 1})) == "{'rows': [{'metric': 0.0}], 'n': 1}"
+        str(json_value({"rows": [{"metric": -0.0}], "n": 1}))
+        == "{'rows': [{'metric': 0.0}], 'n': 1}"
     )
+
+
+def test_what_is_no_finite_number_is_undefined_and_told_of_once() -> None:
+    claims = {"a": math.nan, "b": [1.0, math.inf], "c": 2.0, "d": None, "e": (None, 0.5)}
+    found = Result({}, {}, claims, warnings=("other",))
+    assert found.claims == {"a": None, "b": [1.0, None], "c": 2.0, "d": None, "e": (None, 0.5)}
+    told = ("other", "undefined: a, b: what comes out is no finite number")
+    assert found.warnings == told
+    assert replace(found, subject={"more": 1}).warnings == told
+    json.dumps(json_value({"rows": [{"x": -math.inf}]}), allow_nan=False)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from mitool.actions.request import Done, R, Request
 from mitool.console.terminal import note
 from mitool.core.errors import Interrupted
 from mitool.core.memory import out_of_memory_is_an_error
-from mitool.core.result import Result, unsigned
+from mitool.core.result import Result, json_value
 from mitool.report import BrowserError, Report
 from mitool.storage import atomic, checkpoint, layout, locking
 
@@ -91,7 +91,7 @@ def write_report(
 
 def _write_documents(folder: Path, result: Result) -> list[Path]:
     for name, document in result.documents().items():
-        atomic.write_json(folder / name, unsigned(document))
+        atomic.write_json(folder / name, json_value(document))
     return [folder / name for name in result.documents()]
 
 

@@ -39,7 +39,7 @@ class Disagreement:
     share: float
 
     def __str__(self) -> str:
-        return f"{self.name} differs by {self.share:.2g} of its largest value"
+        return f"{self.name} differs by {self.share:z.2g} of its largest value"
 
 
 def disagreements(device: Device, compute: Compute) -> list[Disagreement]:
@@ -82,7 +82,7 @@ def require_agreement(device: Device, compute: Compute, what: str) -> None:
     others = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
     raise RunError(
         f"device {device.name}: expected {what} as the CPU gives it, to "
-        f"{TOLERANCE[device.torch_dtype]:g} of the largest value, found that {wrong[0]}{others}: "
+        f"{TOLERANCE[device.torch_dtype]:zg} of the largest value, found that {wrong[0]}{others}: "
         f"this device computes wrong under torch {torch.__version__}; use --device cpu, or another "
         "version of torch"
     )

@@ -190,7 +190,7 @@ def device_label(name: str) -> str:
     device = torch.device(name)
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
-        return f"{properties.name}, {properties.total_memory / GIB:.0f} GiB"
+        return f"{properties.name}, {properties.total_memory / GIB:z.0f} GiB"
     if device.type == "mps":
         return "Apple GPU"
     capability = torch.backends.cpu.get_cpu_capability()

@@ -182,7 +182,7 @@ def _faults(operator: Operator, layouts: tuple[str, ...], device: torch.device) 
         return [f"cannot be computed ({plain(str(failure).partition(chr(10))[0])})"]
     far = {name: relative_difference(found[name], expected[name]) for name in expected}
     return [
-        f"{name} differs by {share:.2g} of the largest"
+        f"{name} differs by {share:z.2g} of the largest"
         for name, share in far.items()
         if not share <= TOLERANCE[torch.float32]
     ]

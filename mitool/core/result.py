@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsFloat
 
+from mitool.core.errors import first_few
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -41,7 +43,11 @@ class Result:
     warnings: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "claims", unsigned(self.claims))
+        lost = [name for name, claim in self.claims.items() if not is_finite(claim)]
+        object.__setattr__(self, "claims", json_value(self.claims))
+        if lost:
+            told = f"undefined: {first_few(lost)}: what comes out is no finite number"
+            object.__setattr__(self, "warnings", (*self.warnings, told))
 
     def arrays(self) -> Mapping[str, "Tensor"]:
         """The arrays behind the findings, by name."""
@@ -62,15 +68,23 @@ class Result:
         return None
 
 
-def unsigned(value: Any) -> Any:
-    """Claims, or JSON values, whose zeros have no sign: what is found is never shown as -0."""
+def json_value(value: Any) -> Any:
+    """Claims, or JSON values, as they are written: zeros have no sign, so that nothing is shown as
+    -0, and numbers that are not finite, for which JSON has no word, are None.
+    """
     if isinstance(value, float):
-        return value + 0.0
+        return number(value)
     if isinstance(value, list | tuple):
-        return type(value)(unsigned(element) for element in value)
+        return type(value)(json_value(element) for element in value)
     if isinstance(value, Mapping):
-        return {name: unsigned(element) for name, element in value.items()}
+        return {name: json_value(element) for name, element in value.items()}
     return value
+
+
+def is_finite(claim: Claim) -> bool:
+    """Whether all numbers of a claim are finite."""
+    elements = claim if isinstance(claim, list | tuple) else [claim]
+    return all(math.isfinite(one) for one in elements if isinstance(one, float))
 
 
 def read_as(config: Mapping[str, Any]) -> str | None:

@@ -93,7 +93,7 @@ def require_bridged(bridge: TransformerBridge, model: nn.Module) -> None:
     except Exception as failure:  # whatever its parts raise where they do not fit the model
         raise InputError(_no_bridge(bridge, f"cannot be run ({said(failure)})")) from failure
     if not error <= BRIDGED * max(1.0, own.abs().max().item()):
-        raise InputError(_no_bridge(bridge, f"differs from it by {error:.2g} in its logits"))
+        raise InputError(_no_bridge(bridge, f"differs from it by {error:z.2g} in its logits"))
 
 
 def _no_bridge(bridge: TransformerBridge, found: str) -> str:
@@ -202,7 +202,7 @@ def _any_trained(weights: Iterable[Tensor]) -> bool:
 def _init_scale(cfg: TransformerBridgeConfig) -> float:
     """The shortest decimal that gives the bridge's initial deviation, free of its rounding."""
     scale = cfg.initializer_range * math.sqrt(cfg.d_model)
-    decimals = (float(f"{scale:.{digits}g}") for digits in range(1, 18))
+    decimals = (float(f"{scale:z.{digits}g}") for digits in range(1, 18))
     exact = (s for s in decimals if s / math.sqrt(cfg.d_model) == cfg.initializer_range)
     return next(exact, scale)
 

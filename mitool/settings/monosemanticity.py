@@ -104,7 +104,7 @@ class Preset:
 
 
 def _rounded(values: Iterable[float]) -> tuple[float, ...]:
-    return tuple(float(f"{value:.4g}") for value in values)
+    return tuple(float(f"{value:z.4g}") for value in values)
 
 
 RATES: Axes = {"learning_rate": _rounded(in_equal_ratios(0.001, 0.03, 6))}

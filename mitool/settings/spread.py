@@ -33,7 +33,7 @@ def importances(text: str, n: int) -> tuple[float, ...]:
         values = _spread(text, n, "0.9^i, 1..0.01, a list such as 1,0.5,0.2 or 1")
     if not 0 < max(values) <= MAX_IMPORTANCE:
         raise ValueError(
-            f"expected importances up to {MAX_IMPORTANCE:g}, not all of them 0, found "
+            f"expected importances up to {MAX_IMPORTANCE:zg}, not all of them 0, found "
             f"{quoted(text)}"
         )
     return tuple(values)

@@ -101,7 +101,7 @@ def require_gpus(gpus: float) -> None:
     """
     if not 0 <= gpus < float("inf") or (gpus > 1 and gpus != int(gpus)):
         raise UsageError(
-            f"--gpus-per-point: expected a share from 0 to 1, or a whole number, found {gpus:g}"
+            f"--gpus-per-point: expected a share from 0 to 1, or a whole number, found {gpus:zg}"
         )
 
 
@@ -140,9 +140,9 @@ def _require_room(ray: Any, threads: int, gpus: float) -> None:
     """Check that some node can run a job, which would otherwise wait for ever."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(n.get("CPU", 0) >= threads and n.get("GPU", 0) >= gpus for n in nodes):
-        shown = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in nodes)
+        shown = "; ".join(f"{n.get('CPU', 0):zg} CPUs, {n.get('GPU', 0):zg} GPUs" for n in nodes)
         raise RunError(
-            f"expected a node of the cluster with {threads} CPUs and {gpus:g} GPUs for a point, "
+            f"expected a node of the cluster with {threads} CPUs and {gpus:zg} GPUs for a point, "
             f"found {shown}; lower --threads or --gpus-per-point, or add a node"
         )
 

@@ -209,15 +209,15 @@ def _ratios(axis: str, text: str, first: str, last: str, number: str) -> Iterabl
     shares = (index / (int(count) - 1) for index in range(int(count)))
     # not low * (high / low)**share: the ratio of two numbers may be beyond the largest
     values = (low ** (1 - share) * high**share for share in shares)
-    return [_written(f"{value:.{DIGITS}g}") for value in values]
+    return [_written(f"{value:z.{DIGITS}g}") for value in values]
 
 
 def _written(number: str) -> str:
     """A number in full where it has an exponent above 0, which no whole number may have."""
-    return f"{Decimal(number):f}" if "e+" in number.lower() else number
+    return f"{Decimal(number):zf}" if "e+" in number.lower() else number
 
 
 def _require_few(count: int | Decimal, source: str) -> None:
     if count > MOST_POINTS:
-        found = f"{count:,}" if count < 10**12 else f"{count:.2e}"
+        found = f"{count:,}" if count < 10**12 else f"{count:z.2e}"
         raise UsageError(f"{source}: expected at most {MOST_POINTS:,} points, found {found}")

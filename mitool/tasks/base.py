@@ -96,7 +96,7 @@ class Split:
         if not 0 < n_train < n_examples:
             raise UsageError(
                 f"frac_train: expected at least 1 of the {n_examples} examples on either side, "
-                f"so {1 / n_examples:.3g} <= frac_train < 1, found {self.frac_train}"
+                f"so {1 / n_examples:z.3g} <= frac_train < 1, found {self.frac_train}"
             )
         order = self._order(n_examples)
         return order[:n_train], order[n_train:]

@@ -31,7 +31,7 @@ def require_free(needed: int, device: Device, remedy: str) -> None:
     free = device.free_memory()
     if needed > free:
         raise RunError(
-            f"training needs about {needed / GIB:.1f} GiB and {free / GIB:.1f} GiB is free: "
+            f"training needs about {needed / GIB:z.1f} GiB and {free / GIB:z.1f} GiB is free: "
             f"{remedy}"
         )
 

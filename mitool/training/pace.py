@@ -98,7 +98,7 @@ class Pace:
         self._n_free = self._n_free + 1 if free > self.threads else 0
         if free == self.threads or (free > self.threads and self._n_free <= patience):
             return None
-        others = f"other processes use {taken:.1f} of {self._before.cores} cores"
+        others = f"other processes use {taken:z.1f} of {self._before.cores} cores"
         if free not in self._known:
             self._known[free] = self._has_same_bits(free)
         if not self._known[free] and self._keeps_bits:
@@ -137,12 +137,12 @@ class Pace:
         why = "no other process explains it: the machine may be throttled, or short of memory"
         if taken > SPARE:
             why = (
-                f"other processes use {taken:.1f} of {self._before.cores} cores: run fewer at "
+                f"other processes use {taken:z.1f} of {self._before.cores} cores: run fewer at "
                 "once, or each with --threads 1"
             )
         return self._warn(
-            f"steps have become {self._best / rate:.0f} times as slow as they were "
-            f"({rate:.3g} a second, after {self._best:.3g}): {why}"
+            f"steps have become {self._best / rate:z.0f} times as slow as they were "
+            f"({rate:z.3g} a second, after {self._best:z.3g}): {why}"
         )
 
     def _warn(self, text: str) -> str | None:

@@ -15,7 +15,7 @@ from mitool.analysis.circuits.origin import Origin
 from mitool.analysis.circuits.truth import Agreement
 from mitool.analysis.circuits.units import Units
 from mitool.core.device import generator
-from mitool.core.result import Claim, Result, number, unsigned
+from mitool.core.result import Claim, Result, json_value, number
 from mitool.settings import CircuitSettings
 from mitool.storage import layout
 
@@ -104,7 +104,7 @@ class CircuitResult(Result):
         """The score of every unit too, which are no claims."""
         if self.found.scores is None:
             return self.claims
-        names, values = self.found.units.names, unsigned(self.found.scores.tolist())
+        names, values = self.found.units.names, json_value(self.found.scores.tolist())
         return {**self.claims, **{f"scores.{n}": v for n, v in zip(names, values, strict=True)}}
 
     @property

@@ -9,12 +9,16 @@ from torch import Tensor
 
 from mitool.analysis.fourier.form import CyclicForm
 from mitool.analysis.fourier.grid import CHUNK
+from mitool.core.errors import InputError
 from mitool.models.recording import Recording, record
 from mitool.models.transformer import ToyTransformer
 from mitool.tasks import Examples, Task
 from mitool.training.loss import token_losses
 
 PARTS = ("train", "test", "all")
+
+LARGEST = 1e140
+"""Of a number whose square can be added up in float64."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,9 @@ def observe(model: ToyTransformer, pairs: Pairs, *, inside: bool = True) -> Obse
 
     Args:
         inside: whether to record neurons and attention as well.
+
+    Raises:
+        InputError: logits or neurons are not finite, or so large that their squares are not.
     """
     n_examples, n_covered = len(pairs.examples), len(pairs.covered)
     place = torch.full((n_examples,), -1)
@@ -118,7 +125,20 @@ def observe(model: ToyTransformer, pairs: Pairs, *, inside: bool = True) -> Obse
         for whole, values in zip(kept, found, strict=True):
             whole[place[chunk][is_covered]] = values[is_covered]
     neurons = kept.pop() if inside and not model.cfg.attn_only else None
+    _require_finite("logits", kept[0])
+    if neurons is not None:
+        _require_finite("neurons", neurons)
     return Observation(torch.cat(losses), torch.cat(right), kept[0], neurons, kept[1:])
+
+
+def _require_finite(name: str, values: Tensor) -> None:
+    low, high = values.aminmax()
+    if not max(-low.item(), high.item()) < LARGEST:  # which NaN is not either
+        raise InputError(
+            f"the model's {name} are expected to be finite and below {LARGEST:zg}, so that their "
+            "squares can be added up; found larger ones, or none: its weights are too large, as "
+            "those of a training that diverged"
+        )
 
 
 def chunk_size(model: ToyTransformer) -> int:

@@ -76,7 +76,7 @@ class Layout:
         value = next((value for end, value in self.inert.items() if key.endswith(end)), None)
         if value is not None and not (tensor == value).all():
             raise InputError(
-                f"{key}: expected {value:g} everywhere, as where a {self.name} does not use its "
+                f"{key}: expected {value:zg} everywhere, as where a {self.name} does not use its "
                 "normalisation, found other values; toy transformers have no such normalisation"
             )
         return value is not None

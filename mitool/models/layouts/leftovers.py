@@ -147,8 +147,10 @@ def _nearly(key: str, layout: Layout, tensors: Mapping[str, Tensor]) -> str:
     else:
         return ""
     if not distances[own]:
-        return f", though its values are those of {own}, all of them {tensor.flatten()[0].item():g}"
-    return f", nor is it a copy of {own}, from which it differs by up to {distances[own]:.3g}"
+        return (
+            f", though its values are those of {own}, all of them {tensor.flatten()[0].item():zg}"
+        )
+    return f", nor is it a copy of {own}, from which it differs by up to {distances[own]:z.3g}"
 
 
 def _words(name: str) -> set[str]:

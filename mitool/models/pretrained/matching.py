@@ -116,8 +116,8 @@ def require_room(
             f"the files{found}; give the config.json that belongs to the weights"
         )
     raise RunError(
-        f"{folder}: its weights take {asked * BYTES / GIB:.1f} GiB in {READ_INTO}, and "
-        f"{free / GIB:.1f} GiB are free; take a smaller model or free some memory"
+        f"{folder}: its weights take {asked * BYTES / GIB:z.1f} GiB in {READ_INTO}, and "
+        f"{free / GIB:z.1f} GiB are free; take a smaller model or free some memory"
     )
 
 

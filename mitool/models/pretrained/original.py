@@ -272,5 +272,5 @@ def require_one_model(model: PreTrainedModel) -> None:
         raise InputError(
             "expected a library that computes one model in all its ways, found that transformers "
             f"{transformers.__version__} computes another one with eager attention (its logits "
-            f"differ by {error:.2g} from those with sdpa): a study of it would be of no model"
+            f"differ by {error:z.2g} from those with sdpa): a study of it would be of no model"
         )

@@ -16,6 +16,7 @@ from mitool.analysis.fourier.grid import grid_spectrum
 from mitool.analysis.fourier.interventions import LogitTests
 from mitool.analysis.fourier.logits import SumDirections, fit_cosines
 from mitool.analysis.fourier.observe import Division
+from mitool.core.errors import InputError
 from mitool.models.transformer import ToyTransformer, TransformerConfig
 from mitool.settings import FourierSettings
 from mitool.tasks.modadd import ModAdd
@@ -163,6 +164,18 @@ def test_a_random_model_has_no_key_frequency() -> None:
     assert any("has not grokked" in warning for warning in result.warnings)
     assert result.study.formula is None
     assert result.documents() == {}
+
+
+@pytest.mark.parametrize(("scale", "part"), [(1e37, "logits"), (math.nan, "logits")])
+def test_a_model_whose_numbers_cannot_be_squared_is_refused(scale: float, part: str) -> None:
+    task = ModAdd(p=7)
+    cfg = TransformerConfig.for_task(task.model, task)
+    model = ToyTransformer(cfg).initialise(torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(scale)
+    with pytest.raises(InputError, match=f"the model's {part} are expected to be finite and below"):
+        analyze_fourier(subject_of(model, task))
 
 
 def test_an_attention_only_model_is_analysed_without_neurons() -> None:
