@@ -96,7 +96,7 @@ class _NoThreads(Executor):
 
 
 class _OnDevice(Tensor):
-    inner: Tensor  # type: ignore[assignment]
+    held: Tensor
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> "_OnDevice":
@@ -110,20 +110,20 @@ class _OnDevice(Tensor):
         )
 
     def __init__(self, inner: Tensor) -> None:
-        self.inner = inner
+        self.held = inner
 
     def __tensor_flatten__(self) -> tuple[list[str], None]:
-        return ["inner"], None
+        return ["held"], None
 
     @staticmethod
     def __tensor_unflatten__(inner: dict[str, Tensor], *_: object) -> "_OnDevice":
-        return _OnDevice(inner["inner"])
+        return _OnDevice(inner["held"])
 
     def tolist(self) -> Any:
-        return self.inner.tolist()
+        return self.held.tolist()
 
     @classmethod
-    def __torch_dispatch__(  # type: ignore[override]
+    def __torch_dispatch__(  # type: ignore[override]  # torch declares no signature for it
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         raise AssertionError("a tensor of the device is used by a thread that knows of none")
@@ -172,7 +172,7 @@ def _index(x: list[Any]) -> Tensor:
 
 
 def _inner(x: Any) -> Any:
-    return x.inner if isinstance(x, _OnDevice) else x
+    return x.held if isinstance(x, _OnDevice) else x
 
 
 def _wrapped(x: Any) -> Any:

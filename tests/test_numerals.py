@@ -75,7 +75,7 @@ def test_what_is_no_finite_number_is_undefined_and_told_of_once() -> None:
     claims = {"a": math.nan, "b": [1.0, math.inf], "c": 2.0, "d": None, "e": (None, 0.5)}
     found = Result({}, {}, claims, warnings=("other",))
     assert found.claims == {"a": None, "b": [1.0, None], "c": 2.0, "d": None, "e": (None, 0.5)}
-    told = ("other", "undefined: a, b: what comes out is no finite number")
+    told = ("other", "undefined, because not finite numbers: a, b")
     assert found.warnings == told
     assert replace(found, subject={"more": 1}).warnings == told
     json.dumps(json_value({"rows": [{"x": -math.inf}]}), allow_nan=False)

@@ -33,7 +33,7 @@ def write_analysis(request: Request, folder: Path, result: R, report: Report) ->
         RunError: a file cannot be written.
     """
     assert request.formats is not None
-    kept = "the result is not kept; the same command again starts anew"
+    kept = "the result is not kept; run the same command again"
     with _interrupted(kept), locking.replaced(folder, kept=BrowserError) as place:
         # before the images, without which it is a result all the same
         unfinished = request.envelope(result, [], result.warnings, report)
@@ -54,7 +54,7 @@ def _interrupted(how_to_go_on: str) -> Iterator[None]:
     try:
         yield
     except Interrupted as error:
-        message = f"{error} while the report was written: {how_to_go_on}"
+        message = f"{error} while writing the report: {how_to_go_on}"
         raise Interrupted(message, error.signum) from None
 
 
@@ -80,7 +80,7 @@ def write_report(
     """
     assert request.formats is not None
     note(request.console, f"writing {folder / layout.REPORT}")
-    kept = f"{folder} holds all but the report, which the same command with --resume writes"
+    kept = f"everything else is in {folder}; run the same command with --resume to write it"
     with _interrupted(kept):
         written = request.formats.write(folder, report)
         made = [*artifacts, *written.artifacts]

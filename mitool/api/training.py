@@ -57,7 +57,7 @@ def train(
         formats: of the report, html or png or both; png needs a browser.
         device: auto, cpu, cuda, cuda:INDEX or mps.
         dtype: float32 or float64.
-        threads: of the CPU; left out, all cores.
+        threads: of the CPU, at most; left out, all cores, or one where steps are small.
         deterministic: refuse operators that may differ from run to run.
         progress: show how far it is.
         parameters: the task's own, such as p=113; the other settings are preset by the task.

@@ -106,7 +106,8 @@ DtypeOption = Annotated[
 ThreadsOption = Annotated[
     int | None,
     typer.Option(
-        help="CPU threads at the most, from 1 to the machine's cores; left out: as many as pay.",
+        help="CPU threads at most, from 1 to the machine's cores; left out: all of them, or one "
+        "for a training whose steps are small.",
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]

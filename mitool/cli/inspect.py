@@ -50,7 +50,7 @@ def inspect(
         return
     if task is not None or bos is not None:
         option = "--task" if bos is None else "--bos"
-        raise UsageError(f"{option} is about how pairs are read: give them with --pairs")
+        raise UsageError(f"{option} applies to pairs: give them with --pairs, or leave it out")
     _inspect_checkpoint(output, Path(model))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def inspect_pairs(
     output: "Output", name: str, pairs: Path, bos: "Bos", task: "type[Task] | None"
 ) -> None:
-    """Show the tokens of every pair and of its answers, and why one cannot be used."""
+    """Show the tokens of every pair and of its answers, and why a pair cannot be used."""
     from mitool.analysis.interventions.pair_groups import grouped
     from mitool.core.result import Claim, Result
     from mitool.models.subject import open_model

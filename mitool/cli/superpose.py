@@ -110,10 +110,7 @@ def require_host(asked: str, compute: "Device") -> None:
         UsageError: they are.
     """
     if asked != "auto" and not compute.is_host:
-        raise UsageError(
-            f"--from: models are measured on the CPU, and --device {asked} is asked for; leave it "
-            "out"
-        )
+        raise UsageError(f"--from: models are measured on the CPU; leave --device {asked} out")
 
 
 INTRO, NORMS, GEOMETRY, DIMENSIONALITY, PHASE, CORRELATED, BASIS, TRAIN = (

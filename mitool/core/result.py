@@ -46,7 +46,7 @@ class Result:
         lost = [name for name, claim in self.claims.items() if not is_finite(claim)]
         object.__setattr__(self, "claims", json_value(self.claims))
         if lost:
-            told = f"undefined: {first_few(lost)}: what comes out is no finite number"
+            told = f"undefined, because not finite numbers: {first_few(lost)}"
             object.__setattr__(self, "warnings", (*self.warnings, told))
 
     def arrays(self) -> Mapping[str, "Tensor"]:

@@ -103,17 +103,17 @@ class Pace:
             self._known[free] = self._has_same_bits(free)
         if not self._known[free] and self._keeps_bits:
             return self._warn(
-                f"{others}, for which threads wait: --threads {free} may be faster, but its bits "
-                "are others here"
+                f"{others}, so that threads wait for each other: --threads {free} may be faster, "
+                "but the weights would differ in their last bits"
             )
         if not (self._known[self.threads] and (self._known[free] or free < self.threads)):
             return None  # of other bits there is one change, to fewer threads
         self.threads = free
         torch.set_num_threads(free)
         self._rates = []
-        going_on = f"{others}: going on with {free} of {self._most} threads"
+        going_on = f"{others}: continuing with {free} of {self._most} threads"
         if self.has_other_bits:
-            told = f"{going_on}, whose bits are others than those of a run alone"
+            told = f"{going_on}; the weights differ in their last bits from those of a run alone"
             self.warnings.append(told)
             return told
         self._n_told += 1
@@ -134,19 +134,18 @@ class Pace:
         is_new, self._is_slow = is_slow and not self._is_slow, is_slow
         if not is_new:
             return None
-        why = "no other process explains it: the machine may be throttled, or short of memory"
+        why = "no other process explains it; the machine may be throttled or short of memory"
         if taken > SPARE:
             why = (
-                f"other processes use {taken:z.1f} of {self._before.cores} cores: run fewer at "
-                "once, or each with --threads 1"
+                f"other processes use {taken:z.1f} of {self._before.cores} cores; run fewer at "
+                "once, or give each --threads 1"
             )
         return self._warn(
-            f"steps have become {self._best / rate:z.0f} times as slow as they were "
-            f"({rate:z.3g} a second, after {self._best:z.3g}): {why}"
+            f"training has slowed down from {self._best:z.3g} to {rate:z.3g} steps a second: {why}"
         )
 
     def _warn(self, text: str) -> str | None:
-        """Warn once of what is the same kind of thing."""
+        """Warn, of whatever it is first: one such warning is enough."""
         if self.warnings:
             return None
         self.warnings.append(text)

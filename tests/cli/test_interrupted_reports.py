@@ -39,8 +39,8 @@ def test_what_was_trained_is_kept(
     assert done.exit_code == 130
     place = "out/seed0" if name == "seeds" else "out"
     assert done.stderr.endswith(
-        f"Error: interrupted by SIGINT while the report was written: {place} holds all but the "
-        "report, which the same command with --resume writes\n"
+        f"Error: interrupted by SIGINT while writing the report: everything else is in {place}; "
+        "run the same command with --resume to write it\n"
     )
     assert invoke(*words, "--resume").exit_code == 0
     assert (Path("out") / "report.html").exists()
@@ -55,6 +55,6 @@ def test_of_a_study_nothing_is_kept(
         interrupt_reports(patched)
         done = invoke(*STUDIES[name])
     assert done.exit_code == 130
-    assert "while the report was written: the result is not kept; the same command" in done.stderr
+    assert "while writing the report: the result is not kept; run the same command" in done.stderr
     assert not (Path("run") / name).exists()
     assert invoke(*STUDIES[name]).exit_code == 0

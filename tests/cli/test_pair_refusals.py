@@ -136,4 +136,4 @@ def test_inspect_reads_pairs_of_a_toy_and_years(invoke: Invoke) -> None:
 def test_options_of_pairs_need_pairs(invoke: Invoke, llama: str, option: list[str]) -> None:
     done = invoke("inspect", llama, *option)
     assert done.exit_code == 2
-    assert f"{option[0]} is about how pairs are read: give them with --pairs" in done.stderr
+    assert f"{option[0]} applies to pairs: give them with --pairs" in done.stderr

@@ -70,8 +70,8 @@ def test_others_are_left_their_cores_from_the_beginning(
     machine.taken = taken
     pace = Pace(CORES, lambda threads: True)
     assert pace.begin() == (
-        f"other processes use {taken:.1f} of 4 cores: going on with {threads} of 4 threads, which "
-        "give the same bits"
+        f"other processes use {taken:.1f} of 4 cores: continuing with {threads} of 4 threads, "
+        "which give the same bits"
     )
     assert (pace.threads, torch.get_num_threads()) == (threads, threads)
 
@@ -96,7 +96,7 @@ def test_a_core_is_taken_again_once_it_has_been_free_for_a_while(machine: Machin
     machine.taken = 0.0
     looks(pace, PATIENCE)
     assert pace.threads == 2
-    assert looks(pace, 1)[0].endswith("going on with 4 of 4 threads, which give the same bits")
+    assert looks(pace, 1)[0].endswith("continuing with 4 of 4 threads, which give the same bits")
     assert (pace.threads, torch.get_num_threads()) == (4, 4)
 
 
@@ -111,8 +111,8 @@ def test_other_bits_are_not_taken_for_speed(machine: Machine) -> None:
     pace = Pace(CORES, has_same_bits)
     told = pace.begin()
     assert told == (
-        "other processes use 2.0 of 4 cores, for which threads wait: --threads 2 may be faster, "
-        "but its bits are others here"
+        "other processes use 2.0 of 4 cores, so that threads wait for each other: --threads 2 may "
+        "be faster, but the weights would differ in their last bits"
     )
     assert looks(pace, 10) == []
     assert pace.threads == CORES
@@ -125,8 +125,8 @@ def test_where_no_number_was_asked_for_other_bits_are_taken_once(machine: Machin
     pace = Pace(CORES, lambda threads: False, keeps_bits=False)
     told = pace.begin()
     assert told == (
-        "other processes use 2.0 of 4 cores: going on with 2 of 4 threads, whose bits are others "
-        "than those of a run alone"
+        "other processes use 2.0 of 4 cores: continuing with 2 of 4 threads; the weights differ in "
+        "their last bits from those of a run alone"
     )
     assert pace.has_other_bits
     machine.taken = 0.0
@@ -159,11 +159,11 @@ def test_steps_that_become_far_slower_are_told_of_once(machine: Machine, taken: 
     assert looks(pace, SOME - 2, rate=10) == []
     assert looks(pace, 5, rate=200) == []
     (told,) = looks(pace, 10, rate=200 / FAR / 2)
-    assert told.startswith("steps have become 8 times as slow as they were (24 a second, after 200")
+    assert told.startswith("training has slowed down from 200 to 24 steps a second: ")
     assert told.endswith(
-        "other processes use 0.9 of 4 cores: run fewer at once, or each with --threads 1"
+        "other processes use 0.9 of 4 cores; run fewer at once, or give each --threads 1"
         if taken
-        else "no other process explains it: the machine may be throttled, or short of memory"
+        else "no other process explains it; the machine may be throttled or short of memory"
     )
     looks(pace, 5, rate=200)
     assert looks(pace, 10, rate=1) == []
@@ -201,7 +201,7 @@ def test_a_run_that_changes_its_threads_comes_to_the_same(
             told.append(text)
 
     beside = train(config(batch_size=48), tmp_path / "beside", observers=[Follower()])
-    assert [text.partition("going on with ")[2][0] for text in told] == ["1", "2", "1"]
+    assert [text.partition("continuing with ")[2][0] for text in told] == ["1", "2", "1"]
     left = [checkpoint.load(tmp_path / name)[0] for name in ("alone", "beside")]
     assert all(torch.equal(left[0][name], left[1][name]) for name in left[0])
     assert not any("threads" in text for text in beside.warnings)
@@ -244,7 +244,7 @@ def test_a_run_whose_bits_change_records_from_where(
     assert [(each["step"], each["threads"]) for each in sessions] == [(0, 2), (6, 1)]
     moved = "from step 6 on the run was computed elsewhere (threads was 2, is 1): its bits may "
     assert any(text.startswith(moved) for text in result.warnings)
-    assert any("whose bits are others than those of a run alone" in w for w in result.warnings)
+    assert any("differ in their last bits from those of a run alone" in w for w in result.warnings)
 
 
 class CountsThreads(TransformerLearner):

@@ -57,8 +57,7 @@ def _of_what_it_was_found_on(origin: Origin, config: Mapping[str, Any]) -> list[
     groups = origin.found_on.groups
     if groups.n >= FEW:
         return []
-    why = only(groups) or "so few say little of others"
-    return [f"the circuit was looked for on {groups}: {why}, which may give another circuit"]
+    return [f"the circuit was searched for on only {groups}: others may give another circuit"]
 
 
 def _of_holdout(origin: Origin, config: Mapping[str, Any]) -> list[str]:

@@ -100,11 +100,10 @@ def _nothing_left(units: Units, order: Int[Tensor, " unit"], size: int) -> str:
     """That the first so many of an order make no circuit, and how many make one."""
     leaves_some = partial(_leaves_some, units, order)
     least = bisect.bisect_left(range(len(order)), True, key=leaves_some)
-    remedy = f"; the {least:,} strongest are the fewest that make one (--edges {least})"
+    remedy = f"; a path takes at least the {least:,} strongest (--edges {least})"
     return (
-        f"the {size:,} {units.level}s that were chosen make no path from the input to the answer: "
-        f"the circuit is empty, and its faithfulness is 0 for want of edges"
-        f"{remedy if leaves_some(least) else ''}"
+        f"none of the {size:,} chosen {units.level}s lies on a path from the input to the answer, "
+        f"so that the circuit is empty{remedy if leaves_some(least) else ''}"
     )
 
 

@@ -112,8 +112,8 @@ class CircuitResult(Result):
         claims, sure = self.claims, self.claims["faithfulness_ci"]
         if not claims["n_edges"]:
             return (
-                f"0 of {claims['n_edges_total']:,} edges are left: what was chosen makes no path "
-                "from the input to the answer"
+                f"the circuit is empty: what was chosen of {claims['n_edges_total']:,} edges forms "
+                "no path from the input to the answer"
             )
         ends = ""
         if isinstance(sure, list):

@@ -135,9 +135,8 @@ def _require_finite(name: str, values: Tensor) -> None:
     low, high = values.aminmax()
     if not max(-low.item(), high.item()) < LARGEST:  # which NaN is not either
         raise InputError(
-            f"the model's {name} are expected to be finite and below {LARGEST:zg}, so that their "
-            "squares can be added up; found larger ones, or none: its weights are too large, as "
-            "those of a training that diverged"
+            f"expected {name} that are finite and below {LARGEST:zg}, as their squares are summed, "
+            "found others: the weights are too large, as after a training that diverged"
         )
 
 

@@ -28,29 +28,29 @@ def test_an_empty_circuit_says_so_and_how_many_would_leave_one(folder: Path, lev
     empty = searched(folder, edges=1, level=level)
     assert (empty.claims["n_edges"], empty.claims["faithfulness"]) == (0, 0)
     assert empty.conclusion == (
-        "0 of 110 edges are left: what was chosen makes no path from the input to the answer"
+        "the circuit is empty: what was chosen of 110 edges forms no path from the input to the "
+        "answer"
     )
-    (told,) = (text for text in empty.warnings if "make no path from the input" in text)
-    assert told.startswith(f"the 1 {level}s that were chosen make no path")
+    (told,) = (text for text in empty.warnings if "so that the circuit is empty" in text)
+    assert told.startswith(f"none of the 1 chosen {level}s lies on a path from the input")
     fewest = int(told.partition("--edges ")[2].rstrip(")"))
     assert searched(folder, edges=fewest - 1, level=level).claims["n_edges"] == 0
     some = searched(folder, edges=fewest, level=level)
     assert some.claims["n_edges"]
-    assert not any("make no path" in text for text in some.warnings)
+    assert not any("is empty" in text for text in some.warnings)
 
 
 def test_a_threshold_that_nothing_reaches_says_so_too(folder: Path) -> None:
     told = searched(folder, threshold=1e6).warnings
-    assert any(text.startswith("the 0 edges that were chosen make no path") for text in told)
+    assert any(text.startswith("none of the 0 chosen edges lies on a path") for text in told)
 
 
 def test_a_circuit_that_was_looked_for_on_few_pairs_says_so(folder: Path) -> None:
     def told(**settings: object) -> list[str]:
-        return [text for text in searched(folder, **settings).warnings if "looked for on" in text]
+        return [text for text in searched(folder, **settings).warnings if "searched for on" in text]
 
     assert told(n_pairs=1, edges=5) == [
-        "the circuit was looked for on 1 pair: one pair says nothing of others, which may give "
-        "another circuit"
+        "the circuit was searched for on only 1 pair: others may give another circuit"
     ]
-    assert "so few say little of others" in told(n_pairs=3, edges=5)[0]
+    assert "on only 3 pairs: others may" in told(n_pairs=3, edges=5)[0]
     assert told(edges=5) == []
